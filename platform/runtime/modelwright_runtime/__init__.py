@@ -1,0 +1,1 @@
+"""What Modelwright puts into every run and replica: capture, client, model server."""
