@@ -1,0 +1,119 @@
+"""One thread that predicts, for everything that waits at once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from . import codec, frames
+from .results import Outcome, WrongLength
+
+logger = logging.getLogger(__name__)
+
+MAX_ERROR_CHARACTERS = 1000
+
+Reply = Callable[[int, bytes], None]
+
+
+class Model(Protocol):
+    """What the thread predicts with."""
+
+    def predict(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Outcome: ...
+
+
+class Job(NamedTuple):
+    """One predict frame; `reply(kind, payload)` is called exactly once, from the prediction thread."""
+
+    columns: tuple[str, ...]
+    rows: list[list[Any]]
+    reply: Reply
+
+
+class Predictions:
+    """Queue and thread. A batch that makes the model raise is repeated one frame at a time, so that only the frame
+    at fault fails; the thread outlives every exception."""
+
+    def __init__(self, model: Model, *, max_rows: int = 1024) -> None:
+        self._model = model
+        self._max_rows = max_rows
+        self._waiting: deque[Job] = deque()
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._started_at: float | None = None
+        self._thread = threading.Thread(target=self._run, name="predictions", daemon=True)
+        self.rows_predicted = 0
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Queue a frame; returns at once."""
+        with self._changed:
+            self._waiting.append(job)
+            self._changed.notify()
+
+    def busy_seconds(self) -> float:
+        """How long the batch in hand has taken so far, 0 when there is none."""
+        started = self._started_at
+        return 0.0 if started is None else time.monotonic() - started
+
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing is in hand."""
+        with self._changed:
+            return not self._waiting and self._started_at is None
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._started_at = None
+                while not self._waiting:
+                    self._changed.wait()
+                batch = self._take()
+                self._started_at = time.monotonic()
+            self._answer(batch)
+
+    def _take(self) -> list[Job]:
+        first = self._waiting.popleft()
+        batch, rows = [first], len(first.rows)
+        while self._waiting:
+            following = self._waiting[0]
+            if following.columns != first.columns or rows + len(following.rows) > self._max_rows:
+                break
+            batch.append(self._waiting.popleft())
+            rows += len(following.rows)
+        return batch
+
+    def _answer(self, batch: list[Job]) -> None:
+        rows = batch[0].rows if len(batch) == 1 else [row for job in batch for row in job.rows]
+        replies: list[tuple[Job, int, bytes]] = []
+        try:
+            outcome = self._model.predict(batch[0].columns, rows)
+            start = 0
+            for job in batch:
+                end = start + len(job.rows)
+                replies.append((job, frames.ANSWER, codec.encode(outcome.part(start, end))))
+                start = end
+        except BaseException as error:  # a model may even call sys.exit(); the replica must live
+            if len(batch) > 1:
+                for job in batch:
+                    self._answer([job])
+                return
+            logger.warning("prediction failed", exc_info=True)
+            replies = [(batch[0], frames.ERROR, error_payload(_code_of(error), f"{type(error).__name__}: {error}"))]
+        self.rows_predicted += len(rows)
+        for job, kind, payload in replies:
+            job.reply(kind, payload)
+
+
+def error_payload(code: str, message: str) -> bytes:
+    """Payload of an error frame."""
+    return codec.encode({"code": code, "message": message[:MAX_ERROR_CHARACTERS]})
+
+
+def _code_of(error: BaseException) -> str:
+    return "wrong_length" if isinstance(error, WrongLength) else "model_error"
