@@ -1,1 +1,1 @@
-"""The composition root: settings, URLs, ASGI, Celery, and the platform apps."""
+"""The composition root: settings, URLs, ASGI, Celery, and the platform's own apps."""

@@ -1,0 +1,1 @@
+"""People, their tokens, roles and permissions."""

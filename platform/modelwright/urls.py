@@ -1,0 +1,19 @@
+"""Every address. The one place that knows every app."""
+
+from django.urls import include, path
+from drf_spectacular.views import SpectacularJSONAPIView
+
+from modelwright.accounts import urls as accounts
+
+API = [
+    *accounts.api_urlpatterns,
+]
+PAGES = [
+    *accounts.page_urlpatterns,
+]
+
+urlpatterns = [
+    path("api/v1/", include(API)),
+    path("api/schema/", SpectacularJSONAPIView.as_view(), name="api-schema"),
+    *PAGES,
+]

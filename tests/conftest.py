@@ -1,0 +1,73 @@
+"""Fixtures for every room: people in each role, clients that act for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from modelwright.accounts.actors import Actor
+from modelwright.accounts.models import User
+from modelwright.accounts.services import create_token, create_user
+
+PASSWORD = "correct horse battery staple"
+MakeUser = Callable[..., User]
+
+
+@pytest.fixture
+def make_user(db: None) -> MakeUser:
+    """Make a person: `make_user("ann", is_site_admin=True)`."""
+
+    def make(username: str, **flags: bool) -> User:
+        return create_user(username=username, password=PASSWORD, acting_user=Actor.system("tests"), **flags)
+
+    return make
+
+
+@pytest.fixture
+def admin(make_user: MakeUser) -> User:
+    """A site administrator."""
+    return make_user("admin", is_site_admin=True)
+
+
+@pytest.fixture
+def auditor(make_user: MakeUser) -> User:
+    """An auditor."""
+    return make_user("auditor", is_auditor=True)
+
+
+@pytest.fixture
+def stranger(make_user: MakeUser) -> User:
+    """A person without any role."""
+    return make_user("stranger")
+
+
+class ApiClient(Client):
+    """A client of the REST API with a person's token, speaking JSON."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__(headers={"Authorization": f"Bearer {token}", "Accept": "application/json"})
+
+
+@pytest.fixture
+def api() -> Callable[[User], ApiClient]:
+    """A REST client for a person: `api(ann).post("/api/v1/…", {...}, content_type="application/json")`."""
+
+    def make(user: User, **kwargs: str) -> ApiClient:
+        _, text = create_token(name="tests", acting_user=Actor.person(user), **kwargs)
+        return ApiClient(text)
+
+    return make
+
+
+@pytest.fixture
+def browser_client() -> Callable[[User], Client]:
+    """A signed-in client for pages."""
+
+    def make(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return make
