@@ -1,0 +1,1 @@
+"""Backends start, stop and describe workloads. Nothing in here imports Django or Celery."""

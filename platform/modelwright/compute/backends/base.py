@@ -1,0 +1,145 @@
+"""What a backend is given (`WorkloadSpec`), what it answers (`WorkloadStatus`) and what it must do (`Backend`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class Phase(StrEnum):
+    """Where a started workload is, as far as its host knows."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+class Cause(StrEnum):
+    """Why a workload ended. The values equal the final states of `Workload.state`."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    OUT_OF_MEMORY = "out_of_memory"
+    LOST = "lost"
+
+
+class BackendError(Exception):
+    """A workload could not be started or stopped. The message is fit for the person who asked for it."""
+
+
+class SourceError(BackendError):
+    """The workload's files could not be prepared: trying again gives the same result."""
+
+
+@dataclass(frozen=True, order=True)
+class WorkloadKey:
+    """Names one placement of one workload: a new fence is a new key."""
+
+    workload_id: str
+    fence: int
+
+    @property
+    def name(self) -> str:
+        """`<workload id>-<fence>`, the name of its folder, cgroup and socket."""
+        return f"{self.workload_id}-{self.fence}"
+
+    @classmethod
+    def parse(cls, name: str) -> WorkloadKey:
+        """The key that `name` stands for. Raises ValueError when it stands for none."""
+        workload_id, separator, fence = name.rpartition("-")
+        if not workload_id or not separator or not fence.isdigit():
+            raise ValueError(f"{name!r} is not <workload id>-<fence>")
+        return cls(workload_id, int(fence))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a workload may use. None means unlimited. Seconds and bytes throughout."""
+
+    cpu: float | None = None
+    memory_bytes: int | None = None
+    timeout_seconds: float | None = None
+    processes: int | None = 4096
+    open_files: int | None = 65536
+    grace_seconds: float = 5.0
+    log_bytes: int = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class GitSource:
+    """A commit of a repository on this host, checked out into the working folder before the start."""
+
+    repository: str
+    commit: str
+
+
+@dataclass(frozen=True)
+class WorkloadSpec:
+    """All that a backend needs to know to run a workload.
+
+    `environment` is the whole environment of the process: nothing is inherited from the control plane; a backend may
+    add `MODELWRIGHT_WORKLOAD=<workload id>-<fence>`. `files` (relative path -> text) are written into the working
+    folder after the checkout. `directory` is relative to the working folder.
+    """
+
+    key: WorkloadKey
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    limits: Limits = field(default_factory=Limits)
+    source: GitSource | None = None
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)
+    directory: str = ""
+
+
+@dataclass(frozen=True)
+class WorkloadStatus:
+    """What the host knows of a workload. Times are Unix seconds; `cause` is set exactly when the phase is ENDED."""
+
+    key: WorkloadKey
+    phase: Phase
+    cause: Cause | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    message: str = ""
+    peak_memory_bytes: int | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+
+
+class Backend(Protocol):
+    """Runs workloads on one host. Every method may be called twice, from two processes, with the effect of once."""
+
+    def start(self, spec: WorkloadSpec) -> WorkloadStatus:
+        """Starts the workload unless its key was started before, and returns without waiting for its end.
+
+        Raises SourceError when its files cannot be prepared, BackendError when the host cannot start it.
+        """
+        ...
+
+    def stop(self, key: WorkloadKey, *, cause: Cause = Cause.CANCELLED, message: str = "") -> None:
+        """Records why, then asks the workload and all its descendants to end, by force after the grace period.
+
+        Returns at once. A workload that was not started yet will not start any more. Processes left over from a
+        workload whose supervisor died are killed.
+        """
+        ...
+
+    def status(self, key: WorkloadKey) -> WorkloadStatus | None:
+        """What the host knows of the workload, None when it never started here. A supervisor that vanished without
+        leaving a record gives ENDED with the cause LOST."""
+        ...
+
+    def list(self) -> Sequence[WorkloadStatus]:
+        """All workloads that were started here and not removed, ended ones among them."""
+        ...
+
+    def remove(self, key: WorkloadKey, *, keep_record: bool = True) -> None:
+        """Forgets an ended workload and deletes its working folder; its log and record stay if `keep_record`.
+
+        Raises BackendError while the workload is running.
+        """
+        ...

@@ -1,0 +1,376 @@
+"""What every backend promises, tried on each of them with real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from modelwright.compute.backends.base import (
+    BackendError,
+    Cause,
+    GitSource,
+    Limits,
+    Phase,
+    SourceError,
+    WorkloadKey,
+    WorkloadSpec,
+)
+from modelwright.compute.backends.process import ProcessBackend
+from modelwright.compute.backends.shim import processes
+
+from .backends_support import is_alive, new_key, script, wait_for_end, wait_until
+
+
+def log_of(backend: ProcessBackend, key: WorkloadKey) -> str:
+    path = backend.log_path(key)
+    return path.read_text() if path.exists() else ""
+
+
+def wait_for_log(backend: ProcessBackend, key: WorkloadKey, text: str) -> str:
+    wait_until(lambda: text in log_of(backend, key), what=f"{text!r} in the log")
+    return log_of(backend, key)
+
+
+def test_exit_code_zero_is_success(backend: ProcessBackend) -> None:
+    spec = script("print('hello')")
+    backend.start(spec)
+    status = wait_for_end(backend, spec.key)
+    assert (status.cause, status.exit_code, status.signal) == (Cause.SUCCEEDED, 0, None)
+    assert log_of(backend, spec.key) == "hello\n"
+    assert status.started_at is not None
+    assert status.finished_at is not None
+    assert status.started_at <= status.finished_at
+    assert status.peak_memory_bytes is not None
+    assert status.peak_memory_bytes > 1_000_000
+
+
+def test_another_exit_code_is_failure_and_kept(backend: ProcessBackend) -> None:
+    spec = script("raise SystemExit(7)")
+    backend.start(spec)
+    status = wait_for_end(backend, spec.key)
+    assert (status.cause, status.exit_code) == (Cause.FAILED, 7)
+    assert "exit code 7" in status.message
+
+
+def test_an_exception_is_failure_and_its_traceback_is_in_the_log(backend: ProcessBackend) -> None:
+    spec = script("raise ValueError('no such column')")
+    backend.start(spec)
+    status = wait_for_end(backend, spec.key)
+    assert (status.cause, status.exit_code) == (Cause.FAILED, 1)
+    assert "ValueError: no such column" in log_of(backend, spec.key)
+
+
+def test_kill_9_from_outside_is_failure_and_names_the_signal(backend: ProcessBackend) -> None:
+    spec = script("import os, time; print(os.getpid()); time.sleep(600)")
+    backend.start(spec)
+    pid = int(wait_for_log(backend, spec.key, "\n"))
+    os.kill(pid, signal.SIGKILL)
+    status = wait_for_end(backend, spec.key)
+    assert (status.cause, status.exit_code, status.signal) == (Cause.FAILED, None, signal.SIGKILL)
+    assert "SIGKILL" in status.message
+
+
+def test_a_missing_program_is_failure_and_is_named(backend: ProcessBackend) -> None:
+    spec = WorkloadSpec(new_key(), ["/nowhere/python", "train.py"])
+    backend.start(spec)
+    status = wait_for_end(backend, spec.key)
+    assert status.cause is Cause.FAILED
+    assert "/nowhere/python" in status.message
+    assert "No such file" in log_of(backend, spec.key)
+
+
+def test_filling_memory_is_out_of_memory(backend: ProcessBackend) -> None:
+    text = "import time\nkept = []\nwhile True:\n    kept.append(b'x' * 4_000_000)\n    time.sleep(0.005)"
+    spec = script(text, limits=Limits(memory_bytes=96 * 1024 * 1024, timeout_seconds=120))
+    backend.start(spec)
+    status = wait_for_end(backend, spec.key)
+    assert status.cause is Cause.OUT_OF_MEMORY
+    assert "0.09 GiB" in status.message
+
+
+def test_memory_of_all_children_together_counts(backend: ProcessBackend) -> None:
+    text = (
+        "import os, time\n"
+        "for _ in range(4):\n"
+        "    if os.fork() == 0:\n"
+        "        kept = b'x' * 40_000_000\n"
+        "        time.sleep(600)\n"
+        "raise SystemExit(os.waitstatus_to_exitcode(os.wait()[1]) and 1)"
+    )
+    spec = script(text, limits=Limits(memory_bytes=96 * 1024 * 1024, timeout_seconds=120))
+    backend.start(spec)
+    assert wait_for_end(backend, spec.key).cause is Cause.OUT_OF_MEMORY
+
+
+def test_memory_below_the_limit_is_left_alone(backend: ProcessBackend) -> None:
+    text = "import time; kept = b'x' * 50_000_000; time.sleep(0.5)"
+    spec = script(text, limits=Limits(memory_bytes=160 * 1024 * 1024))
+    backend.start(spec)
+    status = wait_for_end(backend, spec.key)
+    assert status.cause is Cause.SUCCEEDED
+    assert status.peak_memory_bytes is not None
+    assert 50_000_000 < status.peak_memory_bytes < 160 * 1024 * 1024
+
+
+def test_an_endless_script_is_timed_out(backend: ProcessBackend) -> None:
+    spec = script("while True: pass", limits=Limits(timeout_seconds=1, grace_seconds=1))
+    backend.start(spec)
+    status = wait_for_end(backend, spec.key)
+    assert status.cause is Cause.TIMED_OUT
+    assert "1 seconds" in status.message
+
+
+def test_a_script_that_ignores_the_polite_signal_is_timed_out_all_the_same(backend: ProcessBackend) -> None:
+    text = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: time.sleep(1)"
+    spec = script(text, limits=Limits(timeout_seconds=0.5, grace_seconds=0.5))
+    backend.start(spec)
+    status = wait_for_end(backend, spec.key)
+    assert (status.cause, status.signal) == (Cause.TIMED_OUT, signal.SIGKILL)
+
+
+def test_stop_gives_the_script_time_to_clean_up_and_the_cause_is_cancelled(backend: ProcessBackend) -> None:
+    text = (
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (print('cleaned up'), sys.exit(0)))\n"
+        "print('ready')\n"
+        "while True: time.sleep(1)"
+    )
+    spec = script(text, limits=Limits(grace_seconds=60))
+    backend.start(spec)
+    wait_for_log(backend, spec.key, "ready")
+    backend.stop(spec.key, message="Cancelled by ana.")
+    backend.stop(spec.key, message="A second reason, too late.")
+    status = wait_for_end(backend, spec.key)
+    assert (status.cause, status.message, status.exit_code) == (Cause.CANCELLED, "Cancelled by ana.", 0)
+    assert "cleaned up" in log_of(backend, spec.key)
+
+
+def test_stop_before_start_keeps_the_workload_from_starting(backend: ProcessBackend, tmp_path: Path) -> None:
+    witness = tmp_path / "ran"
+    spec = script("import sys; open(sys.argv[1], 'w')", str(witness))
+    backend.stop(spec.key)
+    status = backend.start(spec)
+    assert (status.phase, status.cause) == (Phase.ENDED, Cause.CANCELLED)
+    assert not witness.exists()
+
+
+def test_stop_after_the_end_changes_nothing(backend: ProcessBackend) -> None:
+    spec = script("pass")
+    backend.start(spec)
+    before = wait_for_end(backend, spec.key)
+    backend.stop(spec.key)
+    assert backend.status(spec.key) == before
+
+
+@pytest.mark.parametrize("way", ["forked", "daemonised"])
+def test_no_descendant_outlives_the_workload(backend: ProcessBackend, way: str) -> None:
+    detach = "os.setsid()\n    if os.fork(): os._exit(0)" if way == "daemonised" else "pass"
+    text = (
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "if os.fork() == 0:\n"
+        f"    {detach}\n"
+        "    print(os.getpid())\n"
+        "    time.sleep(600)\n"
+        "time.sleep(0.5)"
+    )
+    spec = script(text)
+    backend.start(spec)
+    assert wait_for_end(backend, spec.key).cause is Cause.SUCCEEDED
+    assert not is_alive(int(log_of(backend, spec.key)))
+
+
+def test_a_second_start_adopts_and_runs_nothing_twice(backend: ProcessBackend, tmp_path: Path) -> None:
+    witness = tmp_path / "starts"
+    spec = script("import sys, time; open(sys.argv[1], 'a').write('x'); time.sleep(0.5)", str(witness))
+    for _ in range(3):
+        backend.start(spec)
+    wait_for_end(backend, spec.key)
+    status = backend.start(spec)
+    assert (status.phase, status.cause) == (Phase.ENDED, Cause.SUCCEEDED)
+    assert witness.read_text() == "x"
+
+
+STARTER = """
+import json, os, signal, sys
+from pathlib import Path
+from modelwright.compute.backends.base import WorkloadKey, WorkloadSpec
+from modelwright.compute.backends.process import ProcessBackend
+from modelwright.compute.backends.shim import processes
+root, cgroups, workload_id, command = json.loads(sys.argv[1])
+backend = ProcessBackend(Path(root), use_cgroups=cgroups)
+backend.start(WorkloadSpec(WorkloadKey(workload_id, 1), command))
+print("started", flush=True)
+signal.pause()
+"""
+
+
+def test_the_workload_outlives_a_killed_starter_and_another_adopts_it(backend: ProcessBackend, tmp_path: Path) -> None:
+    witness = tmp_path / "go"
+    text = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.05)\nraise SystemExit(3)"
+    spec = script(text, str(witness))
+    order = json.dumps([str(backend.root), backend.use_cgroups, spec.key.workload_id, list(spec.command)])
+    with subprocess.Popen([sys.executable, "-c", STARTER, order], stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        assert starter.stdout.readline() == "started\n"
+        os.killpg(os.getpgid(starter.pid), 0)
+        starter.kill()
+    other = ProcessBackend(backend.root)
+    wait_until(lambda: [status.phase for status in other.list()] == [Phase.RUNNING], what="the adopted workload")
+    other.start(spec)
+    witness.touch()
+    status = wait_for_end(other, spec.key)
+    assert (status.cause, status.exit_code) == (Cause.FAILED, 3)
+
+
+def test_a_supervisor_killed_without_a_record_is_lost_and_its_processes_are_cleared(backend: ProcessBackend) -> None:
+    text = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    print(os.getpid())\ntime.sleep(600)"
+    spec = script(text)
+    backend.start(spec)
+    descendant = int(wait_for_log(backend, spec.key, "\n"))
+    shim = json.loads((backend.folder(spec.key) / "status.json").read_text())["shim_pid"]
+    os.kill(shim, signal.SIGKILL)
+    status = wait_for_end(backend, spec.key)
+    assert status.cause is Cause.LOST
+    backend.stop(spec.key)
+    wait_until(lambda: not is_alive(descendant), what="the end of the descendant")
+
+
+def test_a_lost_workload_is_not_started_again(backend: ProcessBackend) -> None:
+    spec = script("import time; print('started'); time.sleep(600)")
+    backend.start(spec)
+    wait_for_log(backend, spec.key, "started")
+    os.kill(json.loads((backend.folder(spec.key) / "status.json").read_text())["shim_pid"], signal.SIGKILL)
+    assert wait_for_end(backend, spec.key).cause is Cause.LOST
+    assert backend.start(spec).cause is Cause.LOST
+    assert log_of(backend, spec.key) == "started\n"
+
+
+def test_the_environment_is_exactly_what_the_spec_says(
+    backend: ProcessBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://secret")
+    given = {"PATH": "/usr/bin:/bin", "GREETING": "grüße = 'a b'", "EMPTY": ""}
+    spec = script("import json, os; print(json.dumps(dict(os.environ)))", environment=given)
+    backend.start(spec)
+    wait_for_end(backend, spec.key)
+    seen = json.loads(log_of(backend, spec.key))
+    seen.pop("LC_CTYPE", None)  # Python itself sets it in the C locale.
+    assert seen == {**given, "MODELWRIGHT_WORKLOAD": spec.key.name}
+
+
+def test_secrets_stand_neither_in_a_file_nor_on_a_command_line(backend: ProcessBackend) -> None:
+    secret = "s3cret-value-of-a-token"
+    spec = script("import time; print('ready'); time.sleep(600)", environment={"TOKEN": secret})
+    backend.start(spec)
+    wait_for_log(backend, spec.key, "ready")
+    for path in backend.folder(spec.key).rglob("*"):
+        assert not path.is_file() or secret not in path.read_text(errors="replace"), path
+    lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert secret not in lines
+    backend.stop(spec.key)
+    wait_for_end(backend, spec.key)
+
+
+def test_the_log_is_bounded_and_keeps_beginning_and_end(backend: ProcessBackend) -> None:
+    text = "print('first line')\nfor i in range(40_000): print(f'line {i:020d}')\nprint('last line')"
+    spec = script(text, limits=Limits(log_bytes=100_000))
+    backend.start(spec)
+    assert wait_for_end(backend, spec.key).cause is Cause.SUCCEEDED
+    log = log_of(backend, spec.key)
+    assert log.startswith("first line\n")
+    assert log.endswith("last line\n")
+    assert "the log was cut here" in log
+    assert len(log) < 100_000 + 70_000
+
+
+def test_output_is_in_the_log_while_the_script_runs(backend: ProcessBackend) -> None:
+    spec = script("import time; print('now', flush=True); time.sleep(600)")
+    backend.start(spec)
+    wait_for_log(backend, spec.key, "now")
+    status = backend.status(spec.key)
+    assert status is not None
+    assert status.phase is Phase.RUNNING
+    backend.stop(spec.key)
+    wait_for_end(backend, spec.key)
+
+
+def test_the_commit_and_the_files_are_in_the_working_folder(backend: ProcessBackend, tmp_path: Path) -> None:
+    commit = make_repository(tmp_path / "source")
+    source = GitSource(str(tmp_path / "source" / ".git"), commit)
+    text = "print(open('train.py').read(), open('extra/note.txt').read())"
+    spec = script(text, source=source, files={"extra/note.txt": "a note"})
+    backend.start(spec)
+    assert wait_for_end(backend, spec.key).cause is Cause.SUCCEEDED
+    assert log_of(backend, spec.key) == "x = 1 a note\n"
+
+
+def test_an_unknown_commit_is_refused_with_its_name(backend: ProcessBackend, tmp_path: Path) -> None:
+    make_repository(tmp_path / "source")
+    source = GitSource(str(tmp_path / "source" / ".git"), "0" * 40)
+    with pytest.raises(SourceError, match="000000000000"):
+        backend.start(script("pass", source=source))
+
+
+def test_a_file_outside_the_working_folder_is_refused(backend: ProcessBackend, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="outside"):
+        backend.start(script("pass", files={"../../escaped": "x"}))
+
+
+def test_list_names_what_was_started_until_it_is_removed(backend: ProcessBackend) -> None:
+    ended, running = script("pass"), script("import time; time.sleep(600)")
+    backend.start(ended)
+    backend.start(running)
+    wait_for_end(backend, ended.key)
+    assert {status.key for status in backend.list()} == {ended.key, running.key}
+    with pytest.raises(BackendError, match="running"):
+        backend.remove(running.key)
+    backend.remove(ended.key)
+    assert [status.key for status in backend.list()] == [running.key]
+    assert not backend.work_folder(ended.key).exists()
+    assert backend.log_path(ended.key).exists()
+    backend.remove(ended.key, keep_record=False)
+    assert not backend.folder(ended.key).exists()
+    backend.stop(running.key)
+    wait_for_end(backend, running.key)
+
+
+def test_an_unknown_key_has_no_status(backend: ProcessBackend) -> None:
+    assert backend.status(new_key()) is None
+
+
+@pytest.mark.slow
+def test_a_fork_bomb_ends_with_the_workload(backend: ProcessBackend) -> None:
+    text = (
+        "import os, time\n"
+        "if os.fork() == 0:\n"
+        "    end = time.monotonic() + 20\n"
+        "    while time.monotonic() < end:\n"
+        "        try:\n"
+        "            if os.fork() == 0: time.sleep(0.01)\n"
+        "        except OSError: time.sleep(0.01)\n"
+        "time.sleep(1)"
+    )
+    spec = script(text, limits=Limits(processes=200, memory_bytes=1024**3, timeout_seconds=3, grace_seconds=0.5))
+    if not backend.use_cgroups:
+        pytest.skip("without cgroups nothing bounds the number of processes")
+    backend.start(spec)
+    wait_for_end(backend, spec.key)
+    assert processes.marked(f"MODELWRIGHT_WORKLOAD={spec.key.name}") == []
+
+
+def make_repository(folder: Path) -> str:
+    folder.mkdir()
+    (folder / "train.py").write_text("x = 1")
+    git = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "first"], check=True)
+    answer = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    return answer.stdout.strip()
