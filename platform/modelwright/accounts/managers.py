@@ -6,9 +6,6 @@ from typing import Any
 
 from django.contrib.auth.base_user import BaseUserManager
 
-if TYPE_CHECKING:
-    pass
-
 
 class UserManager(BaseUserManager[Any]):
     """Find people by name. People are made by `services.create_user`, which audits."""
