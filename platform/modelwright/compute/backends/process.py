@@ -114,7 +114,7 @@ class ProcessBackend:
         """See `Backend.remove`."""
         folder = self.folder(key)
         status = self.status(key)
-        if record.is_locked(str(folder / record.LOCK)) or (status is not None and status.phase is not Phase.ENDED):
+        if status is not None and status.phase is not Phase.ENDED:
             raise BackendError(f"Workload {key.name} is running and cannot be removed.")
         if status is not None and status.cause is Cause.LOST:
             self._kill_leftovers(key)
