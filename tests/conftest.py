@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -19,7 +20,7 @@ MakeUser = Callable[..., User]
 def make_user(db: None) -> MakeUser:
     """Make a person: `make_user("ann", is_site_admin=True)`."""
 
-    def make(username: str, **flags: bool) -> User:
+    def make(username: str, **flags: Any) -> User:
         return create_user(username=username, password=PASSWORD, acting_user=Actor.system("tests"), **flags)
 
     return make
@@ -54,7 +55,7 @@ class ApiClient(Client):
 def api() -> Callable[[User], ApiClient]:
     """A REST client for a person: `api(ann).post("/api/v1/…", {...}, content_type="application/json")`."""
 
-    def make(user: User, **kwargs: str) -> ApiClient:
+    def make(user: User, **kwargs: Any) -> ApiClient:
         _, text = create_token(name="tests", acting_user=Actor.person(user), **kwargs)
         return ApiClient(text)
 
