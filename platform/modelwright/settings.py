@@ -80,6 +80,8 @@ INSTALLED_APPS = [
     "modelwright.core",
     "modelwright.audit",
     "modelwright.accounts",
+    "workspaces",
+    "projects",
 ]
 
 MIDDLEWARE = [

@@ -1,0 +1,1 @@
+"""Projects: members, variables, source, prototypes."""
