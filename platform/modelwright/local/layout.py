@@ -70,6 +70,11 @@ class Layout:
         return self.secrets / "admin-password"
 
     @property
+    def admin_created(self) -> Path:
+        """Exists once the first administrator does."""
+        return self.secrets / "admin-created"
+
+    @property
     def secret_key(self) -> Path:
         return self.secrets / "secret-key"
 
@@ -80,7 +85,7 @@ class Layout:
             path.mkdir(parents=True, exist_ok=True)
         self.secrets.mkdir(mode=0o700, exist_ok=True)
         real = self.data / "sockets"
-        real.mkdir(mode=0o711, exist_ok=True)
+        real.mkdir(mode=0o700, exist_ok=True)
         if self.sockets != real:
             link(self.sockets, real)
 

@@ -85,6 +85,7 @@ class Postgres:
             cwd=self.directory,
             user=self.system_user,
             ready=partial(answers, self.url("postgres")),
+            when_ready=self.create_databases,
             stop_signal=signal.SIGINT,
         )
 

@@ -28,6 +28,9 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10.0
     ready_seconds: float = 120.0
+    title: str = ""
+    when_ready: Callable[[], None] | None = None
+    """Called once it is ready for the first time, before what comes after it starts."""
     once: bool = False
     """A program that ends by itself; others wait until it has ended well."""
 

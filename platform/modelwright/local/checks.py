@@ -1,0 +1,5 @@
+"""`./modelwright test`: every check of the project."""
+
+
+def main(arguments: list[str]) -> int:
+    raise SystemExit(arguments)

@@ -1,0 +1,1 @@
+"""The demonstration: the platform's main job, over its REST API, on the churn data."""

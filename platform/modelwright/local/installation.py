@@ -1,0 +1,253 @@
+"""One installation: its addresses, the environment of its processes and the programs it consists of."""
+
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from modelwright.local.layout import REPOSITORY, Layout
+from modelwright.local.mlflow_server import MlflowServer, http_answers
+from modelwright.local.postgres import Postgres
+from modelwright.local.process import Program
+from modelwright.local.redis import Redis
+
+ADMIN = "admin"
+
+# Written .pyc files are what makes the second start quick; the others would point a process elsewhere.
+UNWANTED = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV", "MLFLOW_TRACKING_URI")
+
+
+class BadEnvironment(Exception):
+    """The environment names one server and not the other; the text says what to set."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Where one platform listens, over one data directory."""
+
+    layout: Layout
+    host: str = "127.0.0.1"
+    web_port: int = 8000
+    gateway_port: int = 8001
+    database_url: str = ""
+    redis_url: str = ""
+    mlflow_database_url: str = ""
+
+    @property
+    def postgres(self) -> Postgres:
+        return Postgres(self.layout.postgres)
+
+    @property
+    def redis(self) -> Redis:
+        return Redis(self.layout.redis)
+
+    @property
+    def web_url(self) -> str:
+        return f"http://{self._reachable_host}:{self.web_port}"
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://{self._reachable_host}:{self.gateway_port}"
+
+    @property
+    def mlflow_socket(self) -> Path:
+        return self.layout.sockets / "mlflow.sock"
+
+    @property
+    def _reachable_host(self) -> str:
+        return socket.gethostname() if self.host == "0.0.0.0" else self.host  # noqa: S104 - compared, not bound
+
+    def environment(self) -> dict[str, str]:
+        """The environment of every process of the platform: the caller's, with the platform's addresses."""
+        base = {key: value for key, value in os.environ.items() if key not in UNWANTED}
+        path = f"{Path(sys.executable).parent}:{base.get('PATH', os.defpath)}"
+        return base | self.addresses() | {"PATH": path, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+
+    def addresses(self) -> dict[str, str]:
+        """The settings that differ from one installation to the next."""
+        return {
+            "DJANGO_SETTINGS_MODULE": "modelwright.settings",
+            "MODELWRIGHT_DATA_DIR": str(self.layout.data),
+            "DATABASE_URL": self.database_url or self.postgres.url("modelwright"),
+            "MLFLOW_DATABASE_URL": self.mlflow_database_url or self.postgres.url("mlflow"),
+            "REDIS_URL": self.redis_url or self.redis.url(),
+            "MODELWRIGHT_MLFLOW_SOCKET": str(self.mlflow_socket),
+            "MODELWRIGHT_SECRET_KEY_FILE": str(self.layout.secret_key),
+            "MODELWRIGHT_WEB_URL": self.web_url,
+            "MODELWRIGHT_GATEWAY_URL": self.gateway_url,
+            "MODELWRIGHT_HOST_NAME": os.environ.get("MODELWRIGHT_HOST_NAME") or socket.gethostname(),
+            "MODELWRIGHT_RUNTIME_SOURCE": str(REPOSITORY / "platform" / "runtime"),
+        }
+
+    def prepare(self) -> None:
+        """Directories, secrets and the embedded servers' files. Doing it twice is harmless."""
+        self.layout.create()
+        write_secret(self.layout.secret_key, secrets.token_urlsafe(50))
+        write_secret(self.layout.admin_password, secrets.token_urlsafe(12))
+        if not self.database_url:
+            self.postgres.prepare()
+        if not self.redis_url:
+            self.redis.prepare()
+
+    def servers(self) -> list[Program]:
+        """The embedded servers that the environment does not replace."""
+        return [
+            *([] if self.database_url else [self.postgres.program()]),
+            *([] if self.redis_url else [self.redis.program()]),
+        ]
+
+    def programs(self) -> list[Program]:
+        """Everything, in the order in which a person thinks of it."""
+        environment = self.environment()
+        servers = self.servers()
+        started = tuple(program.name for program in servers)
+        mlflow = MlflowServer(environment["MLFLOW_DATABASE_URL"], self.layout.mlflow_artifacts, self.mlflow_socket)
+        return [program for program in self._all(environment, servers, started, mlflow) if available(program)]
+
+    def _all(self, environment, servers, started, mlflow):
+        return [
+            *servers,
+            self._migrate(environment, started),
+            *([] if self.layout.admin_created.exists() else [self._create_admin(environment)]),
+            mlflow.program(environment, after=started),
+            self._web(environment),
+            self._worker(environment, started),
+            self._manage("watcher", ["watch"], environment),
+            self._gateway(environment),
+            self._manage("shipper", ["ship"], environment),
+        ]
+
+    def _migrate(self, environment: Mapping[str, str], servers: tuple[str, ...]) -> Program:
+        return Program(
+            name="migrate",
+            title="database tables",
+            argv=[sys.executable, "manage.py", "migrate", "--noinput", "--verbosity", "1"],
+            env=environment,
+            cwd=REPOSITORY,
+            ready=lambda: False,
+            after=servers,
+            once=True,
+            ready_seconds=300,
+        )
+
+    def _create_admin(self, environment: Mapping[str, str]) -> Program:
+        command = ["create_admin", "--username", ADMIN, "--password-file", str(self.layout.admin_password)]
+        return Program(
+            name="administrator",
+            argv=[sys.executable, "manage.py", *command],
+            env=environment,
+            cwd=REPOSITORY,
+            ready=lambda: False,
+            after=("migrate",),
+            once=True,
+        )
+
+    def _web(self, environment: Mapping[str, str]) -> Program:
+        return Program(
+            name="web",
+            argv=[
+                *(sys.executable, "-m", "gunicorn", "modelwright.asgi:application"),
+                *("--worker-class", "modelwright.local.web_worker.WebWorker", "--workers", "2", "--preload"),
+                *("--bind", f"{self.host}:{self.web_port}", "--graceful-timeout", "5", "--timeout", "120"),
+                *("--worker-tmp-dir", "/dev/shm" if Path("/dev/shm").is_dir() else "/tmp"),  # noqa: S108
+                "--no-control-socket",
+            ],
+            env=environment,
+            cwd=REPOSITORY,
+            ready=partial(http_answers, self._probe(self.web_port), "/login/"),
+            after=("migrate",),
+            stop_seconds=12,
+        )
+
+    def _worker(self, environment: Mapping[str, str], servers: tuple[str, ...]) -> Program:
+        log = self.layout.logs / "worker.log"
+        options = ["--concurrency", "2", "--prefetch-multiplier", "1", "--queues", "default", "--loglevel", "INFO"]
+        return Program(
+            name="worker",
+            argv=[
+                *(sys.executable, "-m", "celery", "-A", "modelwright", "worker", *options),
+                *("--without-gossip", "--without-mingle", "--hostname", "worker@%h"),
+            ],
+            env=environment,
+            cwd=REPOSITORY,
+            ready=partial(says, log, b" ready.", size(log)),
+            after=("migrate", *servers),
+        )
+
+    def _manage(self, name: str, command: list[str], environment: Mapping[str, str]) -> Program:
+        return Program(
+            name=name,
+            argv=[sys.executable, "manage.py", *command],
+            env=environment,
+            cwd=REPOSITORY,
+            ready=lambda: True,
+            after=("migrate",),
+        )
+
+    def _gateway(self, environment: Mapping[str, str]) -> Program:
+        return Program(
+            name="gateway",
+            argv=[
+                *(sys.executable, "-m", "models.gateway", "--listen", f"{self.host}:{self.gateway_port}"),
+                *("--routes", str(self.layout.gateway / "routes.json"), "--spool", str(self.layout.gateway / "spool")),
+            ],
+            env=environment,
+            cwd=REPOSITORY,
+            ready=partial(http_answers, self._probe(self.gateway_port), "/health"),
+        )
+
+    def _probe(self, port: int) -> tuple[str, int]:
+        return ("127.0.0.1" if self.host == "0.0.0.0" else self.host, port)  # noqa: S104 - compared, not bound
+
+
+def size(path: Path) -> int:
+    """A file's size in bytes; 0 when there is none."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def says(path: Path, text: bytes, offset: int) -> bool:
+    """Does the log hold `text` after `offset`?"""
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        file.seek(offset)
+        return text in file.read()
+
+
+def write_secret(path: Path, value: str) -> None:
+    """Write a file that only its owner may read, unless there is one."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "w") as file:
+        file.write(value + "\n")
+
+
+def from_environment(layout: Layout, host: str = "127.0.0.1", web: int = 8000, gateway: int = 8001) -> Installation:
+    """An installation on the servers that `DATABASE_URL`, `MLFLOW_DATABASE_URL` and `REDIS_URL` name, if they do.
+
+    Raises `BadEnvironment` when there is a database for the platform and none for MLflow.
+    """
+    database, mlflow = os.environ.get("DATABASE_URL", ""), os.environ.get("MLFLOW_DATABASE_URL", "")
+    if database and not mlflow:
+        scheme = urlsplit(database).scheme
+        raise BadEnvironment(
+            "DATABASE_URL names a server, so MLFLOW_DATABASE_URL must name a second database for MLflow, "
+            f"for example {scheme}://…/mlflow. Unset DATABASE_URL to use the embedded PostgreSQL."
+        )
+    redis = os.environ.get("REDIS_URL", "")
+    return Installation(layout, host, web, gateway, database, redis, mlflow if database else "")
+
+
+def available(program: Program) -> bool:
+    return {
+        "gateway": lambda: (REPOSITORY / "models/gateway/__main__.py").exists(),
+        "watcher": lambda: any(REPOSITORY.glob("**/management/commands/watch.py")),
+        "shipper": lambda: any(REPOSITORY.glob("**/management/commands/ship.py")),
+    }.get(program.name, lambda: True)()

@@ -1,0 +1,29 @@
+"""Workloads outlive the worker and the watcher on purpose; stopping the whole platform ends them too."""
+
+import time
+
+from modelwright.compute.backends.base import Cause, Phase, WorkloadKey
+from modelwright.compute.backends.process import ProcessBackend
+from modelwright.local.layout import Layout
+
+REASON = "The platform on this host was stopped."
+WAIT_SECONDS = 15.0
+
+
+def end_workloads(layout: Layout) -> int:
+    """Ask every running workload of this data directory to end, and wait for that. Returns how many there were.
+
+    Each leaves its record, which the watcher reads at the next start.
+    """
+    backend = ProcessBackend(layout.workloads)
+    running = _running(backend)
+    for key in running:
+        backend.stop(key, cause=Cause.CANCELLED, message=REASON)
+    deadline = time.monotonic() + WAIT_SECONDS
+    while _running(backend) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return len(running)
+
+
+def _running(backend: ProcessBackend) -> list[WorkloadKey]:
+    return [status.key for status in backend.list() if status.phase is not Phase.ENDED]

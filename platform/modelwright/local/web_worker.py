@@ -1,0 +1,20 @@
+"""gunicorn's worker for `web`."""
+
+import warnings
+from typing import Any
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from uvicorn.workers import UvicornWorker
+
+
+class WebWorker(UvicornWorker):
+    """uvicorn on uvloop and httptools; the platform has no WebSockets and no lifespan events."""
+
+    CONFIG_KWARGS: dict[str, Any] = {
+        "loop": "uvloop",
+        "http": "httptools",
+        "ws": "none",
+        "lifespan": "off",
+        "timeout_graceful_shutdown": 5,
+    }
