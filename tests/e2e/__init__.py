@@ -1,0 +1,1 @@
+"""Tests of the whole platform, started as a stranger would start it."""

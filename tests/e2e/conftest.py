@@ -1,0 +1,38 @@
+"""One platform for all tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.stack import Rest, Stack, person_token
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here needs the platform."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.timeout(1200))
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The platform after the demo. The data directory's path stays short: Unix sockets allow 107 characters."""
+    running = Stack(tmp_path_factory.mktemp("mw") / "d")
+    try:
+        running.wait_for_demo()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def rest(stack: Stack) -> Rest:
+    """The REST API as the administrator."""
+    return Rest(stack.web_url, person_token(stack))

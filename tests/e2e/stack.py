@@ -1,0 +1,187 @@
+"""One running platform: `./modelwright demo` in a folder of its own, and what tests ask of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+import requests
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO_END = "Ctrl-C stops everything"
+DEMO_SECONDS = 900.0
+Found = TypeVar("Found")
+
+
+def free_port() -> int:
+    """A port that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(what: str, look: Callable[[], Found | None], seconds: float = 120.0) -> Found:
+    """Call `look` until it returns something true. Raises AssertionError that says what never came."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{what}: not within {seconds:.0f} s")
+
+
+class Stack:
+    """A platform on free ports with its own data directory, after the demo did the main job on it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.output = ""
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            [
+                str(ROOT / "modelwright"), "demo", "--data-dir", str(directory),
+                "--web-port", str(free_port()), "--gateway-port", str(free_port()),
+            ],
+            cwd=directory.parent,
+            env=own_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )  # fmt: skip
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output += line
+
+    def wait_for_demo(self) -> None:
+        """Wait until the demo has printed its end. Raises AssertionError with what it printed otherwise."""
+        deadline = time.monotonic() + DEMO_SECONDS
+        while DEMO_END not in self.output:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"the demo did not come to its end:\n{self.output[-6000:]}\n{self.log_tails()}")
+            time.sleep(0.2)
+
+    @property
+    def platform(self) -> dict[str, Any]:
+        """`platform.json`, read anew: a restarted process has a new id in it."""
+        content: dict[str, Any] = json.loads((self.directory / "platform.json").read_text())
+        return content
+
+    @property
+    def web_url(self) -> str:
+        """Where the pages are."""
+        return str(self.platform["web_url"])
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the models answer."""
+        return str(self.platform["gateway_url"])
+
+    @property
+    def password(self) -> str:
+        """The administrator's password."""
+        return Path(self.platform["admin"]["password_file"]).read_text().strip()
+
+    def kill(self, name: str) -> psutil.Process:
+        """`kill -9` the process called `name` with all its children, and return it."""
+        process = psutil.Process(self.platform["processes"][name]["pid"])
+        family = [*process.children(recursive=True), process]
+        for member in family:
+            member.kill()
+        psutil.wait_procs(family, timeout=20)
+        return process
+
+    def wait_for_restart(self, name: str, before: psutil.Process) -> None:
+        """Wait until the supervisor runs `name` again."""
+
+        def restarted() -> bool:
+            entry = self.platform["processes"].get(name)
+            return entry is not None and entry["pid"] != before.pid and psutil.pid_exists(entry["pid"])
+
+        wait_for(f"{name} running again", restarted)
+
+    def log_tails(self, characters: int = 1500) -> str:
+        """The end of every process's log, for a failure's message."""
+        parts = [
+            f"--- {path.name}\n{path.read_text(errors='replace')[-characters:]}"
+            for path in sorted((self.directory / "logs").glob("*.log"))
+        ]
+        return "\n".join(parts)
+
+    def stop(self) -> float:
+        """Ctrl-C, wait, and return the seconds it took."""
+        started = time.monotonic()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait(10)
+        return time.monotonic() - started
+
+
+def own_environment() -> dict[str, str]:
+    """The test's environment without what its own database and broker are called."""
+    ours = re.compile(r"^(DATABASE_URL|REDIS_URL|MLFLOW_|MODELWRIGHT_|DJANGO_|PYTEST_|PYTHONPATH)")
+    return {name: value for name, value in os.environ.items() if not ours.match(name)}
+
+
+class Rest:
+    """The REST API with a person's token. Every call raises AssertionError with the problem it got."""
+
+    def __init__(self, web_url: str, token: str) -> None:
+        self.web_url = web_url
+        self.session = requests.Session()
+        self.session.headers["Authorization"] = f"Bearer {token}"
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """Call `/api/v1/<path>` and return the decoded answer."""
+        response = self.session.request(method, f"{self.web_url}/api/v1/{path}", json=body, headers=headers, timeout=60)
+        assert response.ok, f"{method} {path}: {response.status_code} {response.text[:2000]}"
+        return response.json() if response.content else None
+
+    def get(self, path: str) -> Any:
+        """GET."""
+        return self.call("GET", path)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Any:
+        """POST."""
+        return self.call("POST", path, {} if body is None else body, **headers)
+
+
+def person_token(stack: Stack) -> str:
+    """Sign in on the login page as the administrator and make an API token, as a person would."""
+    session = requests.Session()
+    page = session.get(f"{stack.web_url}/login/", timeout=60)
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+    assert token, page.text[:2000]
+    form = {"username": "admin", "password": stack.password, "csrfmiddlewaretoken": token.group(1)}
+    answer = session.post(f"{stack.web_url}/login/", data=form, headers={"Referer": stack.web_url}, timeout=60)
+    assert answer.ok
+    page = session.get(f"{stack.web_url}/", timeout=60)
+    csrf = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+    assert csrf, page.text[:2000]
+    made = session.post(
+        f"{stack.web_url}/api/v1/tokens/",
+        json={"name": "e2e"},
+        headers={"X-CSRFToken": csrf.group(1), "Referer": stack.web_url},
+        timeout=60,
+    )
+    assert made.status_code == 201, made.text
+    return str(made.json()["token"])
