@@ -8,7 +8,7 @@ from django.db import models
 from modelwright.accounts.permissions import ProjectRole
 from modelwright.core.models import BaseModel, NamedModel
 from modelwright.core.validators import validate_variable_name
-from workspaces.models import Workspace
+from workspaces.models import Membership, Workspace
 
 DEFAULT_BRANCH = "main"
 
@@ -36,9 +36,10 @@ class Project(NamedModel):
 
 
 class ProjectMembership(BaseModel):
-    """A person's role in a project. It counts only while the person is a member of the workspace."""
+    """A person's role in a project. It ends with their membership of the workspace."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    workspace_membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="project_memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="project_memberships")
     role = models.CharField(max_length=16, choices=[(role.value, role.value) for role in ProjectRole])
 

@@ -89,12 +89,8 @@ def visible_projects(user: User, workspace: Workspace | None = None) -> QuerySet
     if user.is_site_admin or user.is_auditor:
         return projects
     administered = Workspace.objects.filter(memberships__user=user, memberships__role=WorkspaceRole.ADMIN)
-    joined = Workspace.objects.filter(memberships__user=user)
     own = ProjectMembership.objects.filter(user=user)
-    return projects.filter(
-        Q(workspace__in=administered.values("pk"))
-        | Q(workspace__in=joined.values("pk"), pk__in=own.values("project_id"))
-    )
+    return projects.filter(Q(workspace__in=administered.values("pk")) | Q(pk__in=own.values("project_id")))
 
 
 def get_project(user: User, project_id: UUID, permission: Permission = Permission.PROJECT_VIEW) -> Project:
