@@ -1,0 +1,10 @@
+"""App configuration."""
+
+from django.apps import AppConfig
+
+
+class LineageConfig(AppConfig):
+    """Lineage."""
+
+    name = "lineage"
+    label = "lineage"
