@@ -1,0 +1,1 @@
+"""The data plane: keys, validation, batching and the spool. No Django here."""

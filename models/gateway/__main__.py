@@ -1,0 +1,116 @@
+"""`python -m models.gateway --listen HOST:PORT --routes FILE --spool DIR`: the data plane until SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import re
+import signal
+import sys
+from pathlib import Path
+
+import uvloop
+
+from models.gateway.application import Application
+from models.gateway.http import Connection, Limits, Site
+from models.gateway.routes import RouteTable
+from models.gateway.spool_writer import SEGMENT_BYTES, SpoolWriter
+from models.gateway.watching import RouteWatcher
+
+EXIT_LISTEN = 4
+
+logger = logging.getLogger("models.gateway")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the gateway. Returns 0 after a drain, 4 when the address cannot be had."""
+    options = _parse(arguments)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    # Requests leave no cycles behind; collecting often only costs time.
+    gc.set_threshold(50_000, 20, 50)
+    return uvloop.run(_serve(options))
+
+
+async def _serve(options: argparse.Namespace) -> int:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    spool = SpoolWriter(
+        options.spool,
+        options.gateway_id,
+        limit_bytes=options.spool_limit_bytes,
+        segment_bytes=options.segment_bytes,
+        fsync=options.fsync == "batch",
+    )
+
+    def apply(table: RouteTable) -> None:
+        application.apply(table)
+
+    watcher = RouteWatcher(options.routes, apply)
+    application = Application(spool, timeout=options.timeout, routes_error=lambda: watcher.error)
+    site = Site(application, Limits(body=options.body_limit))
+    watcher.check()
+    host, port = options.listen
+    try:
+        server = await loop.create_server(lambda: Connection(site), host, port, backlog=1024)
+    except OSError as error:
+        logger.error("cannot listen on %s:%d: %s; choose another address with --listen", host, port, error)
+        return EXIT_LISTEN
+    address = server.sockets[0].getsockname()
+    logger.info("listening on %s:%d", address[0], address[1])
+    tasks = [loop.create_task(work) for work in (watcher.run(), application.fleet.run(), site.run())]
+    await stop.wait()
+    logger.info("draining")
+    server.close()
+    site.drain()
+    await _drain(application, site, options.timeout)
+    for task in tasks:
+        task.cancel()
+    application.fleet.close()
+    spool.close()
+    return 0
+
+
+async def _drain(application: Application, site: Site, timeout: float) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout
+    while loop.time() < deadline:
+        if application.fleet.is_idle() and not site.connections:
+            return
+        await asyncio.sleep(0.02)
+        if application.fleet.is_idle():
+            deadline = min(deadline, loop.time() + 2.0)  # clients that keep half a request are not waited for
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdigit():
+        raise argparse.ArgumentTypeError(f"{text} is not HOST:PORT")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _gateway_id(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", text):
+        raise argparse.ArgumentTypeError("letters, digits, dot, dash and underscore only, at most 64")
+    return text
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="models.gateway", description=__doc__)
+    parser.add_argument("--listen", type=_address, required=True, help="HOST:PORT; port 0 takes a free one")
+    parser.add_argument("--routes", type=Path, required=True, help="route table, watched; may not exist yet")
+    parser.add_argument("--spool", type=Path, required=True, help="folder of the spool's segments")
+    parser.add_argument("--gateway-id", type=_gateway_id, default="gateway", help="begins the names of the segments")
+    parser.add_argument("--spool-limit-bytes", type=int, default=2 * 1024**3, help="refuse beyond this size")
+    parser.add_argument("--segment-bytes", type=int, default=SEGMENT_BYTES, help="begin a new segment at this size")
+    parser.add_argument("--fsync", choices=("off", "batch"), default="off", help="batch: survive a power cut too")
+    parser.add_argument("--body-limit", type=int, default=Limits().body, help="largest body in bytes")
+    parser.add_argument("--timeout", type=float, default=30.0, help="longest wait for a prediction, in seconds")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,212 @@
+"""From a request to its answer: who asks, for what, does it fit, and is it recorded."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from models.gateway import answers
+from models.gateway.batching import Outlet
+from models.gateway.fleet import Fleet
+from models.gateway.http import Request, Slot
+from models.gateway.ids import new_prediction_id
+from models.gateway.metrics import Metrics, Sample
+from models.gateway.pending import Pending, Prediction
+from models.gateway.responses import TEXT, Response, unavailable
+from models.gateway.routes import EMPTY, Endpoint, RouteTable
+from models.gateway.signature import Invalid
+from models.gateway.spool import encode_record
+from models.gateway.spool_writer import SpoolRefused, SpoolWriter
+
+logger = logging.getLogger(__name__)
+
+
+class Application:
+    """Answers requests by the current route table. `timeout` bounds a prediction, in seconds."""
+
+    def __init__(self, spool: SpoolWriter, *, timeout: float, routes_error: Callable[[], str | None]) -> None:
+        self._spool = spool
+        self._timeout = timeout
+        self._routes_error = routes_error
+        self._table = EMPTY
+        self.metrics = Metrics()
+        self.fleet = Fleet(Outlet(predicted=self._predicted, unreachable=self._unreachable))
+
+    def apply(self, table: RouteTable) -> None:
+        """Serve by this table from the next request on."""
+        self._table = table
+        self.fleet.apply(table)
+
+    def refuse(self, method: bytes, path: bytes, authorization: bytes) -> Response | None:
+        """A refusal that needs no body: wrong method, unknown endpoint, wrong key."""
+        endpoint = self._table.by_path.get(path)
+        if endpoint is None:
+            return None if path in _PAGES and method in _READING else answers.not_found(method, path, path in _PAGES)
+        if method != b"POST":
+            return answers.METHOD_NOT_ALLOWED
+        return None if key_id_of(endpoint, authorization) is not None else answers.wrong_key(authorization)
+
+    def refused(self, path: bytes, response: Response) -> None:
+        """Count what was refused before it was a request."""
+        endpoint = self._table.by_path.get(path)
+        self.metrics.count("" if endpoint is None else endpoint.name, response.status)
+
+    def handle(self, request: Request, slot: Slot) -> None:
+        """Answer now, or when the prediction is recorded."""
+        endpoint = self._table.by_path.get(request.path)
+        name = "" if endpoint is None else endpoint.name
+
+        def answer(response: Response) -> None:
+            self.metrics.count(name, response.status)
+            slot.answer(response)
+
+        # The table may have changed since the head of the request was looked at.
+        refusal = self.refuse(request.method, request.path, request.authorization)
+        if refusal is not None:
+            answer(refusal)
+        elif endpoint is None:
+            slot.answer(self._page(request.path))
+        else:
+            self._predict(endpoint, request, answer)
+
+    def _predict(self, endpoint: Endpoint, request: Request, answer: Callable[[Response], None]) -> None:
+        refusal = self._spool.refusal()
+        if refusal is not None:
+            answer(_not_recorded(refusal))
+            return
+        try:
+            records = answers.records_of(request.body)
+        except answers.BadBody as error:
+            answer(error.response)
+            return
+        target = endpoint.pick(self.fleet.is_available)
+        if target is None:
+            answer(answers.no_target(endpoint))
+            return
+        pending = Pending(
+            endpoint,
+            target,
+            key_id_of(endpoint, request.authorization) or "",
+            records,
+            answer,
+            at=time.time(),
+            received=request.received,
+            deadline=request.received + self._timeout,
+            size=len(request.body),
+        )
+        self._submit(pending)
+
+    def _submit(self, pending: Pending) -> None:
+        try:
+            pending.columns, pending.rows = pending.target.signature.check(pending.records)
+        except Invalid as invalid:
+            pending.finish(answers.does_not_fit(pending.endpoint, pending.target, invalid))
+            return
+        queue = self.fleet.queue(pending.target)
+        if queue is None:
+            pending.finish(answers.no_replica(pending.endpoint))
+        else:
+            queue.submit(pending)
+
+    def _unreachable(self, pending: Pending) -> None:
+        """No replica took it; when the table has changed meanwhile, the new one decides, once."""
+        endpoint = self._table.endpoints.get(pending.endpoint.name)
+        if endpoint is not None and not pending.rerouted and endpoint.deployment_id != pending.endpoint.deployment_id:
+            target = endpoint.pick(self.fleet.is_available)
+            if target is not None:
+                pending.rerouted = True
+                pending.broken = 0
+                pending.endpoint, pending.target = endpoint, target
+                self._submit(pending)
+                return
+        pending.finish(answers.no_replica(pending.endpoint))
+
+    def _predicted(self, results: Sequence[Prediction]) -> None:
+        """Record all of them by one write, then answer all of them."""
+        now = time.monotonic()
+        live = [(result, new_prediction_id()) for result in results if not result.pending.done]
+        if not live:
+            return
+        try:
+            self._spool.append(b"".join([encode_record(_record(result, id_, now)) for result, id_ in live]))
+        except SpoolRefused as refused:
+            response = _not_recorded(refused)
+            for result, _id in live:
+                result.pending.finish(response)
+            return
+        for result, id_ in live:
+            pending = result.pending
+            self.metrics.observe(pending.endpoint.name, now - pending.received)
+            pending.finish(answers.prediction(result, id_))
+
+    def _page(self, path: bytes) -> Response:
+        if path == b"/metrics":
+            return Response(200, self.metrics.render(self._samples()), TEXT)
+        if path == b"/health/live":
+            return Response(200, b'{"status":"live"}')
+        refusal = self._spool.refusal()
+        unavailable_endpoints = sorted(
+            endpoint.name
+            for endpoint in self._table.endpoints.values()
+            if not any(self.fleet.is_available(target) for target in endpoint.targets if target.weight)
+        )
+        state = {
+            "status": "ready" if refusal is None else "refusing",
+            "revision": self._table.revision,
+            "endpoints": len(self._table.endpoints),
+            "endpoints_without_replica": len(unavailable_endpoints),
+            "routes_error": self._routes_error(),
+            "spool": "writing" if refusal is None else refusal.detail,
+            "spool_bytes": self._spool.total_bytes,
+        }
+        return Response(200 if refusal is None else 503, orjson.dumps(state))
+
+    def _samples(self) -> list[Sample]:
+        batches, rows, connected = self.fleet.totals()
+        return [
+            ("modelwright_gateway_batches_total", "counter", "", batches),
+            ("modelwright_gateway_rows_total", "counter", "", rows),
+            ("modelwright_gateway_replicas_connected", "gauge", "", connected),
+            ("modelwright_gateway_routes_revision", "gauge", "", self._table.revision),
+            ("modelwright_gateway_spool_bytes", "gauge", "", self._spool.total_bytes),
+        ]
+
+
+_READING = (b"GET", b"HEAD")
+_PAGES = frozenset((b"/health/live", b"/health/ready", b"/metrics"))
+
+
+def key_id_of(endpoint: Endpoint, authorization: bytes) -> str | None:
+    """The id of the key presented to the endpoint, None when it has no such key. The work does not depend on the key:
+    one digest and one look-up by digest."""
+    scheme, _, key = authorization.partition(b" ")
+    digest = sha256(key.strip()).hexdigest()
+    return endpoint.keys.get(digest) if scheme.lower() == b"bearer" else None
+
+
+def _record(result: Prediction, prediction_id: str, now: float) -> dict[str, Any]:
+    pending = result.pending
+    record = {
+        "id": prediction_id,
+        "at": pending.at,
+        "endpoint_id": pending.endpoint.endpoint_id,
+        "deployment_id": pending.endpoint.deployment_id,
+        "model_version_id": pending.target.model_version_id,
+        "key_id": pending.key_id,
+        "inputs": pending.records,
+        "outputs": result.predictions,
+        "latency_ms": round((now - pending.received) * 1000, 3),
+        "status": 200,
+    }
+    if result.probabilities is not None:
+        record["probabilities"] = result.probabilities
+    return record
+
+
+def _not_recorded(refused: SpoolRefused) -> Response:
+    return unavailable(refused.detail, remedy=refused.remedy, title="Prediction not recorded")

@@ -1,0 +1,259 @@
+"""One queue per set of replicas: gathers concurrent requests into frames.
+
+A request that finds an idle replica leaves at once. While every replica works, requests gather, and the next frame
+takes all of them, up to a limit: batches grow with the load and nobody waits for company.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from modelwright_runtime.server import frames
+
+from models.gateway.pending import Pending, Prediction
+from models.gateway.replicas import Replica
+from models.gateway.responses import Response, problem, unavailable
+
+logger = logging.getLogger(__name__)
+
+MAX_ROWS = 256
+MAX_BYTES = 8 * 1024 * 1024
+MAX_WAITING = 4096
+GRACE_SECONDS = 1.0
+
+Batch = list[Pending]
+
+
+class Outlet(NamedTuple):
+    """Where a queue hands its results: predictions of a batch, or requests that no replica could take."""
+
+    predicted: Callable[[Sequence[Prediction]], None]
+    unreachable: Callable[[Pending], None]
+
+
+class BatchQueue:
+    """Requests of one target. Not for use outside the event loop."""
+
+    def __init__(self, replicas: Sequence[Replica], outlet: Outlet) -> None:
+        self._replicas = list(replicas)
+        self._outlet = outlet
+        self._waiting: deque[Pending] = deque()
+        self._batches: dict[int, Batch] = {}
+        self._next = 0
+        self._scheduled = False
+        self._down_since: float | None = time.monotonic()
+        self._loop = asyncio.get_running_loop()
+        self.batches_sent = 0
+        self.rows_sent = 0
+        self.changed()
+
+    @property
+    def replicas(self) -> Sequence[Replica]:
+        """The replicas this queue sends to."""
+        return self._replicas
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits and nothing is in flight."""
+        return not self._waiting and not self._batches
+
+    def is_available(self) -> bool:
+        """Whether a request may hope for an answer: a replica is connected or was a moment ago."""
+        return self._down_since is None or time.monotonic() - self._down_since < GRACE_SECONDS
+
+    def submit(self, pending: Pending) -> None:
+        """Take a request; it will be finished through the outlet, sooner or later."""
+        if not self.is_available():
+            self._outlet.unreachable(pending)
+        elif len(self._waiting) >= MAX_WAITING:
+            pending.finish(_TOO_MANY)
+        else:
+            self._waiting.append(pending)
+            self._schedule()
+
+    def changed(self) -> None:
+        """A replica's connection opened or closed."""
+        if any(replica.is_connected for replica in self._replicas):
+            self._down_since = None
+            self._schedule()
+        elif self._down_since is None:
+            self._down_since = time.monotonic()
+
+    def tick(self, now: float) -> None:
+        """Answer what waited too long; to be called a few times a second."""
+        if self._waiting and not self.is_available():
+            given_up, self._waiting = self._waiting, deque()
+            for pending in given_up:
+                self._outlet.unreachable(pending)
+        while self._waiting and self._waiting[0].deadline <= now:
+            self._waiting.popleft().finish(_TIMED_OUT)
+        for batch in self._batches.values():
+            if batch[0].deadline <= now:
+                for pending in batch:
+                    if pending.deadline <= now:
+                        pending.finish(_TIMED_OUT)
+
+    def _schedule(self) -> None:
+        # On the next turn of the loop, so that requests read in this turn leave together.
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._scheduled = False
+        while self._waiting:
+            replica = self._idle_replica()
+            if replica is None:
+                return
+            batch = self._take()
+            if batch:
+                self._send(replica, batch)
+
+    def _idle_replica(self) -> Replica | None:
+        count = len(self._replicas)
+        for step in range(count):
+            replica = self._replicas[(self._next + step) % count]
+            if replica.is_connected and replica.in_flight == 0:
+                self._next = (self._next + step + 1) % count
+                return replica
+        return None
+
+    def _take(self) -> Batch:
+        batch: Batch = []
+        rows = size = 0
+        while self._waiting:
+            pending = self._waiting[0]
+            if pending.done:
+                self._waiting.popleft()
+                continue
+            if batch and (
+                pending.columns != batch[0].columns
+                or rows + len(pending.rows) > MAX_ROWS
+                or size + pending.size > MAX_BYTES
+            ):
+                break
+            batch.append(self._waiting.popleft())
+            rows += len(pending.rows)
+            size += pending.size
+        return batch
+
+    def _send(self, replica: Replica, batch: Batch) -> None:
+        rows = batch[0].rows if len(batch) == 1 else [row for pending in batch for row in pending.rows]
+        key = id(batch)
+        self._batches[key] = batch
+
+        def reply(frame: frames.Frame | None) -> None:
+            del self._batches[key]
+            self._answered(replica, batch, frame)
+
+        try:
+            replica.send(frames.PREDICT, orjson.dumps({"columns": batch[0].columns, "rows": rows}), reply)
+        except (frames.FrameError, ConnectionError, TypeError) as error:
+            del self._batches[key]
+            logger.warning("a batch could not be sent: %s", error)
+            for pending in batch:
+                pending.finish(_model_error("unsendable", str(error)))
+            return
+        self.batches_sent += 1
+        self.rows_sent += len(rows)
+
+    def _answered(self, replica: Replica, batch: Batch, frame: frames.Frame | None) -> None:
+        # The replica's next batch goes out before this one is answered: it should never wait.
+        self._pump()
+        if frame is None:
+            self._retry(batch)
+        elif frame.kind == frames.ANSWER:
+            self._predicted(replica, batch, frame.payload)
+        else:
+            self._failed(batch, frame)
+
+    def _predicted(self, replica: Replica, batch: Batch, payload: bytes) -> None:
+        try:
+            results = list(_split(batch, orjson.loads(payload)))
+        except (ValueError, TypeError, KeyError) as error:
+            logger.error("the replica %s answered what cannot be read: %s", replica.path, error)
+            for pending in batch:
+                pending.finish(_model_error("bad_answer", f"the answer cannot be read: {error}"))
+            return
+        self._outlet.predicted(results)
+
+    def _failed(self, batch: Batch, frame: frames.Frame) -> None:
+        if len(batch) > 1:
+            # One request made the model raise: halve until it stands alone, so that its neighbours are answered.
+            middle = len(batch) // 2
+            self._send_again(batch[:middle])
+            self._send_again(batch[middle:])
+            return
+        try:
+            error = orjson.loads(frame.payload)
+            code, message = str(error["code"]), str(error["message"])
+        except (ValueError, TypeError, KeyError):
+            code, message = "bad_answer", "the replica's error cannot be read"
+        batch[0].finish(_model_error(code, message))
+
+    def _send_again(self, batch: Batch) -> None:
+        live = [pending for pending in batch if not pending.done]
+        connected = [replica for replica in self._replicas if replica.is_connected]
+        if live and connected:
+            self._send(min(connected, key=lambda replica: replica.in_flight), live)
+        elif live:
+            self._retry(live)
+
+    def _retry(self, batch: Batch) -> None:
+        """The connection broke with the batch in flight. Predictions have no side effects, so each may go twice."""
+        for pending in reversed(batch):
+            if pending.done:
+                continue
+            pending.broken += 1
+            if pending.broken > 1:
+                self._outlet.unreachable(pending)
+            else:
+                self._waiting.appendleft(pending)
+        self._schedule()
+
+
+def _split(batch: Batch, payload: dict[str, Any]) -> Sequence[Prediction]:
+    predictions = payload["predictions"]
+    probabilities = payload.get("probabilities")
+    classes = [str(name) for name in payload["classes"]] if probabilities is not None else []
+    total = sum(len(pending.rows) for pending in batch)
+    if len(predictions) != total or (probabilities is not None and len(probabilities) != total):
+        raise ValueError(f"{len(predictions)} predictions for {total} rows")
+    results: list[Prediction] = []
+    start = 0
+    for pending in batch:
+        end = start + len(pending.rows)
+        by_class = None
+        if probabilities is not None:
+            by_class = [dict(zip(classes, row, strict=True)) for row in probabilities[start:end]]
+        results.append(Prediction(pending, predictions[start:end], by_class))
+        start = end
+    return results
+
+
+def _model_error(code: str, message: str) -> Response:
+    return problem(
+        502,
+        f"The model could not predict these records: {message}",
+        title="Model error",
+        remedy="Compare the records with the data the model was trained on; the replica's log has the whole traceback.",
+        errors=[{"field": "records", "code": code, "message": message, "remedy": "Send records the model can take."}],
+    )
+
+
+_TIMED_OUT = problem(
+    504,
+    "The model did not answer in time.",
+    remedy="Send fewer records at once, or try again; if it goes on, look at the replica's log and load.",
+)
+_TOO_MANY = unavailable(
+    f"{MAX_WAITING} requests already wait for this model.",
+    remedy="Try again in a moment; give the endpoint more replicas if it goes on.",
+    title="Too many requests waiting",
+)

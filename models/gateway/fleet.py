@@ -1,0 +1,87 @@
+"""All replicas and batch queues of the current route table, and those of older tables that still have work."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from models.gateway.batching import BatchQueue, Outlet
+from models.gateway.replicas import Replica
+from models.gateway.routes import RouteTable, Target
+
+TICK_SECONDS = 0.05
+
+
+class Fleet:
+    """Queues are kept by their sockets, so a table that changes keys or weights leaves connections alone."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
+        self._replicas: dict[str, Replica] = {}
+        self._queues: dict[tuple[str, ...], BatchQueue] = {}
+        self._retired: list[BatchQueue] = []
+
+    def apply(self, table: RouteTable) -> None:
+        """Connect what the table names; what it does not name any more finishes its work, then closes."""
+        wanted = {target.sockets for target in table.targets()}
+        for sockets in [key for key in self._queues if key not in wanted]:
+            self._retired.append(self._queues.pop(sockets))
+        for sockets in wanted:
+            if sockets not in self._queues:
+                self._queues[sockets] = BatchQueue([self._replica(path) for path in sockets], self._outlet)
+        self._close_unused()
+
+    def queue(self, target: Target) -> BatchQueue | None:
+        """The queue of a target of the current table; None for one of an older table."""
+        return self._queues.get(target.sockets)
+
+    def is_available(self, target: Target) -> bool:
+        """Whether a request for the target may hope for an answer."""
+        queue = self._queues.get(target.sockets)
+        return queue is not None and queue.is_available()
+
+    def is_idle(self) -> bool:
+        """Whether no request waits or is in flight."""
+        return all(queue.is_empty for queue in self._all_queues())
+
+    def totals(self) -> tuple[int, int, int]:
+        """Batches sent, rows sent, replicas connected."""
+        queues = self._all_queues()
+        connected = sum(replica.is_connected for replica in self._replicas.values())
+        return sum(q.batches_sent for q in queues), sum(q.rows_sent for q in queues), connected
+
+    async def run(self) -> None:
+        """Time out what waits too long and close what is unused, until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = time.monotonic()
+            for queue in self._all_queues():
+                queue.tick(now)
+            if self._retired:
+                self._close_unused()
+
+    def close(self) -> None:
+        """Close every connection."""
+        for replica in self._replicas.values():
+            replica.close()
+
+    def _all_queues(self) -> list[BatchQueue]:
+        return [*self._queues.values(), *self._retired]
+
+    def _replica(self, path: str) -> Replica:
+        replica = self._replicas.get(path)
+        if replica is None:
+            replica = self._replicas[path] = Replica(path, self._changed)
+            replica.start()
+        return replica
+
+    def _changed(self, replica: Replica) -> None:
+        for queue in self._all_queues():
+            if replica in queue.replicas:
+                queue.changed()
+
+    def _close_unused(self) -> None:
+        self._retired = [queue for queue in self._retired if not queue.is_empty]
+        used = {replica.path for queue in self._all_queues() for replica in queue.replicas}
+        for path in [path for path in self._replicas if path not in used]:
+            self._replicas.pop(path).close()

@@ -1,0 +1,412 @@
+"""HTTP/1.1 on raw asyncio: keep-alive, pipelining, chunked bodies, and limits on everything a client decides."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from typing import NamedTuple, Protocol, cast
+
+import httptools
+
+from models.gateway.responses import Response, problem, render
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 0.5
+MAX_PIPELINED = 16
+MAX_DISCARDED_BYTES = 64 * 1024 * 1024
+
+
+class Limits(NamedTuple):
+    """Sizes in bytes, times in seconds."""
+
+    body: int = 5 * 1024 * 1024
+    head: int = 16 * 1024
+    head_seconds: float = 10.0
+    body_seconds: float = 30.0
+    idle_seconds: float = 75.0
+    discard_seconds: float = 5.0
+
+
+class Request(NamedTuple):
+    """One request; `path` is without the query, `authorization` is the header's value or empty."""
+
+    method: bytes
+    path: bytes
+    authorization: bytes
+    body: bytes
+    received: float
+
+
+class Slot:
+    """The place of one answer among the answers of its connection."""
+
+    __slots__ = ("_connection", "close", "data", "head_only")
+
+    def __init__(self, connection: Connection, *, close: bool, head_only: bool) -> None:
+        self._connection = connection
+        self.close = close
+        self.head_only = head_only
+        self.data: bytes | None = None
+
+    def answer(self, response: Response) -> None:
+        """Give the answer; it leaves when those before it have left."""
+        self.close = self.close or response.close or self._connection.site.draining
+        self.data = render(response, close=self.close, without_body=self.head_only)
+        self._connection.flush()
+
+
+class Handler(Protocol):
+    """What answers requests."""
+
+    def refuse(self, method: bytes, path: bytes, authorization: bytes) -> Response | None:
+        """A refusal that is certain before the body is read."""
+
+    def refused(self, path: bytes, response: Response) -> None:
+        """That refusal, or one of the limits here, was answered."""
+
+    def handle(self, request: Request, slot: Slot) -> None:
+        """Call `slot.answer` once, now or later."""
+
+
+class Site:
+    """The connections of one listening server, and what they share."""
+
+    def __init__(self, handler: Handler, limits: Limits) -> None:
+        self.handler = handler
+        self.limits = limits
+        self.connections: set[Connection] = set()
+        self.draining = False
+
+    async def run(self) -> None:
+        """Close connections that are too slow, until cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            now = time.monotonic()
+            for connection in list(self.connections):
+                connection.sweep(now)
+
+    def drain(self) -> None:
+        """From now on each answer closes its connection; those without a request close at once."""
+        self.draining = True
+        for connection in list(self.connections):
+            connection.close_if_idle()
+
+
+class _Message:
+    """What is known of the request that is being read."""
+
+    __slots__ = (
+        "authorization",
+        "body_bytes",
+        "chunks",
+        "encoding",
+        "expects_continue",
+        "head_bytes",
+        "header_bytes",
+        "in_body",
+        "length",
+        "method",
+        "path",
+        "refusal",
+        "refused_early",
+        "url",
+    )
+
+    def __init__(self) -> None:
+        self.url = b""
+        self.path = b""
+        self.method = b""
+        self.authorization = b""
+        self.encoding = b""
+        self.length = 0
+        self.expects_continue = False
+        self.header_bytes = 0
+        self.head_bytes = 0
+        self.body_bytes = 0
+        self.chunks: list[bytes] = []
+        self.refusal: Response | None = None
+        self.refused_early = False
+        self.in_body = False
+
+
+class Connection(asyncio.Protocol):
+    """One client. Requests may be pipelined; answers leave in the order of the requests."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._limits = site.limits
+        self._handler = site.handler
+        self._transport: asyncio.Transport | None = None
+        self._slots: deque[Slot] = deque()
+        self._parser = httptools.HttpRequestParser(self)
+        self._closing = False
+        self._reading_paused = False
+        self._writing_paused = False
+        self._deadline = time.monotonic() + self._limits.head_seconds
+        self._message = _Message()
+        self._in_message = False
+
+    # -- transport ------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self.site.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self.site.connections.discard(self)
+        self._slots.clear()
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing and not self._message.refused_early:
+            return
+        if not self._message.in_body:
+            self._message.head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._stop_after_answers()
+        except httptools.HttpParserCallbackError:
+            logger.exception("a request made the gateway fail")
+            self._fail(_OUR_FAULT)
+        except httptools.HttpParserError as error:
+            if not self._closing:
+                self._fail(_bad_request(str(error)))
+            elif self._transport is not None:
+                self._transport.close()
+        message = self._message
+        if self._in_message and not message.in_body and not self._closing and message.head_bytes > self._limits.head:
+            self._fail(_HEAD_TOO_LARGE)
+        if len(self._slots) > MAX_PIPELINED:
+            self._pause_reading()
+
+    def eof_received(self) -> bool:
+        self._closing = True
+        self._message.refused_early = False
+        return bool(self._slots)
+
+    def pause_writing(self) -> None:
+        self._writing_paused = True
+        self._deadline = time.monotonic() + self._limits.body_seconds
+        self._pause_reading()
+
+    def resume_writing(self) -> None:
+        self._writing_paused = False
+        self._set_idle_deadline()
+        if len(self._slots) <= MAX_PIPELINED // 2:
+            self._resume_reading()
+
+    # -- parser ---------------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._message = _Message()
+        self._in_message = True
+        self._deadline = time.monotonic() + self._limits.head_seconds
+
+    def on_url(self, url: bytes) -> None:
+        self._message.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        message = self._message
+        message.header_bytes += len(name) + len(value) + 4
+        name = name.lower()
+        if name == b"authorization":
+            message.authorization = value
+        elif name == b"content-length":
+            # The parser itself refuses what is no number or too large a one.
+            message.length = int(value) if value.isdigit() and len(value) < 19 else 0
+        elif name == b"expect":
+            message.expects_continue = value.lower() == b"100-continue"
+        elif name == b"content-encoding":
+            message.encoding = value.lower()
+
+    def on_headers_complete(self) -> None:
+        message, limits = self._message, self._limits
+        message.in_body = True
+        if self._closing:
+            return
+        self._deadline = time.monotonic() + limits.body_seconds
+        message.method = self._parser.get_method()
+        message.path = message.url.partition(b"?")[0]
+        if message.header_bytes + len(message.url) > limits.head:
+            self._refuse_early(_HEAD_TOO_LARGE)
+        elif message.length > limits.body:
+            self._refuse_early(_body_too_large(limits.body))
+        elif message.encoding not in (b"", b"identity"):
+            message.refusal = _ENCODED
+        else:
+            message.refusal = self._handler.refuse(message.method, message.path, message.authorization)
+        if message.expects_continue and not self._closing:
+            self._continue_or_refuse(message.refusal)
+
+    def on_body(self, body: bytes) -> None:
+        message = self._message
+        message.body_bytes += len(body)
+        if message.refused_early:
+            if message.body_bytes > MAX_DISCARDED_BYTES and self._transport is not None:
+                self._transport.close()
+        elif message.body_bytes > self._limits.body:
+            message.chunks.clear()
+            self._refuse_early(_body_too_large(self._limits.body))
+        elif message.refusal is None:
+            message.chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        message = self._message
+        self._in_message = False
+        message.in_body = False
+        if message.refused_early:
+            message.refused_early = False
+            self._close_when_flushed()
+            return
+        if self._closing:
+            return
+        slot = Slot(self, close=not self._parser.should_keep_alive(), head_only=message.method == b"HEAD")
+        self._slots.append(slot)
+        self._closing = slot.close
+        self._set_idle_deadline()
+        if message.refusal is not None:
+            self._handler.refused(message.path, message.refusal)
+            slot.answer(message.refusal)
+            return
+        body = message.chunks[0] if len(message.chunks) == 1 else b"".join(message.chunks)
+        request = Request(message.method, message.path, message.authorization, body, time.monotonic())
+        self._handler.handle(request, slot)
+
+    # -- answers --------------------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Write the answers that are next in order."""
+        slots = self._slots
+        while slots and slots[0].data is not None:
+            slot = slots.popleft()
+            if self._transport is None:
+                return
+            self._transport.write(slot.data or b"")
+            if slot.close:
+                self._closing = True
+                slots.clear()
+                self._close_when_flushed()
+                return
+        if not slots:
+            self._set_idle_deadline()
+            if self._closing:
+                self._close_when_flushed()
+        if self._reading_paused and len(slots) <= MAX_PIPELINED // 2:
+            self._resume_reading()
+
+    def sweep(self, now: float) -> None:
+        """Close what overran its time."""
+        if now < self._deadline or self._transport is None:
+            return
+        if self._writing_paused or self._closing:
+            if self._writing_paused or not self._slots:
+                self._transport.abort()
+        elif self._in_message:
+            self._fail(_TOO_SLOW)
+        elif not self._slots:
+            self._transport.close()
+
+    def close_if_idle(self) -> None:
+        """Close unless a request is being read or answered."""
+        if not self._in_message and not self._slots and self._transport is not None:
+            self._transport.close()
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _continue_or_refuse(self, refusal: Response | None) -> None:
+        if refusal is not None:
+            self._refuse_early(refusal)
+        elif not self._slots and self._transport is not None:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _refuse_early(self, response: Response) -> None:
+        """Answer before the body has come, then read it without keeping it, so that the client reads the answer."""
+        self._message.refused_early = True
+        self._handler.refused(self._message.path, response)
+        slot = Slot(self, close=True, head_only=self._message.method == b"HEAD")
+        self._slots.append(slot)
+        self._closing = True
+        self._deadline = time.monotonic() + self._limits.discard_seconds
+        slot.answer(response)
+
+    def _fail(self, response: Response) -> None:
+        """Answer what cannot be read on, after the answers that are still due."""
+        self._in_message = False
+        self._message.refused_early = False
+        self._closing = True
+        slot = Slot(self, close=True, head_only=False)
+        self._slots.append(slot)
+        slot.answer(response)
+
+    def _stop_after_answers(self) -> None:
+        self._in_message = False
+        self._closing = True
+        if self._slots:
+            self._slots[-1].close = True
+        else:
+            self._close_when_flushed()
+
+    def _close_when_flushed(self) -> None:
+        if self._transport is not None and not self._message.refused_early and not self._slots:
+            self._transport.close()
+
+    def _set_idle_deadline(self) -> None:
+        if not self._in_message and not self._writing_paused:
+            self._deadline = time.monotonic() + self._limits.idle_seconds
+
+    def _pause_reading(self) -> None:
+        if not self._reading_paused and self._transport is not None:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self._reading_paused and not self._writing_paused and self._transport is not None:
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+
+def _bad_request(reason: str) -> Response:
+    return problem(
+        400,
+        f"The request is no valid HTTP/1.1: {reason}.",
+        remedy="Send the request with an HTTP client library or curl.",
+        close=True,
+    )
+
+
+def _body_too_large(limit: int) -> Response:
+    return problem(
+        413,
+        f"The body is larger than the {limit} bytes that one request may have.",
+        remedy="Send fewer records per request.",
+        close=True,
+    )
+
+
+_HEAD_TOO_LARGE = problem(
+    431,
+    "The request line and headers are larger than the gateway reads.",
+    remedy="Send fewer or shorter headers.",
+    close=True,
+)
+_TOO_SLOW = problem(
+    408,
+    "The request did not arrive in time.",
+    remedy="Send the whole request without pauses.",
+    close=True,
+)
+_ENCODED = problem(
+    415,
+    "The body is compressed, which the gateway does not read.",
+    remedy="Send the JSON without Content-Encoding.",
+)
+_OUR_FAULT = problem(
+    500,
+    "The gateway failed at this request.",
+    remedy="Tell the administrator; the gateway's log says more.",
+    close=True,
+)

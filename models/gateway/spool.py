@@ -1,0 +1,124 @@
+"""The spool: what every acknowledged prediction is written to before its answer leaves.
+
+A folder holds segments `<gateway id>-<sequence>.spool`. A segment is a sequence of records
+`u32 big-endian length | u32 crc32 of the JSON | JSON`. One gateway appends to one segment, under an exclusive
+`flock` that the kernel releases when the gateway ends, however it ends. A segment that nobody locks is closed: nothing
+will ever be appended to it, and `finish` may delete it once every whole record in it has been read.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+MAX_RECORD_BYTES = 128 * 1024 * 1024
+
+HEAD = struct.Struct(">II")
+_NAME = re.compile(r"^(?P<gateway>[A-Za-z0-9_.-]+)-(?P<sequence>\d{10})\.spool$")
+
+
+class Segment(NamedTuple):
+    """One file of the spool; segments sort by gateway, then by age."""
+
+    gateway_id: str
+    sequence: int
+    path: Path
+
+
+class Finish(StrEnum):
+    """What `finish` did with a segment."""
+
+    OPEN = "open"  # a gateway still appends to it
+    UNREAD = "unread"  # whole records lie after the offset
+    DELETED = "deleted"
+    SET_ASIDE = "set_aside"  # damaged after the offset: renamed to `*.damaged`, for a person to look at
+
+
+def encode_record(record: dict[str, Any]) -> bytes:
+    """The bytes of one record."""
+    body = orjson.dumps(record)
+    return HEAD.pack(len(body), zlib.crc32(body)) + body
+
+
+def segment_path(directory: Path, gateway_id: str, sequence: int) -> Path:
+    """Where that segment lies."""
+    return directory / f"{gateway_id}-{sequence:010d}.spool"
+
+
+def list_segments(directory: Path) -> list[Segment]:
+    """Segments in the order in which they are to be read; none when the folder does not exist."""
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return []
+    found = ((_NAME.match(name), name) for name in names)
+    return sorted(Segment(match["gateway"], int(match["sequence"]), directory / name) for match, name in found if match)
+
+
+def read_records(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
+    """Whole records from `offset` on, each with the offset after it.
+
+    Ends quietly before a record that is torn or still being written, and before a damaged one; `finish` tells them
+    apart. `offset` must be 0 or one that this function gave.
+    """
+    with path.open("rb") as file:
+        file.seek(offset)
+        while True:
+            body = _read_body(file.read)
+            if body is None:
+                return
+            offset += HEAD.size + len(body)
+            yield orjson.loads(body), offset
+
+
+def finish(path: Path, offset: int) -> Finish:
+    """Delete a closed segment of which everything up to `offset` has been stored; see `Finish` for what may happen.
+
+    Call it only when what lies before `offset` is committed. Raises `FileNotFoundError` when the segment is gone.
+    """
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return Finish.OPEN
+        file.seek(offset)
+        if _read_body(file.read) is not None:
+            return Finish.UNREAD
+        if _is_torn(path, offset):
+            path.unlink()
+            return Finish.DELETED
+        path.rename(path.with_name(path.name + ".damaged"))
+        return Finish.SET_ASIDE
+
+
+def _read_body(read: Any) -> bytes | None:
+    head = read(HEAD.size)
+    if len(head) < HEAD.size:
+        return None
+    length, checksum = HEAD.unpack(head)
+    if not 0 < length <= MAX_RECORD_BYTES:
+        return None
+    body: bytes = read(length)
+    if len(body) < length or zlib.crc32(body) != checksum:
+        return None
+    return body
+
+
+def _is_torn(path: Path, offset: int) -> bool:
+    """Whether what follows `offset` is nothing or the beginning of one record whose end was never written."""
+    left = path.stat().st_size - offset
+    if left < HEAD.size:
+        return True
+    with path.open("rb") as file:
+        file.seek(offset)
+        length: int = HEAD.unpack(file.read(HEAD.size))[0]
+    return 0 < length <= MAX_RECORD_BYTES and left < HEAD.size + length

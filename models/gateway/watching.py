@@ -1,0 +1,64 @@
+"""Reads the route table again whenever its file was replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from models.gateway.routes import RoutesError, RouteTable, parse
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.02
+
+_Stamp = tuple[int, int, int]
+
+
+class RouteWatcher:
+    """Calls `apply(table)` with each new table, on the event loop, so between two requests. A broken or missing file
+    changes nothing: the last good table stays, and `error` says what is wrong."""
+
+    def __init__(self, path: Path, apply: Callable[[RouteTable], None]) -> None:
+        self._path = path
+        self._apply = apply
+        self._seen: _Stamp | None = None
+        self.error: str | None = None
+
+    def check(self) -> None:
+        """Look once."""
+        try:
+            status = self._path.stat()
+            stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+            if stamp == self._seen:
+                return
+            content = self._path.read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._report(f"{self._path} cannot be read: {error}")
+            return
+        self._seen = stamp
+        try:
+            table = parse(content)
+        except RoutesError as error:
+            self._report(f"{self._path} is no route table ({error}); the last good one stays in use")
+            return
+        self.error = None
+        self._apply(table)
+        logger.info("route table %d with %d endpoints", table.revision, len(table.endpoints))
+
+    async def run(self) -> None:
+        """Look every 20 ms, until cancelled."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                self.check()
+            except Exception:
+                logger.exception("the route table could not be applied")
+
+    def _report(self, message: str) -> None:
+        if message != self.error:
+            logger.error("%s", message)
+        self.error = message
