@@ -80,6 +80,7 @@ def draw(graph: Graph, *, link_of: LinkOf = no_link) -> Drawing:
     edges = [edge for edge in graph.edges if edge.src_id in shown and edge.dst_id in shown]
     places = place([node.id for node in nodes], [(edge.src_id, edge.dst_id) for edge in edges])
     by_id = {node.id: node for node in nodes}
+    edges.sort(key=lambda e: (places[e.src_id].layer, places[e.src_id].row, places[e.dst_id].row))
     rows = tuple(_row(by_id[edge.src_id], by_id[edge.dst_id], edge, link_of) for edge in edges)
     return Drawing(
         svg=_svg(nodes, edges, places, graph.start, link_of),
