@@ -122,3 +122,14 @@ def get_data_connection(workspace: Workspace, connection_id: UUID) -> DataConnec
             remedy="See the list of the workspace's data connections.",
         )
     return connection
+
+
+def get_member(workspace: Workspace, username: str) -> Membership:
+    """Return the membership of a person by name, an inactive one's too. Raises NotFound."""
+    membership: Membership | None = members(workspace).filter(user__username=username).first()
+    if membership is None:
+        raise NotFound(
+            f"The workspace {workspace.name} has no member called {username!r}.",
+            remedy="See the list of the workspace's members.",
+        )
+    return membership

@@ -4,12 +4,15 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from modelwright.accounts import urls as accounts
+from workspaces import urls as workspaces
 
 API = [
     *accounts.api_urlpatterns,
+    *workspaces.api_urlpatterns,
 ]
 PAGES = [
     *accounts.page_urlpatterns,
+    *workspaces.page_urlpatterns,
 ]
 
 urlpatterns = [
