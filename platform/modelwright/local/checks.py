@@ -1,5 +1,133 @@
-"""`./modelwright test`: every check of the project."""
+"""`./modelwright test`: every check of the project, and a summary at the end."""
+
+import argparse
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelwright.local.layout import REPOSITORY
+
+PYTHON = sys.executable
+BINARIES = Path(PYTHON).parent
+PYTEST = (PYTHON, "-m", "pytest", "-q", "--durations=10")
+WIDTH = 30
+
+_printing = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Check:
+    """A command that must end with 0. A quiet one shows its output only when it fails."""
+
+    name: str
+    command: Sequence[str]
+    quiet: bool = True
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a check ended; `last` is the last line that it wrote."""
+
+    name: str
+    code: int
+    seconds: float
+    last: str
+
+
+RUFF = Check("ruff check", (str(BINARIES / "ruff"), "check", ".", "modelwright"))
+FORMAT = Check("ruff format", (str(BINARIES / "ruff"), "format", "--check", ".", "modelwright"))
+IMPORTS = Check("import contracts", (str(BINARIES / "lint-imports"),))
+MIGRATIONS = Check("migrations", (PYTHON, "-W", "ignore", "manage.py", "makemigrations", "--check", "--dry-run"))
+TYPES = Check("mypy", (str(BINARIES / "mypy"), "."))
+QUICK_CHECKS = (RUFF, FORMAT, IMPORTS, MIGRATIONS)
+
+
+def pytest(name: str, *arguments: str) -> Check:
+    """One call of pytest, whose output is shown as it comes."""
+    return Check(name, (*PYTEST, *arguments), quiet=False)
 
 
 def main(arguments: list[str]) -> int:
-    raise SystemExit(arguments)
+    """Run the checks. Returns 0 only when all of them passed."""
+    options, rest = parser().parse_known_args(arguments)
+    if options.fast:
+        tests = pytest("quick tests", "-n", "2", "-m", "not slow and not e2e", *rest)
+        results = [run(check) for check in (RUFF, IMPORTS, tests)]
+    elif rest:
+        results = [run(pytest("pytest", *rest))]
+    else:
+        results = everything()
+    summarise(results)
+    return 1 if any(result.code for result in results) else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The one option; the rest goes to pytest."""
+    parser = argparse.ArgumentParser(
+        prog="modelwright test",
+        allow_abbrev=False,
+        description="Runs ruff, the import contracts, the migrations check, mypy, the tests and the tests of the whole "
+        "platform. Any argument that is not listed here goes to pytest: without --fast, one call of it is then all "
+        "that runs, for example `./modelwright test tests/jobs -x`.",
+    )
+    parser.add_argument("--fast", action="store_true", help="ruff, import contracts and the quick tests only")
+    return parser
+
+
+def everything() -> list[Result]:
+    """Every check. mypy runs beside the tests; those of the whole platform have the machine to themselves."""
+    results = [run(check) for check in QUICK_CHECKS]
+    with ThreadPoolExecutor(1) as beside:
+        types = beside.submit(run, TYPES)
+        tests = run(pytest("tests", "-n", "2", "-m", "not e2e"))
+        results += [types.result(), tests]
+    return [*results, run(pytest("tests of the whole platform", "-m", "e2e"))]
+
+
+def run(check: Check) -> Result:
+    """Run one check and say how it went."""
+    started = time.monotonic()
+    if not check.quiet:
+        say(f"\n— {check.name}: {' '.join(check.command[1:])}")
+    lines: list[str] = []
+    process = subprocess.Popen(
+        check.command,
+        cwd=REPOSITORY,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    assert process.stdout is not None  # noqa: S101 - for the type checker: it was asked for above
+    for line in process.stdout:
+        lines.append(line.rstrip())
+        if not check.quiet:
+            say(line.rstrip())
+    code = process.wait()
+    seconds = time.monotonic() - started
+    if check.quiet and code:
+        say("\n".join([f"\n— {check.name}:", *lines]))
+    say(f"— {check.name}: {'FAILED' if code else 'passed'} in {seconds:.0f} s")
+    return Result(check.name, code, seconds, next((line for line in reversed(lines) if line.strip()), ""))
+
+
+def summarise(results: list[Result]) -> None:
+    """The last lines that a person reads."""
+    say("\nSummary")
+    for result in results:
+        verdict = "FAILED" if result.code else "passed"
+        say(f"  {verdict}  {result.name:<{WIDTH}}{result.seconds:7.1f} s  {result.last}")
+    failed = [result.name for result in results if result.code]
+    say(f"\nFailed: {', '.join(failed)}." if failed else "\nEverything passed.")
+
+
+def say(text: str) -> None:
+    """Print whole lines, from two threads."""
+    with _printing:
+        print(text, flush=True)

@@ -107,25 +107,23 @@ class Installation:
         servers = self.servers()
         started = tuple(program.name for program in servers)
         mlflow = MlflowServer(environment["MLFLOW_DATABASE_URL"], self.layout.mlflow_artifacts, self.mlflow_socket)
-        return [program for program in self._all(environment, servers, started, mlflow) if available(program)]
-
-    def _all(self, environment, servers, started, mlflow):
-        return [
+        programs = [
             *servers,
             self._migrate(environment, started),
             *([] if self.layout.admin_created.exists() else [self._create_admin(environment)]),
             mlflow.program(environment, after=started),
             self._web(environment),
             self._worker(environment, started),
-            self._manage("watcher", ["watch"], environment),
+            self._manage("watcher", "Watcher (runs, replicas, schedules)", ["watch"], environment),
             self._gateway(environment),
-            self._manage("shipper", ["ship"], environment),
+            self._manage("shipper", "Shipper (predictions on record)", ["ship"], environment),
         ]
+        return [program for program in programs if available(program)]
 
     def _migrate(self, environment: Mapping[str, str], servers: tuple[str, ...]) -> Program:
         return Program(
             name="migrate",
-            title="database tables",
+            title="Database tables",
             argv=[sys.executable, "manage.py", "migrate", "--noinput", "--verbosity", "1"],
             env=environment,
             cwd=REPOSITORY,
@@ -150,6 +148,7 @@ class Installation:
     def _web(self, environment: Mapping[str, str]) -> Program:
         return Program(
             name="web",
+            title="Web (pages and REST API)",
             argv=[
                 *(sys.executable, "-m", "gunicorn", "modelwright.asgi:application"),
                 *("--worker-class", "modelwright.local.web_worker.WebWorker", "--workers", "2", "--preload"),
@@ -169,6 +168,7 @@ class Installation:
         options = ["--concurrency", "2", "--prefetch-multiplier", "1", "--queues", "default", "--loglevel", "INFO"]
         return Program(
             name="worker",
+            title="Worker (Celery)",
             argv=[
                 *(sys.executable, "-m", "celery", "-A", "modelwright", "worker", *options),
                 *("--without-gossip", "--without-mingle", "--hostname", "worker@%h"),
@@ -179,9 +179,10 @@ class Installation:
             after=("migrate", *servers),
         )
 
-    def _manage(self, name: str, command: list[str], environment: Mapping[str, str]) -> Program:
+    def _manage(self, name: str, title: str, command: list[str], environment: Mapping[str, str]) -> Program:
         return Program(
             name=name,
+            title=title,
             argv=[sys.executable, "manage.py", *command],
             env=environment,
             cwd=REPOSITORY,
@@ -192,6 +193,7 @@ class Installation:
     def _gateway(self, environment: Mapping[str, str]) -> Program:
         return Program(
             name="gateway",
+            title="Gateway (predictions)",
             argv=[
                 *(sys.executable, "-m", "models.gateway", "--listen", f"{self.host}:{self.gateway_port}"),
                 *("--routes", str(self.layout.gateway / "routes.json"), "--spool", str(self.layout.gateway / "spool")),
@@ -246,8 +248,8 @@ def from_environment(layout: Layout, host: str = "127.0.0.1", web: int = 8000, g
 
 
 def available(program: Program) -> bool:
-    return {
-        "gateway": lambda: (REPOSITORY / "models/gateway/__main__.py").exists(),
-        "watcher": lambda: any(REPOSITORY.glob("**/management/commands/watch.py")),
-        "shipper": lambda: any(REPOSITORY.glob("**/management/commands/ship.py")),
-    }.get(program.name, lambda: True)()
+    """Whether this checkout has it yet."""
+    command = {"watcher": "watch", "shipper": "ship"}.get(program.name)
+    if program.name == "gateway":
+        return (REPOSITORY / "models/gateway/__main__.py").exists()
+    return command is None or any(REPOSITORY.glob(f"[pm]*/**/management/commands/{command}.py"))

@@ -35,6 +35,7 @@ class MlflowServer:
         """The server in the foreground; it brings its own tables up to date before it listens."""
         return Program(
             name="mlflow",
+            title="MLflow (tracking)",
             argv=[
                 *(sys.executable, "-m", "modelwright.local.mlflow_process"),
                 *("--database", self.database_url),

@@ -80,6 +80,7 @@ class Postgres:
         arguments = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return Program(
             name="postgres",
+            title="PostgreSQL",
             argv=[str(BINARIES / "postgres"), "-D", str(self.cluster), *arguments],
             env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"},
             cwd=self.directory,

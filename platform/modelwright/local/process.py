@@ -29,6 +29,7 @@ class Program:
     stop_seconds: float = 10.0
     ready_seconds: float = 120.0
     title: str = ""
+    """What a person reads when it is ready; without one nothing is said."""
     when_ready: Callable[[], None] | None = None
     """Called once it is ready for the first time, before what comes after it starts."""
     once: bool = False

@@ -27,6 +27,10 @@ class Progress:
         self.done += 1
         self.note(f"[{self.done}/{max(self.total, self.done)}] {text}")
 
+    def waiting(self, names: str) -> None:
+        """Something takes long: say what."""
+        self.note(f"      still waiting for {names}")
+
     def note(self, text: str) -> None:
         """A line that is no step. A closed terminal is no reason to stop."""
         try:

@@ -55,6 +55,7 @@ class Redis:
         """The server in the foreground."""
         return Program(
             name="redis",
+            title="Redis",
             argv=[str(BINARY), str(self.directory / "redis.conf")],
             env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"},
             cwd=self.directory,

@@ -11,6 +11,7 @@ FIRST_DELAY = 1.0
 LONGEST_DELAY = 30.0
 STEADY_SECONDS = 60.0
 POLL_SECONDS = 0.05
+WAITING_SECONDS = 10.0
 
 
 class StartFailed(Exception):
@@ -34,7 +35,8 @@ class Restarts:
 
 @dataclass
 class Supervisor:
-    """Runs `programs`; `report` gets one line for each thing a person should know.
+    """Runs `programs`; `report` gets one line for each thing a person should know, `waiting` the
+    names of those that are not ready yet, now and then.
 
     Use it from the main thread only. After `start_all` call `tick` again and again; `stop_all` may come at any time.
     """
@@ -42,6 +44,7 @@ class Supervisor:
     programs: Sequence[Program]
     logs: Path
     report: Callable[[str], None]
+    waiting: Callable[[str], None] = lambda _names: None
     children: dict[str, Child] = field(default_factory=dict)
     ready: dict[str, float] = field(default_factory=dict)
     restarts: dict[str, Restarts] = field(default_factory=dict)
@@ -51,12 +54,17 @@ class Supervisor:
 
         Returns when all are ready or `stop()` holds. Raises `StartFailed` when one ends early or takes too long.
         """
+        said = time.monotonic()
         while len(self.ready) < len(self.programs) and not stop():
             for program in self.programs:
                 if program.name not in self.children and all(name in self.ready for name in program.after):
                     self.children[program.name] = start(program, self.log_of(program))
             for name in [name for name in self.children if name not in self.ready]:
-                self._look_at_starting(self.children[name])
+                if self._is_ready(self.children[name]):
+                    said = time.monotonic()
+            if time.monotonic() - said > WAITING_SECONDS:
+                said = time.monotonic()
+                self.waiting(", ".join(program.name for program in self.programs if program.name not in self.ready))
             time.sleep(POLL_SECONDS)
 
     def tick(self) -> bool:
@@ -106,7 +114,7 @@ class Supervisor:
     def _among(self, running: dict[str, Child]) -> list[Program]:
         return [child.program for child in running.values()]
 
-    def _look_at_starting(self, child: Child) -> None:
+    def _is_ready(self, child: Child) -> bool:
         program = child.program
         took = time.monotonic() - child.started
         code = child.exit_code()
@@ -116,9 +124,12 @@ class Supervisor:
             if program.when_ready is not None:
                 program.when_ready()
             self.ready[program.name] = took
-            self.report(f"{program.title or program.name} … {took:.1f} s")
-        elif took > program.ready_seconds:
+            if program.title:
+                self.report(f"{program.title} … {took:.1f} s")
+            return True
+        if took > program.ready_seconds:
             raise StartFailed(self._failure(child, f"was not ready after {took:.0f} s"))
+        return False
 
     def _plan_restart(self, child: Child, plan: Restarts, code: int) -> None:
         child.wait_or_kill(0.1)

@@ -49,8 +49,8 @@ def platform(installation: Installation, progress: Progress, stop: StopRequest) 
             progress.note(f"Ended {name}, left running by a platform that was killed")
         installation.prepare()
         programs = installation.programs()
-        progress.expect(len(programs))
-        supervisor = Supervisor(programs, installation.layout.logs, progress.step)
+        progress.expect(sum(bool(program.title) for program in programs))
+        supervisor = Supervisor(programs, installation.layout.logs, progress.step, progress.waiting)
         try:
             supervisor.start_all(stop)
             supervisor.report = progress.note
