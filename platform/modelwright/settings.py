@@ -80,8 +80,11 @@ INSTALLED_APPS = [
     "modelwright.core",
     "modelwright.audit",
     "modelwright.accounts",
+    "modelwright.compute",
+    "lineage",
     "workspaces",
     "projects",
+    "jobs",
 ]
 
 MIDDLEWARE = [

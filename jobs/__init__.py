@@ -1,0 +1,1 @@
+"""Jobs, runs, schedules, and the tracking of what runs log."""

@@ -1,0 +1,98 @@
+"""Tables: jobs (what can be run) and runs (what was run)."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from jobs.validators import validate_script
+from modelwright.compute.models import ResourceProfile, Workload
+from modelwright.core.models import BaseModel, NamedModel
+from projects.models import Project
+
+LONGEST_TIMEOUT_SECONDS = 30 * 24 * 3600
+
+
+class Job(NamedModel):
+    """A script of the project with its arguments: started by hand, by schedule, or after another job.
+
+    A job that stands in the project's manifest follows it, except for the fields named in `edited`, which a person
+    has changed since.
+    """
+
+    class Source(models.TextChoices):
+        """Where the job comes from."""
+
+        MANIFEST = "manifest", "The project's manifest"
+        PERSON = "person", "A person"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="jobs")
+    script = models.CharField(max_length=500, validators=[validate_script])
+    arguments = models.JSONField(default=list, blank=True)
+    profile = models.ForeignKey(ResourceProfile, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    timeout_seconds = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(LONGEST_TIMEOUT_SECONDS)]
+    )
+    # Plain values; what is secret is a variable of the project.
+    variables = models.JSONField(default=dict, blank=True)
+    source = models.CharField(max_length=16, choices=Source.choices, default=Source.PERSON)
+    edited = models.JSONField(default=list, blank=True)
+    # A cron line in UTC, empty for none.
+    schedule = models.CharField(max_length=100, blank=True, default="")
+    next_run_at = models.DateTimeField(null=True, blank=True)
+    runs_after = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="followers")
+    is_active = models.BooleanField(default=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    # Counts the changes; it is the ETag, so that nobody overwrites what they have not seen.
+    revision = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="job_name")]
+        indexes = [
+            models.Index(
+                fields=["next_run_at"], condition=models.Q(is_active=True, next_run_at__isnull=False), name="job_due"
+            )
+        ]
+
+
+class Run(BaseModel):
+    """One execution of a script at a commit. Its state is its workload's state."""
+
+    class Trigger(models.TextChoices):
+        """What started the run."""
+
+        HAND = "by hand", "By hand"
+        SCHEDULE = "schedule", "By schedule"
+        AFTER = "after", "After another job"
+        API = "api", "Over the API"
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="runs")
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="runs")
+    # The job's name at the time, or the script's: the name of the MLflow experiment.
+    name = models.CharField(max_length=63)
+    number = models.PositiveIntegerField()
+    commit = models.CharField(max_length=64)
+    script = models.CharField(max_length=500)
+    arguments = models.JSONField(default=list)
+    parameters = models.JSONField(default=dict)
+    workload = models.OneToOneField(Workload, on_delete=models.PROTECT, related_name="run")
+    token_digest = models.CharField(max_length=64, unique=True)
+    token_died_at = models.DateTimeField(null=True)
+    trigger = models.CharField(max_length=16, choices=Trigger.choices)
+    after_run = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    # What was observed while it ran: files read and written with digests, library lock, seeds, arguments.
+    observed = models.JSONField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "number"], name="run_number")]
+        indexes = [models.Index(fields=["project", "-id"], name="run_of_project")]
+
+    def __str__(self) -> str:
+        return f"{self.name} #{self.number}"
+
+    @property
+    def state(self) -> str:
+        """See `compute.states`."""
+        return self.workload.state

@@ -1,0 +1,1 @@
+"""Tracking: the proxy in front of MLflow and the reader of its tables."""
