@@ -20,6 +20,7 @@ class AuditAction(StrEnum):
     PROFILE_CREATED = "profile.created"
     PROFILE_CHANGED = "profile.changed"
     ENVIRONMENT_REQUESTED = "environment.requested"
+    ENVIRONMENT_REMOVED = "environment.removed"
     WORKLOAD_CREATED = "workload.created"
     WORKLOAD_CANCEL_REQUESTED = "workload.cancel-requested"
     WORKLOAD_ENDED = "workload.ended"

@@ -1,0 +1,129 @@
+"""Writes to environments: ask for one, remove the files of one."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+from pathlib import Path
+
+from django.db import transaction
+from django.db.models import Q
+
+from modelwright.accounts.actors import Actor
+from modelwright.accounts.permissions import Permission
+from modelwright.accounts.selectors import require_site
+from modelwright.audit.actions import AuditAction
+from modelwright.audit.services import Target, record
+from modelwright.compute import transitions
+from modelwright.compute.environments import build
+from modelwright.compute.layout import environment_folder, environments_folder
+from modelwright.compute.models import GIB, Environment, EnvironmentRequest, Host, Workload
+from modelwright.compute.services.workloads import create_workload
+from modelwright.core.errors import Conflict, ValidationFailed
+
+DEFAULT_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+BUILD_CPU = 1.0
+BUILD_MEMORY_BYTES = 2 * GIB
+BUILD_TIMEOUT_SECONDS = 1800
+MAX_REQUIREMENTS = 1024 * 1024
+
+
+@transaction.atomic
+def request_environment(
+    *, requirements: str, kind: str = "requirements.txt", python: str = DEFAULT_PYTHON, acting_user: Actor
+) -> EnvironmentRequest:
+    """The request for this file's text: ready when the text is known and built, else with a build under way.
+
+    Raises ValidationFailed on another kind of file, a Python version that is none, or a text of more than 1 MiB.
+    """
+    _check_request(requirements, kind, python)
+    digest = hashlib.sha256(f"{kind}\n{requirements}".encode()).hexdigest()
+    request, created = EnvironmentRequest.objects.get_or_create(
+        requirements_digest=digest, python_version=python, defaults={"kind": kind, "requirements": requirements}
+    )
+    # Whoever comes second waits here for the first one's build to be queued.
+    request = EnvironmentRequest.objects.select_for_update(of=("self",)).get(pk=request.pk)
+    if not created and not _needs_build(request):
+        return request
+    if not created:
+        transitions.environment_building(request)
+    request.workload = _queue_build(request, acting_user)
+    request.save(update_fields=["workload"])
+    record(
+        acting_user=acting_user,
+        action=AuditAction.ENVIRONMENT_REQUESTED,
+        target=Target("environment request", request.pk, f"{kind} {digest[:12]}"),
+        after={"requirements_digest": digest, "python": python},
+    )
+    request.refresh_from_db()
+    return request
+
+
+def _check_request(requirements: str, kind: str, python: str) -> None:
+    if kind not in EnvironmentRequest.Kind.values:
+        choices = " or ".join(EnvironmentRequest.Kind.values)
+        raise ValidationFailed(f"{kind!r} names no dependencies.", remedy=f"Use {choices}.", field="kind")
+    parts = python.split(".")
+    if len(parts) not in (2, 3) or not all(part.isascii() and part.isdigit() for part in parts):
+        raise ValidationFailed(f"{python!r} is no Python version.", remedy="Write for example 3.11.", field="python")
+    if len(requirements) > MAX_REQUIREMENTS:
+        raise ValidationFailed("The file is longer than 1 MiB.", remedy="Shorten it.", field="requirements")
+
+
+def _needs_build(request: EnvironmentRequest) -> bool:
+    if request.state == "failed":
+        return True
+    if request.state == "building":
+        # A build that ended without taking its request along, or was never queued, must not block it for ever.
+        return request.workload is None or request.workload.is_ended
+    environment = request.environment
+    if environment is None or (environment_folder(environment) / build.READY).exists():
+        return environment is None
+    transitions.environment_present(environment, present=False)
+    return True
+
+
+def _queue_build(request: EnvironmentRequest, acting_user: Actor) -> Workload:
+    hosts = list(Host.objects.exclude(state="offline"))
+    return create_workload(
+        kind=Workload.Kind.ENVIRONMENT,
+        name=f"environment {request.requirements_digest[:12]}",
+        command=[
+            sys.executable,
+            "-I",
+            str(Path(build.__file__)),
+            *("--source", request.kind, "--python", request.python_version),
+            *("--environments", str(environments_folder()), "--result", "result.json"),
+        ],
+        cpu=min([BUILD_CPU, *(host.cpu for host in hosts)]),
+        memory_bytes=min([BUILD_MEMORY_BYTES, *(host.memory_bytes for host in hosts)]),
+        timeout_seconds=BUILD_TIMEOUT_SECONDS,
+        files={request.kind: request.requirements},
+        acting_user=acting_user,
+    )
+
+
+@transaction.atomic
+def remove_environment(environment: Environment, *, acting_user: Actor) -> None:
+    """Deletes the environment's files; the next run that needs it builds it again. Site administrators only.
+
+    Raises Conflict while a workload that is not over uses it.
+    """
+    require_site(acting_user.require_user(), Permission.SITE_MANAGE)
+    environment = Environment.objects.select_for_update(of=("self",)).get(pk=environment.pk)
+    users = Q(environment=environment) | Q(environment_request__environment=environment)
+    if Workload.objects.filter(users, finished_at=None).exists():
+        raise Conflict(
+            f"Environment {environment} is in use.", remedy="Wait for its runs and replicas to end, or stop them."
+        )
+    if transitions.environment_present(environment, present=False):
+        record(
+            acting_user=acting_user,
+            action=AuditAction.ENVIRONMENT_REMOVED,
+            target=Target("environment", environment.pk, str(environment)),
+            before={"size_bytes": environment.size_bytes},
+        )
+    folder = environment_folder(environment)
+    (folder / build.READY).unlink(missing_ok=True)
+    transaction.on_commit(lambda: shutil.rmtree(folder, ignore_errors=True))

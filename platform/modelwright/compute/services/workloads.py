@@ -1,0 +1,151 @@
+"""Writes to workloads: queue one, cancel one, note that its results were taken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from modelwright.accounts.actors import Actor
+from modelwright.audit.actions import AuditAction
+from modelwright.audit.services import Target, record
+from modelwright.compute import tasks
+from modelwright.compute.backends.base import Cause
+from modelwright.compute.ending import end_workload
+from modelwright.compute.models import GIB, Environment, EnvironmentRequest, Host, Workload
+from modelwright.core.crypto import encrypt
+from modelwright.core.errors import Conflict, QuotaExceeded, ValidationFailed
+
+
+@transaction.atomic
+def create_workload(
+    *,
+    kind: str,
+    name: str,
+    command: Sequence[str],
+    cpu: float,
+    memory_bytes: int,
+    acting_user: Actor,
+    environment_request: EnvironmentRequest | None = None,
+    environment: Environment | None = None,
+    variables: Mapping[str, str] | None = None,
+    secret_variables: Mapping[str, str] | None = None,
+    source: Mapping[str, str] | None = None,
+    files: Mapping[str, str] | None = None,
+    directory: str = "",
+    timeout_seconds: int | None = None,
+    grace_seconds: float = 5.0,
+    workspace_id: UUID | None = None,
+    project_id: UUID | None = None,
+) -> Workload:
+    """Queues a workload in the caller's transaction; its placement begins when that commits.
+
+    The caller has checked that the actor may. `command` and the variables may hold the placeholders of
+    `specs.make_spec`; `source` is `{"repository": path of a bare repository, "commit": id}`; `files` are written beside
+    it; `secret_variables` are kept encrypted and forgotten at the end. With an `environment_request` the workload waits
+    for the environment and fails with the build's error. Raises QuotaExceeded when no host could ever hold it.
+    """
+    check_size(cpu, memory_bytes)
+    spec = {
+        "command": list(command),
+        "environment": dict(variables or {}),
+        "source": dict(source) if source else None,
+        "files": dict(files or {}),
+        "directory": directory,
+        "grace_seconds": grace_seconds,
+    }
+    workload = Workload.objects.create(
+        kind=kind,
+        name=name[:255],
+        cpu=cpu,
+        memory_bytes=memory_bytes,
+        timeout_seconds=timeout_seconds,
+        environment_request=environment_request,
+        environment=environment,
+        environment_note=_note(environment_request),
+        spec=spec,
+        secrets=encrypt(json.dumps(dict(secret_variables))) if secret_variables else "",
+        workspace_id=workspace_id,
+        project_id=project_id,
+        created_by=acting_user.name,
+    )
+    record(
+        acting_user=acting_user,
+        action=AuditAction.WORKLOAD_CREATED,
+        target=_target(workload),
+        after={"kind": kind, "cpu": cpu, "memory_bytes": memory_bytes, "timeout_seconds": timeout_seconds},
+        workspace_id=workspace_id,
+        project_id=project_id,
+    )
+    transaction.on_commit(lambda: tasks.send_hint(workload.pk))
+    return workload
+
+
+def check_size(cpu: float, memory_bytes: int) -> None:
+    """Raises ValidationFailed on a size that is none, QuotaExceeded when no known host is large enough."""
+    if cpu <= 0 or memory_bytes <= 0:
+        raise ValidationFailed("CPU and memory must be more than zero.", remedy="Choose a profile.", field="profile")
+    hosts = list(Host.objects.exclude(state="offline"))
+    if hosts and not any(host.cpu >= cpu and host.memory_bytes >= memory_bytes for host in hosts):
+        largest = max(hosts, key=lambda host: (host.memory_bytes, host.cpu))
+        raise QuotaExceeded(
+            f"It asks for {cpu:g} CPUs and {memory_bytes / GIB:.3g} GiB, and no host is that large: the largest, "
+            f"{largest.name}, has {largest.cpu:g} CPUs and {largest.memory_bytes / GIB:.3g} GiB for workloads.",
+            remedy="Choose a smaller profile, or add a larger host.",
+            field="profile",
+        )
+
+
+@transaction.atomic
+def request_cancel(workload: Workload, *, acting_user: Actor, reason: str = "") -> Workload:
+    """Ends a queued workload at once; asks a placed or running one to end, which the watcher of its host sees to.
+
+    The caller has checked that the actor may. Raises Conflict when it is over already. Asking twice is harmless.
+    """
+    workload = Workload.objects.select_for_update(of=("self",)).get(pk=workload.pk)
+    if workload.is_ended:
+        raise Conflict(
+            f"{workload.name} is over already: it {workload.get_state_display().lower()}.",
+            remedy="There is nothing to cancel. Reload the page to see how it ended.",
+        )
+    if workload.cancel_requested_at is not None:
+        return workload
+    workload.cancel_requested_at = timezone.now()
+    workload.cancel_requested_by = acting_user.name
+    workload.save(update_fields=["cancel_requested_at", "cancel_requested_by"])
+    record(
+        acting_user=acting_user,
+        action=AuditAction.WORKLOAD_CANCEL_REQUESTED,
+        target=_target(workload),
+        before={"state": workload.state},
+        reason=reason,
+        workspace_id=workload.workspace_id,
+        project_id=workload.project_id,
+    )
+    if workload.state in ("queued", "placed"):
+        facts = {"detail": f"Cancelled by {acting_user.name} before it started."}
+        end_workload(workload.pk, workload.fence, cause=Cause.CANCELLED, facts=facts, acting_user=acting_user)
+        workload.refresh_from_db()
+    return workload
+
+
+def mark_collected(workload: Workload) -> bool:
+    """The upper room has taken what it needs of the ended workload; its working folder may go. False when done before.
+
+    No audit row: nothing that a person can see changes.
+    """
+    ended = Workload.objects.filter(pk=workload.pk, finished_at__isnull=False, collected_at=None)
+    return ended.update(collected_at=timezone.now()) > 0
+
+
+def _note(request: EnvironmentRequest | None) -> str:
+    if request is None or request.state != "ready" or request.ready_at is None:
+        return ""
+    return f"Reused: these requirements were resolved and built on {request.ready_at:%Y-%m-%d %H:%M} UTC."
+
+
+def _target(workload: Workload) -> Target:
+    return Target("workload", workload.pk, workload.name)

@@ -1,0 +1,101 @@
+"""Makes the frozen spec that a backend takes from a workload's row."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from modelwright.compute.backends.base import GitSource, Limits, WorkloadKey, WorkloadSpec
+from modelwright.compute.layout import environment_folder, workloads_folder
+from modelwright.compute.models import Workload
+from modelwright.core.crypto import decrypt
+
+# What a process needs to trust the same certificates as the host. None of them is a secret.
+TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+# What an environment build needs besides: where the index is, and the way to it.
+INDEX = ("PATH", "HOME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def make_spec(workload: Workload) -> WorkloadSpec:
+    """The spec of a placed workload.
+
+    In its command and environment, `{workload}` stands for its key, `{folder}` and `{work}` for its folder and working
+    folder, `{python}` for the interpreter of its environment, `{data}` for the data directory.
+    """
+    if workload.fence is None:
+        raise ValueError(f"workload {workload.pk} has no placement")
+    spec: dict[str, Any] = workload.spec
+    key = WorkloadKey(str(workload.pk), workload.fence)
+    names = _placeholders(workload, key)
+    secrets: dict[str, str] = json.loads(decrypt(workload.secrets)) if workload.secrets else {}
+    given = {name: _fill(value, names) for name, value in {**spec["environment"], **secrets}.items()}
+    source = spec.get("source")
+    return WorkloadSpec(
+        key=key,
+        command=[_fill(part, names) for part in spec["command"]],
+        environment=_environment(workload, given, names),
+        limits=Limits(
+            cpu=workload.cpu,
+            memory_bytes=workload.memory_bytes,
+            timeout_seconds=workload.timeout_seconds,
+            grace_seconds=spec.get("grace_seconds", Limits.grace_seconds),
+        ),
+        source=GitSource(source["repository"], source["commit"]) if source else None,
+        files=spec.get("files", {}),
+        directory=spec.get("directory", ""),
+    )
+
+
+def _placeholders(workload: Workload, key: WorkloadKey) -> dict[str, str]:
+    folder = workloads_folder() / key.name
+    python = environment_folder(workload.environment) / "bin" / "python" if workload.environment else sys.executable
+    return {
+        "{workload}": key.name,
+        "{folder}": str(folder),
+        "{work}": str(folder / "work"),
+        "{python}": str(python),
+        "{data}": str(settings.DATA_DIR),
+    }
+
+
+def _fill(text: str, names: dict[str, str]) -> str:
+    for name, value in names.items():
+        text = text.replace(name, value)
+    return text
+
+
+def _environment(workload: Workload, given: dict[str, str], names: dict[str, str]) -> dict[str, str]:
+    python = Path(names["{python}"])
+    threads = str(max(1, math.ceil(workload.cpu)))
+    made = {
+        "PATH": f"{python.parent}:{SYSTEM_PATH}",
+        "HOME": names["{work}"],
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": str(settings.MODELWRIGHT_RUNTIME_SOURCE),
+        **dict.fromkeys(THREADS, threads),
+        **{name: os.environ[name] for name in TRUST if name in os.environ},
+    }
+    if workload.environment:
+        made["VIRTUAL_ENV"] = str(environment_folder(workload.environment))
+    if workload.kind == Workload.Kind.ENVIRONMENT:
+        made.update(_build_environment())
+    if "PYTHONPATH" in given:
+        given = {**given, "PYTHONPATH": f"{made['PYTHONPATH']}:{given['PYTHONPATH']}"}
+    return {**made, **given}
+
+
+def _build_environment() -> dict[str, str]:
+    passed = {name: value for name, value in os.environ.items() if name in INDEX or name.startswith("UV_")}
+    beside = Path(sys.executable).parent / "uv"
+    uv = os.environ.get("MODELWRIGHT_UV") or (str(beside) if beside.exists() else shutil.which("uv"))
+    return {**passed, **({"MODELWRIGHT_UV": uv} if uv else {})}

@@ -1,0 +1,120 @@
+"""The only code that writes `state`. Each is one conditional UPDATE; False means that somebody else was first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from modelwright.compute import states
+from modelwright.compute.models import Environment, EnvironmentRequest, Host, Workload
+from modelwright.core.states import move
+
+LEASE = timedelta(seconds=60)
+
+
+def _fenced(workload_id: UUID, fence: int | None) -> QuerySet[Workload]:
+    return Workload.objects.filter(pk=workload_id, fence=fence)
+
+
+def next_fence() -> int:
+    """A number that no placement had before."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('compute_fence')")
+        row = cursor.fetchone()
+    return int(row[0])
+
+
+def place(workload: Workload, host: Host, *, environment: Environment | None) -> int | None:
+    """Gives the queued workload to the host; returns its new fence, None when it is not queued any more."""
+    fence, now = next_fence(), timezone.now()
+    moved = move(
+        Workload.objects.filter(pk=workload.pk),
+        machine=states.WORKLOAD,
+        to="placed",
+        fence=fence,
+        host=host,
+        environment=environment,
+        placed_at=now,
+        lease_expires_at=now + LEASE,
+        waiting_reason="",
+    )
+    return fence if moved else None
+
+
+def unplace(workload_id: UUID, fence: int, *, reason: str) -> bool:
+    """Puts back into the queue what was placed and not begun, because its host is gone."""
+    return move(
+        _fenced(workload_id, fence).filter(state="placed"),
+        machine=states.WORKLOAD,
+        to="queued",
+        fence=None,
+        host=None,
+        placed_at=None,
+        lease_expires_at=None,
+        waiting_reason=reason,
+        available_at=timezone.now(),
+    )
+
+
+def begin_start(workload_id: UUID, fence: int) -> bool:
+    """From now on its process may exist. Must be committed before the backend is called."""
+    return move(_fenced(workload_id, fence), machine=states.WORKLOAD, to="starting")
+
+
+def mark_running(workload_id: UUID, fence: int, *, started_at: datetime) -> bool:
+    """Its process was seen."""
+    return move(_fenced(workload_id, fence), machine=states.WORKLOAD, to="running", started_at=started_at)
+
+
+def end(workload_id: UUID, fence: int | None, *, cause: str, facts: Mapping[str, Any]) -> bool:
+    """The workload is over. `facts` are columns: exit_code, signal, detail, peak_memory_bytes, started_at."""
+    values = {"finished_at": timezone.now(), **facts}
+    values.update(secrets="", waiting_reason="", lease_expires_at=None)
+    return move(_fenced(workload_id, fence), machine=states.WORKLOAD, to=cause, **values)
+
+
+def environment_ready(request: EnvironmentRequest, *, environment: Environment, reason: str) -> bool:
+    """The requirements have an environment that can be used."""
+    return move(
+        EnvironmentRequest.objects.filter(pk=request.pk),
+        machine=states.ENVIRONMENT_REQUEST,
+        to="ready",
+        environment=environment,
+        reason=reason,
+        error="",
+        remedy="",
+        ready_at=timezone.now(),
+    )
+
+
+def environment_failed(request: EnvironmentRequest, *, error: str, remedy: str) -> bool:
+    """The requirements led to no environment."""
+    return move(
+        EnvironmentRequest.objects.filter(pk=request.pk),
+        machine=states.ENVIRONMENT_REQUEST,
+        to="failed",
+        error=error,
+        remedy=remedy,
+    )
+
+
+def environment_building(request: EnvironmentRequest) -> bool:
+    """A build is under way again, after a failure or because the files are gone."""
+    return move(EnvironmentRequest.objects.filter(pk=request.pk), machine=states.ENVIRONMENT_REQUEST, to="building")
+
+
+def environment_present(environment: Environment, *, present: bool) -> bool:
+    """The files of the environment are there (again), or are there no more."""
+    to = "ready" if present else "removed"
+    return move(Environment.objects.filter(pk=environment.pk), machine=states.ENVIRONMENT, to=to)
+
+
+def host_state(host: Host, *, to: str) -> bool:
+    """The host takes workloads, takes no more, or is gone."""
+    return move(Host.objects.filter(pk=host.pk), machine=states.HOST, to=to)
