@@ -147,7 +147,7 @@ def _box(node: Node, corner: tuple[int, int], is_start: bool, link_of: LinkOf) -
         node.kind,
         " lineage-start" if is_start else "",
         word,
-        node.name,
+        node.title,
         node.version_digest,
         x,
         y,
@@ -159,7 +159,7 @@ def _box(node: Node, corner: tuple[int, int], is_start: bool, link_of: LinkOf) -
         f"{word} · {version}" if version else word,
         x + 10,
         y + 38,
-        _shortened(node.name),
+        _shortened(node.title),
     )
     link = link_of(node)
     return format_html('<a href="{}">{}</a>', link, body) if link else body

@@ -31,7 +31,12 @@ class Node(BaseModel):
         indexes = [models.Index(fields=["project_id", "kind"], name="lineage_node_project")]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
+        return f"{self.kind} {self.title}"
+
+    @property
+    def title(self) -> str:
+        """What people read: the title among `attrs`, else the name."""
+        return str(self.attrs.get("title") or self.name)
 
 
 class Edge(BaseModel):
