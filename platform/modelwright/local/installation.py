@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import socket
 import sys
 from collections.abc import Mapping
@@ -66,6 +67,8 @@ class Installation:
         """The environment of every process of the platform: the caller's, with the platform's addresses."""
         base = {key: value for key, value in os.environ.items() if key not in UNWANTED}
         path = f"{Path(sys.executable).parent}:{base.get('PATH', os.defpath)}"
+        if uv := shutil.which("uv", path=path):
+            base["MODELWRIGHT_UV"] = uv
         return base | self.addresses() | {"PATH": path, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
 
     def addresses(self) -> dict[str, str]:
@@ -76,6 +79,7 @@ class Installation:
             "DATABASE_URL": self.database_url or self.postgres.url("modelwright"),
             "MLFLOW_DATABASE_URL": self.mlflow_database_url or self.postgres.url("mlflow"),
             "REDIS_URL": self.redis_url or self.redis.url(),
+            "MODELWRIGHT_SOCKETS_DIR": str(self.layout.sockets),
             "MODELWRIGHT_MLFLOW_SOCKET": str(self.mlflow_socket),
             "MODELWRIGHT_SECRET_KEY_FILE": str(self.layout.secret_key),
             "MODELWRIGHT_WEB_URL": self.web_url,
@@ -200,7 +204,7 @@ class Installation:
             ],
             env=environment,
             cwd=REPOSITORY,
-            ready=partial(http_answers, self._probe(self.gateway_port), "/health"),
+            ready=partial(http_answers, self._probe(self.gateway_port), "/health/live"),
         )
 
     def _probe(self, port: int) -> tuple[str, int]:

@@ -9,12 +9,12 @@ with warnings.catch_warnings():
 
 
 class WebWorker(UvicornWorker):
-    """uvicorn on uvloop and httptools; the platform has no WebSockets and no lifespan events."""
+    """uvicorn on uvloop and httptools; the platform has no WebSockets."""
 
     CONFIG_KWARGS: dict[str, Any] = {
         "loop": "uvloop",
         "http": "httptools",
         "ws": "none",
-        "lifespan": "off",
+        "lifespan": "on",
         "timeout_graceful_shutdown": 5,
     }

@@ -1,0 +1,47 @@
+"""The executable explains itself without anything being installed."""
+
+import subprocess
+import sys
+
+import pytest
+
+from modelwright.local.layout import REPOSITORY
+
+
+def launch(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "modelwright", *words]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("word", ["--help", "-h", "help"])
+def test_help_names_every_command(word: str) -> None:
+    result = launch(word)
+    assert result.returncode == 0
+    for command in ("up", "demo", "test", "manage"):
+        assert f"./modelwright {command}" in result.stdout
+
+
+def test_without_a_command_it_explains_itself_and_fails() -> None:
+    result = launch()
+    assert result.returncode == 2
+    assert "./modelwright up" in result.stdout
+
+
+def test_a_wrong_command_is_named_with_the_nearest_right_one() -> None:
+    result = launch("dmeo")
+    assert result.returncode == 2
+    assert "'dmeo'" in result.stderr
+    assert "Did you mean `./modelwright demo`?" in result.stderr
+
+
+def test_the_options_of_a_command_are_listed() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "modelwright.local", "up", "--help"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    for option in ("--data-dir", "--web-port", "--gateway-port", "--host"):
+        assert option in result.stdout
