@@ -1,0 +1,118 @@
+"""Runs Git on a bare repository with everything switched off that a repository or a user could bring along."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from modelwright.core.errors import PlatformError, Unavailable
+
+TIMEOUT_SECONDS = 30
+
+_OPTIONS = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.attributesFile=/dev/null",
+    "core.protectHFS=true",
+    "core.protectNTFS=true",
+    "core.quotePath=false",
+    "protocol.allow=never",
+    "gc.auto=0",
+    "commit.gpgSign=false",
+    "log.showSignature=false",
+)
+_ENVIRONMENT = {
+    "PATH": os.environ.get("PATH", os.defpath),
+    "HOME": "/nonexistent",
+    "LC_ALL": "C.UTF-8",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_ALLOW_PROTOCOL": "",
+}
+
+
+class GitRefused(Exception):
+    """Git ended with an error; the message is what it said."""
+
+
+def command(repository: Path, *arguments: str) -> list[str]:
+    """The command line that runs Git on `repository`."""
+    options = [part for option in _OPTIONS for part in ("-c", option)]
+    return ["git", *options, "--git-dir", str(repository), *arguments]
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The whole environment of a Git process: nothing of the caller's is inherited."""
+    return {**_ENVIRONMENT, **(extra or {})}
+
+
+def missing() -> PlatformError:
+    """The error for a host without Git."""
+    return Unavailable(
+        "The program `git` is not installed on this host, so project files cannot be read or written.",
+        remedy="Install it, for example with `apt-get install git`.",
+    )
+
+
+def run(
+    repository: Path,
+    arguments: Sequence[str],
+    *,
+    stdin: bytes = b"",
+    extra_environment: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run Git and return what it printed. Raises GitRefused on an error, Unavailable when it hangs or is missing."""
+    try:
+        done = subprocess.run(
+            command(repository, *arguments),
+            input=stdin,
+            capture_output=True,
+            env=environment(extra_environment),
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise missing() from None
+    except subprocess.TimeoutExpired:
+        raise Unavailable(
+            f"Git did not answer within {TIMEOUT_SECONDS} seconds.", remedy="Try again in a moment."
+        ) from None
+    if done.returncode:
+        raise GitRefused(done.stderr.decode(errors="replace").strip())
+    return done.stdout
+
+
+def read_object(repository: Path, name: str, max_bytes: int) -> tuple[str, str, int, bytes] | None:
+    """Return id, type, size and at most the first `max_bytes` of the object called `name`, None where there is none.
+
+    `name` is `<commit>` or `<commit>:<path>` and holds no line break.
+    """
+    try:
+        with subprocess.Popen(
+            command(repository, "cat-file", "--batch"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment(),
+        ) as git:
+            assert git.stdin is not None  # noqa: S101 - asked for as a pipe
+            assert git.stdout is not None  # noqa: S101
+            git.stdin.write(f"{name}\n".encode())
+            git.stdin.flush()
+            header = git.stdout.readline().decode(errors="replace").split()
+            if len(header) != 3 or not header[2].isdigit():
+                git.kill()
+                return None
+            data = git.stdout.read(min(max_bytes, int(header[2])))
+            # The rest of a large object is not wanted.
+            git.kill()
+    except FileNotFoundError:
+        raise missing() from None
+    return header[0], header[1], int(header[2]), data
