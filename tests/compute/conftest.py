@@ -4,9 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
+from modelwright.celery import app
 from modelwright.compute.backends.base import Phase
 from modelwright.compute.backends.process import ProcessBackend
+from modelwright.compute.layout import local_backend
+from modelwright.compute.models import Host
+
+from .support import make_host
 
 
 @pytest.fixture(params=["process-cgroups", "process-watched"])
@@ -17,3 +23,42 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ProcessB
     for status in made.list():
         if status.phase is not Phase.ENDED:
             made.stop(status.key)
+
+
+@pytest.fixture
+def data(tmp_path: Path, settings: Settings) -> Path:
+    """A data directory of the test's own."""
+    settings.DATA_DIR = tmp_path
+    return tmp_path
+
+
+@pytest.fixture
+def local(data: Path) -> Iterator[ProcessBackend]:
+    """This host's backend in the test's data directory; what is left running is stopped."""
+    made = local_backend()
+    yield made
+    for status in made.list():
+        if status.phase is not Phase.ENDED:
+            made.stop(status.key)
+
+
+@pytest.fixture
+def host(db: None) -> Host:
+    """This host with 4 CPUs and 8 GiB."""
+    return make_host()
+
+
+@pytest.fixture
+def no_broker(settings: Settings) -> Iterator[None]:
+    """A broker that nobody answers at: whatever still works does not need messages."""
+    before = app.conf.broker_url
+    app.conf.broker_url = "redis://127.0.0.1:1/0"
+    forget_connections()
+    yield
+    app.conf.broker_url = before
+    forget_connections()
+
+
+def forget_connections() -> None:
+    """Makes Celery read the broker's address again."""
+    app._pool = app.amqp._producer_pool = None

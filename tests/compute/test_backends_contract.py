@@ -341,6 +341,17 @@ def test_list_names_what_was_started_until_it_is_removed(backend: ProcessBackend
     wait_for_end(backend, running.key)
 
 
+def test_cpu_is_a_share_by_default_and_a_ceiling_on_request(backend: ProcessBackend) -> None:
+    text = "import time; a = time.monotonic()\nwhile time.process_time() < 0.6: pass\nprint(time.monotonic() - a)"
+    hard = script(text, limits=Limits(cpu=0.2, cpu_hard=True))
+    share = script(text, limits=Limits(cpu=0.2))
+    for spec in (hard, share):
+        backend.start(spec)
+        assert wait_for_end(backend, spec.key).cause is Cause.SUCCEEDED
+    if backend.use_cgroups and os.access("/sys/fs/cgroup/cpu", os.W_OK):
+        assert float(log_of(backend, hard.key)) > 2.0
+
+
 def test_an_unknown_key_has_no_status(backend: ProcessBackend) -> None:
     assert backend.status(new_key()) is None
 

@@ -36,7 +36,7 @@ def end_workload(
     if workload.kind == Workload.Kind.ENVIRONMENT:
         take_result(workload)
     # Its room is free, or its environment is there: everything that waits is looked at again.
-    Workload.objects.filter(state="queued").update(available_at=timezone.now())
+    Workload.objects.filter(state="queued").update(available_at=timezone.now(), hinted_at=None)
     record(
         acting_user=acting_user,
         action=AuditAction.WORKLOAD_ENDED,

@@ -108,7 +108,9 @@ class Workload(BaseModel):
     fence = models.BigIntegerField(null=True)
     host = models.ForeignKey(Host, null=True, on_delete=models.PROTECT, related_name="workloads")
     waiting_reason = models.TextField(blank=True, default="")
+    # When a queued workload is looked at next, and whether a message about it is still unanswered.
     available_at = models.DateTimeField(default=timezone.now)
+    hinted_at = models.DateTimeField(null=True)
 
     environment_request = models.ForeignKey(
         EnvironmentRequest, null=True, on_delete=models.PROTECT, related_name="workloads"

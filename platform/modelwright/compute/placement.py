@@ -17,11 +17,14 @@ from modelwright.compute.ending import end_workload
 from modelwright.compute.models import GIB, Environment, EnvironmentRequest, Host, Workload
 from modelwright.compute.selectors import Room, free_room
 from modelwright.compute.specs import make_spec
+from modelwright.core.errors import PlatformError
 
 logger = logging.getLogger(__name__)
 
 # A workload that waited so long is not overtaken by smaller ones any more.
 PATIENCE = timedelta(minutes=5)
+# Ends of other workloads wake the queue at once; this is for whatever they do not announce, such as a larger host.
+LOOK_AGAIN = timedelta(seconds=10)
 
 
 def place_and_start(workload_id: UUID, backend: Backend) -> None:
@@ -72,7 +75,7 @@ def start(workload: Workload, backend: Backend) -> None:
     """Hands the workload, whose start has begun, to this host's backend. Its failure ends the workload."""
     try:
         backend.start(make_spec(workload))
-    except (BackendError, OSError) as error:
+    except (BackendError, PlatformError, OSError) as error:
         logger.warning("workload %s could not be started: %s", workload.pk, error)
         end_workload(workload.pk, workload.fence, cause=Cause.FAILED, facts={"detail": str(error)})
 
@@ -101,8 +104,8 @@ def build_failure(request: EnvironmentRequest) -> str:
 
 
 def _wait(workload: Workload, reason: str) -> None:
-    if workload.waiting_reason != reason:
-        Workload.objects.filter(pk=workload.pk, state="queued").update(waiting_reason=reason)
+    changes = {"waiting_reason": reason, "available_at": timezone.now() + LOOK_AGAIN, "hinted_at": None}
+    Workload.objects.filter(pk=workload.pk, state="queued").update(**changes)
 
 
 def _ahead(workload: Workload) -> QuerySet[Workload]:

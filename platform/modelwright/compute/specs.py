@@ -28,7 +28,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 def make_spec(workload: Workload) -> WorkloadSpec:
     """The spec of a placed workload.
 
-    In its command and environment, `{workload}` stands for its key, `{folder}` and `{work}` for its folder and working
+    In its command and plain variables, not in the secret ones, `{workload}` stands for its key, `{folder}` and `{work}` for its folder and working
     folder, `{python}` for the interpreter of its environment, `{data}` for the data directory.
     """
     if workload.fence is None:
@@ -37,7 +37,7 @@ def make_spec(workload: Workload) -> WorkloadSpec:
     key = WorkloadKey(str(workload.pk), workload.fence)
     names = _placeholders(workload, key)
     secrets: dict[str, str] = json.loads(decrypt(workload.secrets)) if workload.secrets else {}
-    given = {name: _fill(value, names) for name, value in {**spec["environment"], **secrets}.items()}
+    given = {**{name: _fill(value, names) for name, value in spec["environment"].items()}, **secrets}
     source = spec.get("source")
     return WorkloadSpec(
         key=key,

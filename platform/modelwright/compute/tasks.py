@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from uuid import UUID
 
 from celery import shared_task
@@ -10,6 +11,9 @@ from kombu.exceptions import OperationalError
 
 from modelwright.compute import placement
 from modelwright.compute.layout import local_backend
+
+# After so long, whoever finds a message unanswered does its work.
+HINT_ANSWERED_WITHIN = timedelta(seconds=3)
 
 logger = logging.getLogger(__name__)
 

@@ -59,6 +59,7 @@ def unplace(workload_id: UUID, fence: int, *, reason: str) -> bool:
         lease_expires_at=None,
         waiting_reason=reason,
         available_at=timezone.now(),
+        hinted_at=None,
     )
 
 

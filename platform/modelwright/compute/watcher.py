@@ -29,8 +29,6 @@ logger = logging.getLogger(__name__)
 
 # How long a starter is given before the watcher takes its work over. It is the same work, so a race does no harm.
 START_GRACE = timedelta(seconds=5)
-# A hint that led to nothing is sent again after so long.
-HINT_PAUSE = timedelta(seconds=5)
 # What stays for the platform itself.
 RESERVED_MEMORY_BYTES = GIB
 
@@ -81,15 +79,17 @@ def give_up_silent_hosts() -> None:
 
 
 def wake_queue(backend: Backend) -> None:
-    """Sends a hint for each queued workload whose turn to be looked at has come, oldest first.
+    """Sees to each queued workload whose turn to be looked at has come, oldest first.
 
-    Without a broker it places and starts them itself.
+    It sends a message to the workers; where none can be sent, or one was not answered, it does their work itself.
     """
     now = timezone.now()
     due = Workload.objects.filter(state="queued", available_at__lte=now).order_by("queued_at")
-    for workload_id, available_at in list(due.values_list("pk", "available_at")):
+    for workload_id, available_at, hinted_at in list(due.values_list("pk", "available_at", "hinted_at")):
         claimed = Workload.objects.filter(pk=workload_id, state="queued", available_at=available_at)
-        if claimed.update(available_at=now + HINT_PAUSE) and not tasks.send_hint(workload_id):
+        if not claimed.update(available_at=now + tasks.HINT_ANSWERED_WITHIN, hinted_at=now):
+            continue
+        if hinted_at is not None or not tasks.send_hint(workload_id):
             _contained(workload_id, partial(placement.place_and_start, workload_id, backend))
 
 

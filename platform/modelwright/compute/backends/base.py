@@ -58,9 +58,13 @@ class WorkloadKey:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a workload may use. None means unlimited. Seconds and bytes throughout."""
+    """What a workload may use. None means unlimited. Seconds and bytes throughout.
+
+    `cpu` is what it gets when everybody wants some; it may use more while there is more, unless `cpu_hard`.
+    """
 
     cpu: float | None = None
+    cpu_hard: bool = False
     memory_bytes: int | None = None
     timeout_seconds: float | None = None
     processes: int | None = 4096

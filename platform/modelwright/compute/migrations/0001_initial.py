@@ -188,6 +188,7 @@ class Migration(migrations.Migration):
                 ("fence", models.BigIntegerField(null=True)),
                 ("waiting_reason", models.TextField(blank=True, default="")),
                 ("available_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("hinted_at", models.DateTimeField(null=True)),
                 ("environment_note", models.TextField(blank=True, default="")),
                 ("cpu", models.FloatField()),
                 ("memory_bytes", models.BigIntegerField()),

@@ -45,7 +45,8 @@ def create_workload(
 
     The caller has checked that the actor may. `command` and the variables may hold the placeholders of
     `specs.make_spec`; `source` is `{"repository": path of a bare repository, "commit": id}`; `files` are written beside
-    it; `secret_variables` are kept encrypted and forgotten at the end. With an `environment_request` the workload waits
+    it; `secret_variables` are kept encrypted, passed on to the letter (so whatever people wrote belongs there) and
+    forgotten at the end. With an `environment_request` the workload waits
     for the environment and fails with the build's error. Raises QuotaExceeded when no host could ever hold it.
     """
     check_size(cpu, memory_bytes)
@@ -57,6 +58,7 @@ def create_workload(
         "directory": directory,
         "grace_seconds": grace_seconds,
     }
+    now = timezone.now()
     workload = Workload.objects.create(
         kind=kind,
         name=name[:255],
@@ -71,6 +73,8 @@ def create_workload(
         workspace_id=workspace_id,
         project_id=project_id,
         created_by=acting_user.name,
+        hinted_at=now,
+        available_at=now + tasks.HINT_ANSWERED_WITHIN,
     )
     record(
         acting_user=acting_user,

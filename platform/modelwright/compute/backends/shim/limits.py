@@ -19,6 +19,7 @@ class ControlGroup:
         self.name = name
         self.root = root
         self.folders: dict[str, str] = {}
+        self._cpu_hard = False
 
     @classmethod
     def for_workload(cls, name: str) -> ControlGroup:
@@ -30,8 +31,11 @@ class ControlGroup:
         """Whether the kernel itself enforces the memory limit."""
         return "memory" in self.folders
 
-    def create(self, *, cpu: float | None, memory_bytes: int | None, processes: int | None) -> None:
+    def create(
+        self, *, cpu: float | None, memory_bytes: int | None, processes: int | None, cpu_hard: bool = False
+    ) -> None:
         """Makes the groups and sets the limits; a controller that refuses is left out."""
+        self._cpu_hard = cpu_hard
         wanted = {"cpu": cpu, "memory": memory_bytes, "pids": processes}
         parents = self._parents_v2() if self._is_v2() else self._parents_v1()
         for controller, limit in wanted.items():
@@ -117,8 +121,12 @@ class ControlGroup:
     def _limit_cpu(self, folder: str, cpus: float) -> None:
         quota = max(1000, int(cpus * PERIOD_MICROSECONDS))
         if self._is_v2():
-            _write(os.path.join(folder, "cpu.max"), f"{quota} {PERIOD_MICROSECONDS}")
-        else:
+            _write(os.path.join(folder, "cpu.weight"), str(min(10_000, max(1, round(cpus * 100)))))
+            if self._cpu_hard:
+                _write(os.path.join(folder, "cpu.max"), f"{quota} {PERIOD_MICROSECONDS}")
+            return
+        _write(os.path.join(folder, "cpu.shares"), str(max(2, round(cpus * 1024))))
+        if self._cpu_hard:
             _write(os.path.join(folder, "cpu.cfs_period_us"), str(PERIOD_MICROSECONDS))
             _write(os.path.join(folder, "cpu.cfs_quota_us"), str(quota))
 

@@ -55,7 +55,10 @@ class Supervisor:
             signal.signal(number, self._on_signal)
         if self.order["use_cgroups"]:
             self.group.create(
-                cpu=self.limits["cpu"], memory_bytes=self.limits["memory_bytes"], processes=self.limits["processes"]
+                cpu=self.limits["cpu"],
+                cpu_hard=self.limits["cpu_hard"],
+                memory_bytes=self.limits["memory_bytes"],
+                processes=self.limits["processes"],
             )
         problem = self._start()
         if not problem:

@@ -1,0 +1,57 @@
+"""What the tests of the Django side share: people's orders, and driving the watcher until something holds."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from modelwright.accounts.actors import Actor
+from modelwright.compute import services, watcher
+from modelwright.compute.backends.process import ProcessBackend
+from modelwright.compute.models import GIB, Host, Workload
+
+from .backends_support import PATIENCE_SECONDS
+
+ACTOR = Actor.system("tests")
+HERE = "test-host"
+
+
+def make_host(name: str = HERE, *, cpu: float = 4, memory_gib: float = 8) -> Host:
+    return services.announce_host(name=name, cpu=cpu, memory_bytes=int(memory_gib * GIB), acting_user=ACTOR)
+
+
+def queue(text: str = "pass", **changes: Any) -> Workload:
+    """A queued run of a small script."""
+    values: dict[str, Any] = {
+        "kind": "run",
+        "name": "a run",
+        "command": [sys.executable, "-S", "-u", "-c", text],
+        "cpu": 1.0,
+        "memory_bytes": GIB // 4,
+        "grace_seconds": 1,
+        "acting_user": ACTOR,
+    }
+    values.update(changes)
+    return services.create_workload(**values)
+
+
+def fresh(workload: Workload) -> Workload:
+    return Workload.objects.select_related("host", "environment", "environment_request").get(pk=workload.pk)
+
+
+def watch_until(
+    condition: Callable[[], object], host: Host, backend: ProcessBackend, *, seconds: float = PATIENCE_SECONDS
+) -> None:
+    """Lets the watcher tick until the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        watcher.tick(host, backend)
+        time.sleep(0.05)
+
+
+def watch_to_end(workload: Workload, host: Host, backend: ProcessBackend) -> Workload:
+    watch_until(lambda: fresh(workload).is_ended, host, backend)
+    return fresh(workload)
