@@ -120,3 +120,14 @@ def shown_value(variable: Variable) -> str | None:
 def variables_for_run(project: Project) -> dict[str, str]:
     """Every variable of the project in the clear, for the environment of a run and for nothing else."""
     return {variable.name: decrypt(variable.value) for variable in variables(project)}
+
+
+def get_member(project: Project, username: str) -> ProjectMembership:
+    """Return the membership of a person by name, an inactive one's too. Raises NotFound."""
+    membership: ProjectMembership | None = members(project).filter(user__username=username).first()
+    if membership is None:
+        raise NotFound(
+            f"The project {project.name} has no member called {username!r} of its own.",
+            remedy="See the list of the project's members.",
+        )
+    return membership

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
 from modelwright.accounts.permissions import WorkspaceRole
+from workspaces.connection_kinds import MAX_TEXT
 from workspaces.connection_services import MAX_SECRET
 from workspaces.models import SMALLEST_CPU, DataConnection, Membership, Workspace
 
@@ -100,24 +99,12 @@ class DataConnectionSerializer(serializers.ModelSerializer[DataConnection]):
         read_only_fields = fields
 
 
-class _Scalar(serializers.Field[Any, Any, Any, Any]):
-    """A text or whole number, which the kind's own rules then check."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, bool) or not isinstance(data, str | int):
-            raise serializers.ValidationError("Give a text or a whole number.")
-        return data
-
-    def to_representation(self, value: Any) -> Any:
-        return value
-
-
 class DataConnectionChangeSerializer(serializers.Serializer[DataConnection]):
     """What may be changed of a data connection."""
 
     description = serializers.CharField(required=False, allow_blank=True, max_length=MAX_DESCRIPTION)
     config = serializers.DictField(
-        child=_Scalar(),
+        child=serializers.CharField(max_length=MAX_TEXT, allow_blank=True),
         required=False,
         help_text=(
             "postgresql: host, port, database, username, sslmode · s3: bucket, endpoint_url, region, access_key_id, "
@@ -140,5 +127,6 @@ class DataConnectionCreateSerializer(DataConnectionChangeSerializer):
     name = serializers.CharField(max_length=63, help_text="Unique in the workspace.")
     kind = serializers.ChoiceField(choices=DataConnection.Kind.choices)
     config = serializers.DictField(
-        child=_Scalar(), help_text=DataConnectionChangeSerializer().fields["config"].help_text or ""
+        child=serializers.CharField(max_length=MAX_TEXT, allow_blank=True),
+        help_text=DataConnectionChangeSerializer().fields["config"].help_text or "",
     )

@@ -4,15 +4,18 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from modelwright.accounts import urls as accounts
+from projects import urls as projects
 from workspaces import urls as workspaces
 
 API = [
     *accounts.api_urlpatterns,
     *workspaces.api_urlpatterns,
+    *projects.api_urlpatterns,
 ]
 PAGES = [
     *accounts.page_urlpatterns,
     *workspaces.page_urlpatterns,
+    *projects.page_urlpatterns,
 ]
 
 urlpatterns = [

@@ -16,7 +16,7 @@ from projects.source.records import Author, ChangedFile, Commit, CommitDiff, Ent
 
 MAX_FILE_BYTES = 5 * 1024 * 1024
 MAX_PATCH_BYTES = 400_000
-MAX_HISTORY = 500
+MAX_HISTORY = 501
 _SHA = re.compile(r"[0-9a-f]{40}")
 _LOG_FORMAT = "%H%x1f%an%x1f%ae%x1f%at%x1f%P%x1f%B"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -132,12 +133,16 @@ def _check_changes(changes: Mapping[str, bytes | None], message: str) -> None:
         raise ValidationFailed(
             f"One commit has at most {MAX_COMMIT_BYTES:,} bytes.", remedy="Split it into several.", field="changes"
         )
-    if not message.strip() or len(message) > MAX_MESSAGE or any(ord(c) < 32 and c not in "\n\r\t" for c in message):
+    if not message.strip() or len(message) > MAX_MESSAGE or _is_unseen(message):
         raise ValidationFailed(
             f"The message must have 1 to {MAX_MESSAGE} characters and none that cannot be seen.",
             remedy="Say in a line what the commit does and why.",
             field="message",
         )
+
+
+def _is_unseen(message: str) -> bool:
+    return any(c not in "\n\r\t" and unicodedata.category(c) in ("Cc", "Cs") for c in message)
 
 
 def _check_against_tree(changes: Mapping[str, bytes | None], existing: list[str]) -> None:

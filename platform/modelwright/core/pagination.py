@@ -16,7 +16,8 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
 
 
-def _limit(request: Request) -> int:
+def limit_of(request: Request) -> int:
+    """The rows a page that the request asks for. Raises ValidationFailed."""
     raw = request.query_params.get("limit", str(DEFAULT_LIMIT))
     if not (raw.isascii() and raw.isdigit()) or not 1 <= int(raw[:9]) <= MAX_LIMIT or len(raw) > 9:
         raise ValidationFailed(
@@ -52,7 +53,7 @@ def page(request: Request, queryset: QuerySet[Any]) -> tuple[Sequence[Any], dict
 
     `before:<id>` asks for older rows, `after:<id>` for newer ones. Raises ValidationFailed on a bad limit or cursor.
     """
-    limit, cursor = _limit(request), _cursor(request)
+    limit, cursor = limit_of(request), _cursor(request)
     if cursor and cursor[0] == "after":
         rows = list(queryset.filter(pk__gt=cursor[1]).order_by("pk")[: limit + 1])
         more_newer, more_older = len(rows) > limit, True
