@@ -57,6 +57,7 @@ DATABASE_URL = os.environ.get("DATABASE_URL", "postgresql://postgres@/modelwrigh
 MLFLOW_DATABASE_URL = os.environ.get("MLFLOW_DATABASE_URL", "")
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 MLFLOW_SOCKET = os.environ.get("MODELWRIGHT_MLFLOW_SOCKET", str(DATA_DIR / "sockets" / "mlflow.sock"))
+SOCKETS_DIR = Path(os.environ.get("MODELWRIGHT_SOCKETS_DIR", DATA_DIR / "sockets"))
 MLFLOW_ARTIFACTS_DIR = Path(os.environ.get("MODELWRIGHT_MLFLOW_ARTIFACTS_DIR", DATA_DIR / "mlflow" / "artifacts"))
 WEB_URL = os.environ.get("MODELWRIGHT_WEB_URL", "http://127.0.0.1:8000").rstrip("/")
 GATEWAY_URL = os.environ.get("MODELWRIGHT_GATEWAY_URL", "http://127.0.0.1:8001").rstrip("/")
@@ -80,11 +81,13 @@ INSTALLED_APPS = [
     "modelwright.core",
     "modelwright.audit",
     "modelwright.accounts",
+    "modelwright.console",
     "modelwright.compute",
     "lineage",
     "workspaces",
     "projects",
     "jobs",
+    "models.registry",
 ]
 
 MIDDLEWARE = [

@@ -4,16 +4,21 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from modelwright.accounts import urls as accounts
+from modelwright.console import urls as console
+from modelwright.observability import urls as observability
 from projects import urls as projects
 from workspaces import urls as workspaces
 
 API = [
     *accounts.api_urlpatterns,
+    *console.api_urlpatterns,
     *workspaces.api_urlpatterns,
     *projects.api_urlpatterns,
 ]
 PAGES = [
+    *observability.page_urlpatterns,
     *accounts.page_urlpatterns,
+    *console.page_urlpatterns,
     *workspaces.page_urlpatterns,
     *projects.page_urlpatterns,
 ]
@@ -23,3 +28,8 @@ urlpatterns = [
     path("api/schema/", SpectacularJSONAPIView.as_view(), name="api-schema"),
     *PAGES,
 ]
+
+handler400 = "modelwright.core.pages.bad_request"
+handler403 = "modelwright.core.pages.permission_denied"
+handler404 = "modelwright.core.pages.page_not_found"
+handler500 = "modelwright.core.pages.server_error"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from modelwright.accounts import api
+from modelwright.accounts import api, views
 
 api_urlpatterns = [
     path("me/", api.MeView.as_view(), name="api-me"),
@@ -11,4 +11,14 @@ api_urlpatterns = [
     path("tokens/", api.TokenListView.as_view(), name="api-tokens"),
     path("tokens/<uuid:token_id>/", api.TokenDetailView.as_view(), name="api-token"),
 ]
-page_urlpatterns: list[object] = []
+page_urlpatterns = [
+    path("login/", views.SignInView.as_view(), name="login"),
+    path("logout/", views.SignOutView.as_view(), name="logout"),
+    path("profile/", views.ProfileView.as_view(), name="profile"),
+    path("profile/password/", views.PasswordView.as_view(), name="password"),
+    path("profile/tokens/new/", views.TokenCreateView.as_view(), name="token-create"),
+    path("profile/tokens/<uuid:token_id>/revoke/", views.TokenRevokeView.as_view(), name="token-revoke"),
+    path("people/", views.PeopleView.as_view(), name="people"),
+    path("people/new/", views.PersonCreateView.as_view(), name="person-create"),
+    path("people/<uuid:user_id>/", views.PersonView.as_view(), name="person"),
+]

@@ -16,7 +16,8 @@ from modelwright.core.errors import ValidationFailed
 EXACT_FILTERS = ("action", "actor_name", "target_kind", "target_id", "workspace_id", "project_id", "request_id")
 
 
-def _moment(text: str, field: str) -> datetime:
+def moment_of(text: str, field: str) -> datetime:
+    """The moment that a date (its first) or an ISO 8601 time names. Raises ValidationFailed for `field`."""
     try:
         day = parse_date(text)
         moment = datetime(day.year, day.month, day.day) if day else parse_datetime(text)
@@ -43,7 +44,7 @@ def search(filters: Mapping[str, Any]) -> QuerySet[AuditEvent]:
             Q(target_name__icontains=text) | Q(actor_name__icontains=text) | Q(reason__icontains=text)
         )
     if since := filters.get("since"):
-        events = events.filter(at__gte=_moment(since, "since"))
+        events = events.filter(at__gte=moment_of(since, "since"))
     if until := filters.get("until"):
-        events = events.filter(at__lt=_moment(until, "until"))
+        events = events.filter(at__lt=moment_of(until, "until"))
     return events

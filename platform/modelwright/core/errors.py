@@ -80,6 +80,14 @@ class PreconditionFailed(PlatformError):
     code = "precondition-failed"
 
 
+class TooManyRequests(PlatformError):
+    """Too many tries in a short time."""
+
+    status = 429
+    title = "Too many tries"
+    code = "too-many-requests"
+
+
 class Unavailable(PlatformError):
     """A part that is needed does not answer now; trying again later may help."""
 

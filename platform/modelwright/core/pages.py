@@ -5,15 +5,22 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.views import View
 
-from modelwright.core.errors import PlatformError
+from modelwright.core.errors import NotFound, PermissionRefused, PlatformError
+from modelwright.core.problems import CONTENT_TYPE, is_api, problem_response
+
+# (label, address); the last one is the page itself and needs no address.
+Crumbs = list[tuple[str, str]]
 
 
 class PlatformView(LoginRequiredMixin, View):
-    """A page for a signed-in person. `permissions` declares, for each method, what its selector or service enforces."""
+    """A page for a signed-in person. `permissions` declares, for each method, what its selector or service enforces.
+
+    A method without a declaration does not exist. Platform errors and "not found" become the error page.
+    """
 
     permissions: ClassVar[dict[str, str]] = {}
     template: ClassVar[str] = ""
@@ -28,15 +35,63 @@ class PlatformView(LoginRequiredMixin, View):
         except PlatformError as error:
             return error_page(request, error)
 
-    def page(self, context: dict[str, Any] | None = None, *, status: int = 200, template: str = "") -> HttpResponse:
-        """Render the page's template."""
-        return render(self.request, template or self.template, context, status=status)
+    def page(
+        self,
+        context: dict[str, Any] | None = None,
+        *,
+        crumbs: Crumbs | None = None,
+        status: int = 200,
+        template: str = "",
+    ) -> HttpResponse:
+        """Render the page's template, with the breadcrumb `crumbs` above it."""
+        full = {**(context or {}), "crumbs": crumbs if crumbs is not None else (context or {}).get("crumbs")}
+        return render(self.request, template or self.template, full, status=status)
 
 
 def error_page(request: HttpRequest, error: PlatformError) -> HttpResponse:
     """The error component, as a whole page or as a fragment for htmx."""
     template = "components/error.html" if request.headers.get("HX-Request") else "error.html"
     return render(request, template, {"error": error}, status=error.status)
+
+
+def _answer(request: HttpRequest, error: PlatformError) -> HttpResponse:
+    return problem_response(error) if is_api(request) else error_page(request, error)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """`handler404`."""
+    said = str(exception.args[0]) if isinstance(exception, Http404) and exception.args else ""
+    # A resolver's exception carries a mapping of tried routes, which is nothing for a person.
+    message = said if said and not said.startswith("{") else "There is nothing at this address."
+    remedy = "Check the address, or follow the navigation. What you may not see is not found either."
+    return _answer(request, NotFound(message, remedy=remedy))
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """`handler403`."""
+    message = str(exception) or "Your role does not allow this."
+    return _answer(request, PermissionRefused(message, remedy="Ask an administrator of the project or workspace."))
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django passes it
+    """`handler400`. The exception's words are for logs: they may repeat what an attacker sent."""
+    return _answer(request, PlatformError("The request is malformed.", remedy="Go back and try again."))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """`handler500`. Needs neither database nor session, which may be what failed."""
+    request_id = str(request.META.get("modelwright.request_id", ""))
+    if is_api(request):
+        body = {
+            "type": "/docs/problems/#internal-error",
+            "title": "Something went wrong in the platform",
+            "status": 500,
+            "detail": "This is a fault of the platform. The request changed nothing.",
+            "remedy": f"Try again; if it happens again, give an administrator the request id {request_id}.",
+            "errors": [],
+        }
+        return JsonResponse(body, status=500, content_type=CONTENT_TYPE)
+    return render(None, "500.html", {"request_id": request_id}, status=500)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - Django passes it

@@ -1,0 +1,107 @@
+"""A real browser for page tests: `check_page(page)` looks at what every page must keep.
+
+Fixtures: `page` (1280 px wide), `narrow_page` (375 px). `sign_in(page, server, name)` uses the form.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import CDPSession, ConsoleMessage, Page, Response, expect
+
+from tests.conftest import PASSWORD
+
+CHROMIUM = os.environ.get("MODELWRIGHT_CHROMIUM", "/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+]  # fmt: skip
+AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
+TIMEOUT_MS = 30_000
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@dataclass
+class Watched:
+    """What a page said while it was watched."""
+
+    errors: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+
+def watch(page: Page) -> Watched:
+    """Gather script errors, policy violations and failed requests of `page` from now on."""
+    found = Watched()
+
+    def on_console(message: ConsoleMessage) -> None:
+        # The browser itself reports each failed request; `failed` judges those by address.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            found.errors.append(message.text)
+
+    def on_response(response: Response) -> None:
+        is_asset = response.request.resource_type in ("script", "stylesheet", "image", "font")
+        if response.status >= 500 or (response.status >= 400 and is_asset):
+            found.failed.append(f"{response.status} {response.url}")
+
+    page.on("console", on_console)
+    page.on("pageerror", lambda error: found.errors.append(str(error)))
+    page.on("response", on_response)
+    page.__dict__["watched"] = found
+    return found
+
+
+def axe_violations(page: Page) -> list[str]:
+    """Run axe-core and return one line for each violation. It goes in over CDP, since the policy forbids `eval`."""
+    session: CDPSession = page.context.new_cdp_session(page)
+    try:
+        _evaluate(session, f"{AXE.read_text()};1")
+        options = "{runOnly: {type: 'tag', values: %r}, resultTypes: ['violations']}" % (_RULES,)
+        expression = f"axe.run(document, {options}).then(r => r.violations.map(v => v.id + ': ' + v.help + ' | ' + "
+        expression += (
+            "v.nodes.slice(0, 4).map(n => n.html.slice(0, 160) + ' # ' + (n.failureSummary || '')).join(' || ')))"
+        )
+        violations: list[str] = _evaluate(session, expression)
+        return violations
+    finally:
+        session.detach()
+
+
+def _evaluate(session: CDPSession, expression: str) -> Any:
+    answer = session.send("Runtime.evaluate", {"expression": expression, "awaitPromise": True, "returnByValue": True})
+    if "exceptionDetails" in answer:
+        raise AssertionError(str(answer["exceptionDetails"])[:2000])
+    return answer["result"].get("value")
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than the window."""
+    width: int = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return width
+
+
+def check_page(page: Page) -> None:
+    """Assert what every page keeps: a title and one h1, a main landmark, no horizontal overflow, no accessibility
+    violation, and, where `watch` was called, no script error, policy violation or failed asset."""
+    expect(page.locator("main#main")).to_be_visible()
+    expect(page.locator("h1")).to_have_count(1)
+    assert page.title().endswith("Modelwright")
+    assert overflow(page) <= 0, f"{page.url} is {overflow(page)} px wider than the window"
+    violations = axe_violations(page)
+    assert not violations, f"{page.url}\n" + "\n".join(violations)
+    watched = page.__dict__.get("watched")
+    if isinstance(watched, Watched):
+        assert not watched.errors, f"{page.url}: {watched.errors}"
+        assert not watched.failed, f"{page.url}: {watched.failed}"
+
+
+def sign_in(page: Page, server: str, username: str, password: str = PASSWORD) -> None:
+    """Sign in by the form."""
+    page.goto(f"{server}/login/")
+    page.get_by_label("User name").fill(username)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("banner").get_by_text(username)).to_be_visible()
