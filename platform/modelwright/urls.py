@@ -4,6 +4,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from modelwright.accounts import urls as accounts
+from modelwright.compute import urls as compute
 from modelwright.console import urls as console
 from modelwright.observability import urls as observability
 from projects import urls as projects
@@ -11,6 +12,7 @@ from workspaces import urls as workspaces
 
 API = [
     *accounts.api_urlpatterns,
+    *compute.api_urlpatterns,
     *console.api_urlpatterns,
     *workspaces.api_urlpatterns,
     *projects.api_urlpatterns,
@@ -18,6 +20,7 @@ API = [
 PAGES = [
     *observability.page_urlpatterns,
     *accounts.page_urlpatterns,
+    *compute.page_urlpatterns,
     *console.page_urlpatterns,
     *workspaces.page_urlpatterns,
     *projects.page_urlpatterns,

@@ -140,14 +140,15 @@ def test_what_names_no_environment_is_refused(db: None, arguments: dict[str, str
 
 def test_a_forged_digest_is_not_believed(host: Host, local: ProcessBackend, data: Path) -> None:
     request = ask(SIX)
-    assert request.workload is not None
-    Workload.objects.filter(pk=request.workload.pk).update(
+    workload = request.workload
+    assert workload is not None
+    Workload.objects.filter(pk=workload.pk).update(
         spec={
             "command": ["/bin/sh", "-c", """echo '{"ok": true, "lock": "x", "digest": "../../etc"}' > result.json"""],
             "environment": {},
         }
     )
-    watch_until(lambda: fresh(request.workload).is_ended, host, local)
+    watch_until(lambda: fresh(workload).is_ended, host, local)
     request.refresh_from_db()
     assert request.state == "failed"
     assert not Environment.objects.exists()

@@ -196,7 +196,8 @@ def test_ended_workloads_wait_for_their_collector_and_lose_their_folder_then(hos
 
 def test_secrets_reach_the_process_are_encrypted_in_the_row_and_forgotten(host: Host, local: ProcessBackend) -> None:
     workload = queue(
-        "import os; print(os.environ['TOKEN'][::-1] == 'eulav-}krow{', 'DATABASE_URL' in os.environ, os.environ['PLACE'])",
+        "import os\n"
+        "print(os.environ['TOKEN'][::-1] == 'eulav-}krow{', 'DATABASE_URL' in os.environ, os.environ['PLACE'])",
         secret_variables={"TOKEN": "{work}-value"},
         variables={"PLACE": "{workload}"},
     )

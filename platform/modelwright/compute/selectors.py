@@ -96,8 +96,7 @@ def workloads(viewer: User) -> QuerySet[Workload]:
 
     People see workloads through the run, endpoint or version that they belong to.
     """
-    if not viewer.is_auditor:
-        require_site(viewer, Permission.SITE_MANAGE)
+    require_site(viewer, Permission.AUDIT_READ)
     return Workload.objects.select_related("host", "environment").order_by("-id")
 
 

@@ -28,8 +28,9 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 def make_spec(workload: Workload) -> WorkloadSpec:
     """The spec of a placed workload.
 
-    In its command and plain variables, not in the secret ones, `{workload}` stands for its key, `{folder}` and `{work}` for its folder and working
-    folder, `{python}` for the interpreter of its environment, `{data}` for the data directory.
+    In its command and plain variables, not in the secret ones, `{workload}` stands for its key, `{folder}` and `{work}`
+    for its folder and working folder, `{python}` for the interpreter of its environment, `{data}` for the data
+    directory.
     """
     if workload.fence is None:
         raise ValueError(f"workload {workload.pk} has no placement")

@@ -10,9 +10,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from modelwright.accounts.actors import Actor
+from modelwright.accounts.permissions import Permission
+from modelwright.accounts.selectors import require_site
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
-from modelwright.compute import tasks
+from modelwright.compute import selectors, tasks
 from modelwright.compute.backends.base import Cause
 from modelwright.compute.ending import end_workload
 from modelwright.compute.models import GIB, Environment, EnvironmentRequest, Host, Workload
@@ -134,6 +136,14 @@ def request_cancel(workload: Workload, *, acting_user: Actor, reason: str = "") 
         end_workload(workload.pk, workload.fence, cause=Cause.CANCELLED, facts=facts, acting_user=acting_user)
         workload.refresh_from_db()
     return workload
+
+
+@transaction.atomic
+def cancel_by_administrator(workload_id: UUID, *, acting_user: Actor) -> Workload:
+    """Ends any workload of the installation. Site administrators only. Raises NotFound, PermissionRefused, Conflict."""
+    person = acting_user.require_user()
+    require_site(person, Permission.SITE_MANAGE)
+    return request_cancel(selectors.workload(person, workload_id), acting_user=acting_user)
 
 
 def mark_collected(workload: Workload) -> bool:
