@@ -1,0 +1,122 @@
+"""Opens a version in a workload, in its own environment, to learn its algorithm. Pickles are opened nowhere else."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from django.db import transaction
+
+from jobs.models import Run
+from models.registry import services
+from models.registry.models import ModelVersion
+from modelwright.accounts.actors import Actor
+from modelwright.compute import selectors as compute
+from modelwright.compute.layout import work_folder
+from modelwright.compute.models import GIB, EnvironmentRequest, Workload
+from modelwright.compute.services import (
+    DEFAULT_PYTHON,
+    create_workload,
+    mark_collected,
+    request_environment,
+)
+from modelwright.core.errors import PlatformError
+from modelwright.storage.manifests import checkout
+from modelwright.storage.settings import blob_store, models_folder
+
+logger = logging.getLogger(__name__)
+
+INSPECTOR = Actor.system("model inspection")
+RESULT = "result.json"
+MAX_RESULT_BYTES = 1024 * 1024
+CPU, MEMORY_BYTES, TIMEOUT_SECONDS = 0.5, GIB, 600
+
+
+def environment_for(version: ModelVersion, *, acting_user: Actor) -> EnvironmentRequest:
+    """What the version is opened and served in: the environment of the run that trained it, else of its own file."""
+    run = _source_run(version)
+    if run is not None and run.workload.environment_request is not None:
+        return run.workload.environment_request
+    python = ".".join(version.python_version.split(".")[:2]) or DEFAULT_PYTHON
+    return request_environment(requirements=version.requirements, python=python, acting_user=acting_user)
+
+
+def _source_run(version: ModelVersion) -> Run | None:
+    if version.source_run_id is None:
+        return None
+    runs = Run.objects.select_related("workload__environment_request")
+    run: Run | None = runs.filter(pk=version.source_run_id, project=version.model.project).first()
+    return run
+
+
+@transaction.atomic
+def start(version: ModelVersion, *, acting_user: Actor) -> None:
+    """Queue the inspection of a snapshotted version unless it has one."""
+    version = ModelVersion.objects.select_for_update(of=("self",)).select_related("model__project").get(pk=version.pk)
+    if version.state != "importing" or version.inspection_id is not None or not version.manifest_digest:
+        return
+    folder = checkout(blob_store(), version.manifest_digest, models_folder() / version.manifest_digest)
+    project = version.model.project
+    request = environment_for(version, acting_user=acting_user)
+    version.environment_request = request
+    version.inspection = create_workload(
+        kind=Workload.Kind.INSPECTION,
+        name=f"inspection of {version}",
+        command=["{python}", "-m", "modelwright_runtime.inspect", "--model", str(folder), "--out", RESULT],
+        cpu=CPU,
+        memory_bytes=MEMORY_BYTES + 4 * version.size,
+        timeout_seconds=TIMEOUT_SECONDS,
+        environment_request=request,
+        acting_user=acting_user,
+        workspace_id=project.workspace_id,
+        project_id=project.pk,
+    )
+    version.save(update_fields=["environment_request", "inspection"])
+
+
+def start_missing(*, acting_user: Actor) -> None:
+    """Inspect what a person had tried again, or what a crash left without an inspection."""
+    waiting = ModelVersion.objects.filter(state="importing", inspection=None).exclude(manifest_digest="")
+    for version in waiting.order_by("pk")[:10]:
+        try:
+            start(version, acting_user=acting_user)
+        except PlatformError as error:
+            services.fail(version, reason=f"{error.message} {error.remedy}".strip(), acting_user=acting_user)
+
+
+def collect() -> int:
+    """Take what ended inspections found; return how many."""
+    count = 0
+    for workload in compute.uncollected(Workload.Kind.INSPECTION):
+        version = ModelVersion.objects.select_related("model__project").filter(inspection=workload).first()
+        with transaction.atomic():
+            if version is not None:
+                _take(version, workload)
+            mark_collected(workload)
+        count += 1
+    return count
+
+
+def _take(version: ModelVersion, workload: Workload) -> None:
+    result = _read(workload)
+    algorithm = result.get("algorithm")
+    if workload.state == "succeeded" and isinstance(algorithm, dict):
+        summary = str(result.get("summary") or algorithm.get("name") or version.flavor)
+        services.inspected(version, algorithm=algorithm, summary=summary, acting_user=INSPECTOR)
+        return
+    said = str(result.get("error") or "") or workload.detail or compute.log_tail(workload, 5)
+    reason = f"It could not be opened in its environment ({workload.get_state_display().lower()}): {said[:2000]}"
+    services.fail(version, reason=reason, acting_user=INSPECTOR)
+
+
+def _read(workload: Workload) -> dict[str, Any]:
+    folder = work_folder(workload)
+    try:
+        if folder is None:
+            return {}
+        with (folder / RESULT).open("rb") as stream:
+            value = json.loads(stream.read(MAX_RESULT_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

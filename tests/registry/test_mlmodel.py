@@ -1,0 +1,63 @@
+"""MLmodel files come from users: what is read from them is checked, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from models.registry.mlmodel import parse, served_signature
+from modelwright.core.errors import ValidationFailed
+
+REAL = """
+flavors:
+  python_function: {loader_module: mlflow.sklearn, model_path: model.pkl, python_version: 3.11.7}
+  sklearn: {pickled_model: model.pkl, serialization_format: cloudpickle}
+saved_input_example_info: {artifact_path: input_example.json, type: dataframe}
+signature:
+  inputs: '[{"type": "double", "name": "a", "required": true}, {"type": "string", "name": "b", "required": false}]'
+  outputs: '[{"type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1]}}]'
+"""
+
+
+def test_a_real_file_is_understood() -> None:
+    found = parse(REAL.encode())
+    assert (found.flavor, found.data_path, found.python_version) == ("sklearn", "model.pkl", "3.11.7")
+    assert found.example_path == "input_example.json"
+    assert found.signature is not None
+    assert found.signature["inputs"] == [
+        {"type": "double", "required": True, "name": "a"},
+        {"type": "string", "required": False, "name": "b"},
+    ]
+    assert served_signature(found.signature) == found.signature
+
+
+def test_tensor_inputs_have_no_columns_to_check() -> None:
+    inputs = json.dumps([{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 4]}}])
+    found = parse(f"flavors: {{sklearn: {{}}}}\nsignature: {{inputs: '{inputs}'}}".encode())
+    assert found.signature is not None
+    assert served_signature(found.signature) is None
+
+
+BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a]\nflavors: {x: {}}\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe\x00",
+        b"[1, 2",
+        b"just text",
+        b"flavors: {}",
+        b"flavors: [a]",
+        b"flavors: !!python/object/apply:os.system ['true']",
+        BOMB.encode(),
+        b"[" * 5000,
+        b"flavors: {x: {}}\nsignature: {inputs: '{not json'}",
+        b"flavors: {x: {}}\nsignature: {inputs: '{}'}",
+    ],
+)
+def test_what_is_no_mlmodel_is_refused(content: bytes) -> None:
+    with pytest.raises(ValidationFailed):
+        parse(content)
