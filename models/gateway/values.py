@@ -90,11 +90,10 @@ def _whole(limits: tuple[int, int]) -> Callable[[Any], int]:
     low, high = limits
 
     def check(value: Any) -> int:
-        if type(value) is float and value.is_integer():
-            value = int(value)
-        if type(value) is not int or not low <= value <= high:
+        whole = int(value) if type(value) is float and value.is_integer() else value
+        if type(whole) is not int or not low <= whole <= high:
             raise Mismatch(describe(value))
-        return value
+        return whole
 
     return check
 

@@ -1,0 +1,103 @@
+"""Route tables and the choice of a target."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.gateway.ids import new_prediction_id
+from models.gateway.routes import RoutesError, RouteTable, parse
+from models.gateway.watching import RouteWatcher
+from tests.gateway.processes import endpoint, target
+
+
+def table(revision: int = 1, **endpoints: Any) -> bytes:
+    return json.dumps({"revision": revision, "endpoints": endpoints}).encode()
+
+
+def test_a_table_is_found_by_path() -> None:
+    parsed = parse(json.dumps({"revision": 7, "endpoints": {"acme/wine": endpoint(3, target("m", 1))}}).encode())
+    assert parsed.revision == 7
+    assert parsed.by_path[b"/acme/wine/predict"].deployment_number == 3
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"revision": 1}',
+        table()[:-1],
+        table(a={}),
+        table(a=endpoint(1, {})),
+        table(a=endpoint(1, target("m", 1, weight=-1))),
+        table(a=endpoint(1, target("m", 1, signature={"inputs": 3}))),
+    ],
+)
+def test_what_is_no_table_is_refused_whole(content: bytes) -> None:
+    with pytest.raises(RoutesError):
+        parse(content)
+
+
+@given(
+    st.binary(max_size=60)
+    | st.recursive(
+        st.none() | st.integers() | st.text(),
+        lambda x: st.dictionaries(st.sampled_from(["revision", "endpoints", "targets", "keys", "a"]), x),
+    ).map(lambda x: json.dumps(x).encode())
+)
+def test_any_bytes_are_a_table_or_a_routes_error(content: bytes) -> None:
+    with contextlib.suppress(RoutesError):
+        assert isinstance(parse(content), RouteTable)
+
+
+def test_targets_are_picked_by_weight_and_never_with_weight_nought() -> None:
+    parsed = parse(table(a=endpoint(1, target("m", 1, weight=90), target("m", 2, weight=10), target("m", 3, weight=0))))
+    picks = [parsed.endpoints["a"].pick(lambda _: True) for _ in range(4000)]
+    versions = [pick.version for pick in picks if pick is not None]
+    assert set(versions) == {1, 2}
+    assert 200 < versions.count(2) < 700
+
+
+def test_a_target_without_a_replica_is_passed_over_while_another_has_one() -> None:
+    parsed = parse(table(a=endpoint(1, target("m", 1, weight=99), target("m", 2, weight=1))))
+    picks = {parsed.endpoints["a"].pick(lambda candidate: candidate.version == 2) for _ in range(50)}
+    assert {pick.version for pick in picks if pick is not None} == {2}
+
+
+def test_the_watcher_keeps_the_last_good_table_and_takes_the_next_good_one(tmp_path: Path) -> None:
+    path = tmp_path / "routes.json"
+    applied: list[int] = []
+    watcher = RouteWatcher(path, lambda new: applied.append(new.revision))
+
+    def replace(content: bytes) -> None:
+        (tmp_path / "next").write_bytes(content)
+        os.replace(tmp_path / "next", path)
+        watcher.check()
+
+    watcher.check()
+    assert applied == []
+    replace(table(1))
+    replace(b"{broken")
+    assert watcher.error is not None
+    assert "last good" in watcher.error
+    replace(table(2))
+    watcher.check()
+    assert applied == [1, 2]
+    assert watcher.error is None
+
+
+def test_prediction_ids_are_uuids_of_version_7_and_sort_by_time() -> None:
+    ids = [new_prediction_id() for _ in range(1000)]
+    assert len(set(ids)) == 1000
+    assert all(uuid.UUID(value).version == 7 and uuid.UUID(value).variant == uuid.RFC_4122 for value in ids)
+    assert [value[:12] for value in ids] == sorted(value[:12] for value in ids)

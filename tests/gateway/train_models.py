@@ -1,0 +1,96 @@
+"""Trains the models of these tests; runs inside the model environment: `python train_models.py DIRECTORY`."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import mlflow.pyfunc
+import mlflow.sklearn
+import numpy
+import pandas
+from mlflow.models import infer_signature
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_wine
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+
+NUMBERS = ["alcohol", "malic_acid", "proline"]
+CATEGORIES = ["shade", "region"]
+
+
+def records() -> tuple[Any, Any]:
+    """Wine, with a text column, a whole-number column and a column in which values are missing."""
+    wine = load_wine(as_frame=True)
+    table = wine.data[["alcohol", "malic_acid"]].copy()
+    table.loc[::9, "malic_acid"] = numpy.nan
+    table["proline"] = wine.data["proline"].astype("int64")
+    table["shade"] = numpy.where(wine.data["hue"] > 1, "light", "dark")
+    table["region"] = [("north", "south", "west")[i % 3] for i in range(len(table))]
+    return table, wine.target.to_numpy()
+
+
+def pipeline(final: Any, *first: Any) -> Any:
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    return make_pipeline(
+        *first,
+        make_column_transformer((numbers, NUMBERS), (OneHotEncoder(handle_unknown="ignore"), CATEGORIES)),
+        final,
+    )
+
+
+def react(table: Any) -> Any:
+    """What a model of real life does now and then: raise, be slow, leave the process."""
+    if (table["alcohol"] == -1).any():
+        raise RuntimeError("alcohol cannot be negative")
+    if (table["alcohol"] == -2).any():
+        time.sleep(3)
+    if (table["alcohol"] == -3).any():
+        os._exit(9)
+    if (table["alcohol"] == -4).any():
+        sys.exit("a model that leaves")
+    return table
+
+
+class Table(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined, unused-ignore]
+    """Returns a table, one row per record."""
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+        return pandas.DataFrame({"double": model_input["x"] * 2, "text": model_input["t"].str.upper()})
+
+
+def save(model: Any, path: Path, table: Any) -> None:
+    mlflow.sklearn.save_model(
+        model,
+        path,
+        signature=infer_signature(table, model.predict(table)),
+        input_example=table.head(5),
+        pip_requirements=["scikit-learn"],
+        serialization_format="cloudpickle",
+    )
+
+
+def main(directory: Path) -> None:
+    table, target = records()
+    for name in ("one", "two"):
+        labels = numpy.array([f"{name}:{number}" for number in target])
+        save(pipeline(LogisticRegression(max_iter=500)).fit(table, labels), directory / name, table)
+    moody = pipeline(RandomForestClassifier(10, random_state=1), FunctionTransformer(react)).fit(table, target)
+    save(moody, directory / "moody", table)
+    regressor = pipeline(RandomForestRegressor(10, random_state=1)).fit(table, target)
+    save(regressor, directory / "regressor", table)
+    example = pandas.DataFrame({"x": [1.5, 2.5], "t": ["a", "b"]})
+    mlflow.pyfunc.save_model(
+        directory / "table",
+        python_model=Table(),
+        signature=infer_signature(example, pandas.DataFrame({"double": [3.0], "text": ["A"]})),
+        pip_requirements=["pandas"],
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
