@@ -18,7 +18,6 @@ NODE_ENVIRONMENT = REPOSITORY / ".modelwright" / "tools" / "node"
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 FILES = {
-    "tabler.min.css": "@tabler/core/dist/css/tabler.min.css",
     "uplot.iife.min.js": "uplot/dist/uPlot.iife.min.js",
     "uplot.min.css": "uplot/dist/uPlot.min.css",
 }
