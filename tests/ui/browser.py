@@ -5,10 +5,13 @@ Fixtures: `page` (1280 px wide), `narrow_page` (375 px). `sign_in(page, server, 
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from playwright.sync_api import CDPSession, ConsoleMessage, Page, Response, expect
 
@@ -59,11 +62,10 @@ def axe_violations(page: Page) -> list[str]:
     session: CDPSession = page.context.new_cdp_session(page)
     try:
         _evaluate(session, f"{AXE.read_text()};1")
-        options = "{runOnly: {type: 'tag', values: %r}, resultTypes: ['violations']}" % (_RULES,)
-        expression = f"axe.run(document, {options}).then(r => r.violations.map(v => v.id + ': ' + v.help + ' | ' + "
-        expression += (
-            "v.nodes.slice(0, 4).map(n => n.html.slice(0, 160) + ' # ' + (n.failureSummary || '')).join(' || ')))"
-        )
+        options = json.dumps({"runOnly": {"type": "tag", "values": _RULES}, "resultTypes": ["violations"]})
+        places = "v.nodes.slice(0, 4).map(n => n.html.slice(0, 160) + ' # ' + n.failureSummary).join(' || ')"
+        line = f"v.id + ': ' + v.help + ' | ' + {places}"
+        expression = f"axe.run(document, {options}).then(r => r.violations.map(v => {line}))"
         violations: list[str] = _evaluate(session, expression)
         return violations
     finally:
@@ -83,10 +85,21 @@ def overflow(page: Page) -> int:
     return width
 
 
+def keep_screenshot(page: Page) -> None:
+    """Write a picture of the whole page into the folder that MODELWRIGHT_SCREENSHOTS names, to be looked at."""
+    folder = os.environ.get("MODELWRIGHT_SCREENSHOTS")
+    if folder:
+        width = (page.viewport_size or WIDE)["width"]
+        scheme = "dark" if page.evaluate("() => matchMedia('(prefers-color-scheme: dark)').matches") else "light"
+        name = re.sub(r"[^a-z0-9]+", "-", urlsplit(page.url).path.lower()).strip("-") or "start"
+        page.screenshot(path=f"{folder}/{name[:80]}-{width}-{scheme}.png", full_page=True)
+
+
 def check_page(page: Page) -> None:
     """Assert what every page keeps: a title and one h1, a main landmark, no horizontal overflow, no accessibility
     violation, and, where `watch` was called, no script error, policy violation or failed asset."""
-    expect(page.locator("main#main")).to_be_visible()
+    keep_screenshot(page)
+    expect(page.locator("main#main")).to_be_visible(timeout=TIMEOUT_MS)
     expect(page.locator("h1")).to_have_count(1)
     assert page.title().endswith("Modelwright")
     assert overflow(page) <= 0, f"{page.url} is {overflow(page)} px wider than the window"
@@ -104,4 +117,4 @@ def sign_in(page: Page, server: str, username: str, password: str = PASSWORD) ->
     page.get_by_label("User name").fill(username)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("banner").get_by_text(username)).to_be_visible()
+    expect(page.locator("summary", has_text=f"Signed in as {username}")).to_be_visible(timeout=TIMEOUT_MS)

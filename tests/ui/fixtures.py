@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +19,13 @@ def browser() -> Iterator[Browser]:
         pytest.fail(f"{CHROMIUM} is missing: install Debian's chromium, or set MODELWRIGHT_CHROMIUM.")
     if not AXE.exists():
         pytest.fail(f"{AXE} is missing: run `npm ci --ignore-scripts`.")
+    # Playwright's synchronous interface keeps an event loop in this thread, and Django would refuse its database there.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
         yield started
         started.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 def _page(browser: Browser, size: dict[str, int], scheme: str) -> Iterator[Page]:

@@ -107,9 +107,9 @@ def listing(viewer: User, params: Mapping[str, Any]) -> Listing[AuditEvent]:
         Filter("action", "Action", ("action",), choices=[(a.value, a.value) for a in AuditAction]),
         Filter("actor_name", "Actor", ("actor_name",)),
         Filter("target_kind", "Kind of thing", ("target_kind",), choices=_kinds()),
-        Filter("target_id", "Thing's id", ("target_id",)),
-        Filter("project_id", "Project's id", apply=_id_filter("project_id")),
-        Filter("request_id", "Request's id", ("request_id",)),
+        Filter("target_id", "Thing's id", ("target_id",), rare=True),
+        Filter("project_id", "Project's id", apply=_id_filter("project_id"), rare=True),
+        Filter("request_id", "Request's id", ("request_id",), rare=True),
         Filter("since", "From day", kind="date", apply=_since),
         Filter("until", "Before day", kind="date", apply=_until),
     ]

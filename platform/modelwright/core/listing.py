@@ -47,7 +47,7 @@ class Filter:
 
     `fields` are searched (text: contains, choice: equals, date: from that day on); `apply` replaces that.
     `kind` is text, choice or date; one with `choices` is a choice. `apply` may raise
-    ValueError with what is wrong.
+    ValueError with what is wrong. A `rare` one is shown only while it is set, by a link from elsewhere.
     """
 
     name: str
@@ -57,6 +57,12 @@ class Filter:
     kind: str = "text"
     apply: Callable[[QuerySet[Any], str], QuerySet[Any]] | None = None
     help: str = ""
+    rare: bool = False
+
+    @property
+    def css(self) -> str:
+        """Its class in the filter bar."""
+        return "choice" if self.is_choice else self.kind
 
     @property
     def is_choice(self) -> bool:
@@ -87,6 +93,11 @@ class BoundFilter:
 
     filter: Filter
     value: str
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the bar shows it."""
+        return bool(self.value) or not self.filter.rare
 
 
 @dataclass(frozen=True, slots=True)
