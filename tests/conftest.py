@@ -16,6 +16,12 @@ PASSWORD = "correct horse battery staple"
 MakeUser = Callable[..., User]
 
 
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Any) -> None:
+    """The real hash takes half a second for each person that a test makes; the end-to-end tests sign in with it."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def make_user(db: None) -> MakeUser:
     """Make a person: `make_user("ann", is_site_admin=True)`."""

@@ -1,0 +1,153 @@
+"""The permission matrix: every route × method × role, against a golden file that a reviewer reads.
+
+`MODELWRIGHT_WRITE_GOLDEN=1 ./modelwright test tests/matrix` writes the file anew; the diff is then what to review.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.test.client import MULTIPART_CONTENT
+
+from modelwright.core.api import PUBLIC
+from tests.matrix.bodies import BODIES
+from tests.matrix.routes import METHODS, Route, routes
+from tests.matrix.world import ROLES, World, build
+
+GOLDEN = Path(__file__).parent / "golden.json"
+# Views of libraries and probes, which declare nothing: what each answers is pinned here.
+UNDECLARED = {"api-schema": "signed-in", "health-live": "public", "health-ready": "public"}
+Matrix = dict[str, dict[str, int]]
+
+
+_answers: Matrix = {}
+
+
+@pytest.fixture
+def matrix(db: None, settings: Any, tmp_path: Path) -> Matrix:
+    """Every answer, each call rolled back. Asked once; every test then looks at the same answers."""
+    if not _answers:
+        settings.DATA_DIR = tmp_path
+        _answers.update(_fill(build()))
+    return _answers
+
+
+def _fill(world: World) -> Matrix:
+    result: Matrix = {}
+    for route in routes():
+        for method in METHODS:
+            if route.permissions is not None and method not in route.permissions:
+                continue
+            if route.permissions is None and method != "GET":
+                continue
+            row = {role: _ask(world, route, method, role) for role in ROLES}
+            result[f"{route.name} {method}"] = row
+    return result
+
+
+def _ask(world: World, route: Route, method: str, role: str) -> int:
+    client = Client(raise_request_exception=True)
+    headers = {}
+    if role != "anonymous":
+        if route.is_api:
+            headers["Authorization"] = f"Bearer {world.tokens[role]}"
+        else:
+            client.force_login(world.people[role])
+    body = BODIES.get((route.name, method), {})
+    kwargs: dict[str, Any] = {"headers": headers}
+    if method != "GET":
+        kwargs |= {"data": body, "content_type": "application/json" if route.is_api else MULTIPART_CONTENT}
+    savepoint = transaction.savepoint()
+    try:
+        send = getattr(client, method.lower())
+        return int(send(route.address(world.values_for(role)), **kwargs).status_code)
+    finally:
+        transaction.savepoint_rollback(savepoint)
+
+
+def succeeded(status: int) -> bool:
+    """A page answers a good form with a redirect."""
+    return 200 <= status < 400
+
+
+def test_every_route_declares_its_permissions() -> None:
+    undeclared = {route.name for route in routes() if route.permissions is None}
+    assert undeclared == set(UNDECLARED)
+
+
+def test_every_declared_method_exists() -> None:
+    missing = [
+        f"{route.name} {method}"
+        for route in routes()
+        for method in route.permissions or {}
+        if not hasattr(route.view, method.lower())
+    ]
+    assert not missing
+
+
+def test_somebody_can_do_each_thing(matrix: Matrix) -> None:
+    """A matrix of refusals alone would be green while every address was a 404."""
+    assert [
+        key for key, row in matrix.items() if not any(succeeded(s) for r, s in row.items() if r != "anonymous")
+    ] == []
+
+
+def test_nothing_fails_on_the_server(matrix: Matrix) -> None:
+    assert {key: row for key, row in matrix.items() if any(status >= 500 for status in row.values())} == {}
+
+
+def test_without_sign_in_nothing_opens(matrix: Matrix) -> None:
+    public = {f"{r.name} {m}" for r in routes() for m, p in (r.permissions or {}).items() if p == PUBLIC}
+    public |= {f"{name} GET" for name, kind in UNDECLARED.items() if kind == "public"}
+    pages = {route.name for route in routes() if not route.is_api}
+    opened = {
+        key: row["anonymous"]
+        for key, row in matrix.items()
+        if key not in public and not (row["anonymous"] == 401 or (key.split()[0] in pages and row["anonymous"] == 302))
+    }
+    assert opened == {}
+
+
+def test_a_stranger_reaches_nothing_of_a_workspace(matrix: Matrix) -> None:
+    inside = {
+        "workspace_id",
+        "project_id",
+        "job_id",
+        "run_id",
+        "model_id",
+        "version_id",
+        "endpoint_id",
+        "prediction_id",
+    }
+    reached = {
+        f"{route.name} {method}": status
+        for route in routes()
+        if inside & set(route.variables)
+        for method in METHODS
+        if (status := matrix.get(f"{route.name} {method}", {}).get("stranger")) not in (None, 404)
+    }
+    assert reached == {}
+
+
+def test_an_auditor_writes_nothing(matrix: Matrix) -> None:
+    own = {"api-tokens", "api-token", "token-create", "token-revoke", "password", "login", "logout"}
+    written = {
+        key: row["auditor"]
+        for key, row in matrix.items()
+        if not key.endswith(" GET") and key.split()[0] not in own and succeeded(row["auditor"])
+    }
+    assert written == {}
+
+
+def test_matrix_equals_the_golden_file(matrix: Matrix) -> None:
+    if os.environ.get("MODELWRIGHT_WRITE_GOLDEN") == "1":
+        lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(row)}" for key, row in sorted(matrix.items()))
+        GOLDEN.write_text("{\n" + lines + "\n}\n")
+    golden: Matrix = json.loads(GOLDEN.read_text())
+    assert matrix == golden

@@ -1,0 +1,105 @@
+"""A small world for the matrix: people in each role, and one of everything that an address can name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from modelwright.accounts.actors import Actor
+from modelwright.accounts.models import ApiToken, User
+from modelwright.accounts.services import create_token, create_user
+from modelwright.audit.models import AuditEvent
+from modelwright.compute.models import GIB, Environment, Host, Workload
+from projects import services as project_services
+from projects import source
+from projects.variable_services import set_variable
+from workspaces import services as workspace_services
+from workspaces.connection_services import create_data_connection
+
+ROLES = (
+    "anonymous",
+    "stranger",
+    "workspace-member",
+    "viewer",
+    "operator",
+    "contributor",
+    "project-admin",
+    "workspace-admin",
+    "auditor",
+    "site-admin",
+)
+PASSWORD = "correct horse battery staple"
+SYSTEM = Actor.system("tests")
+
+
+@dataclass
+class World:
+    """People by role, their tokens, and the values of the variables in addresses."""
+
+    people: dict[str, User] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    # Values that differ by role: one's own token.
+    own: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def values_for(self, role: str) -> dict[str, Any]:
+        """The values of the variables in addresses, as `role` would use them."""
+        return {**self.values, **self.own.get(role, {})}
+
+
+def build() -> World:
+    """Make the world. It needs a database and a data directory, nothing else."""
+    world = World()
+    for role in ROLES[1:]:
+        user = create_user(
+            username=role,
+            password=PASSWORD,
+            is_site_admin=role == "site-admin",
+            is_auditor=role == "auditor",
+            acting_user=SYSTEM,
+        )
+        world.people[role] = user
+        _, world.tokens[role] = create_token(name="matrix", acting_user=Actor.person(user))
+        spare: ApiToken = create_token(name="spare", acting_user=Actor.person(user))[0]
+        world.own[role] = {"token_id": spare.pk}
+    world.own["anonymous"] = world.own["stranger"]
+    # Whom roles are given to and taken from, so that nobody who asks loses their own.
+    world.people["target"] = create_user(username="target", password=PASSWORD, acting_user=SYSTEM)
+    world.values["user_id"] = world.people["target"].pk
+    world.values["username"] = "target"
+    _workspace(world)
+    _compute(world)
+    world.values["event_id"] = AuditEvent.objects.latest("id").pk
+    return world
+
+
+def _workspace(world: World) -> None:
+    workspace = workspace_services.create_workspace(name="acme", acting_user=SYSTEM)
+    for role in ("workspace-member", "viewer", "operator", "contributor", "project-admin", "target"):
+        workspace_services.set_member(workspace, world.people[role], role="member", acting_user=SYSTEM)
+    workspace_services.set_member(workspace, world.people["workspace-admin"], role="admin", acting_user=SYSTEM)
+    connection = create_data_connection(
+        workspace, name="lake", kind="http", config={"url": "https://example.org/data"}, acting_user=SYSTEM
+    )
+    project = project_services.create_project(workspace, name="churn", acting_user=SYSTEM)
+    roles = {"viewer": "viewer", "operator": "operator", "contributor": "contributor", "project-admin": "admin"}
+    for role, given in {**roles, "target": "viewer"}.items():
+        project_services.set_member(project, world.people[role], role=given, acting_user=SYSTEM)
+    set_variable(project, name="THRESHOLD", value="1", is_secret=False, acting_user=SYSTEM)
+    world.values |= {
+        "workspace_id": workspace.pk,
+        "connection_id": connection.pk,
+        "project_id": project.pk,
+        "sha": source.head(project),
+        "name": "THRESHOLD",
+        "form": "csv",
+    }
+
+
+def _compute(world: World) -> None:
+    host = Host.objects.create(name="host-a", cpu=4, memory_bytes=8 * GIB)
+    environment = Environment.objects.create(lock_digest="0" * 64, lock="# nothing", python_version="3.11")
+    workload = Workload.objects.create(
+        kind=Workload.Kind.RUN, name="w", cpu=1, memory_bytes=GIB, spec={"command": ["true"]}, created_by="tests"
+    )
+    world.values |= {"host_id": host.pk, "environment_id": environment.pk, "workload_id": workload.pk}
