@@ -23,6 +23,8 @@ from modelwright.compute.backends.base import (
 )
 from modelwright.compute.backends.process import ProcessBackend
 from modelwright.compute.backends.shim import processes
+from modelwright.compute.backends.shim.record import is_locked
+from modelwright.compute.backends.shutdown import stop_all
 
 from .backends_support import is_alive, new_key, script, wait_for_end, wait_until
 
@@ -203,6 +205,7 @@ from pathlib import Path
 from modelwright.compute.backends.base import WorkloadKey, WorkloadSpec
 from modelwright.compute.backends.process import ProcessBackend
 from modelwright.compute.backends.shim import processes
+from modelwright.compute.backends.shutdown import stop_all
 root, cgroups, workload_id, command = json.loads(sys.argv[1])
 backend = ProcessBackend(Path(root), use_cgroups=cgroups)
 backend.start(WorkloadSpec(WorkloadKey(workload_id, 1), command))
@@ -311,6 +314,28 @@ def test_the_commit_and_the_files_are_in_the_working_folder(backend: ProcessBack
     assert log_of(backend, spec.key) == "x = 1 a note\n"
 
 
+def test_attributes_of_a_commit_leave_no_file_out(backend: ProcessBackend, tmp_path: Path) -> None:
+    commit = make_repository(tmp_path / "source", attributes="train.py export-ignore\n")
+    spec = script("print(open('train.py').read())", source=GitSource(str(tmp_path / "source" / ".git"), commit))
+    backend.start(spec)
+    assert wait_for_end(backend, spec.key).cause is Cause.SUCCEEDED
+
+
+def test_what_is_no_commit_is_refused(backend: ProcessBackend, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="not the id of a commit"):
+        backend.start(script("pass", source=GitSource(str(tmp_path), "--exec=evil")))
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"phase": "odd"}', '{"phase": "ended", "cause": ["x"]}', '{"phase": []}'])
+def test_a_record_that_makes_no_sense_reads_as_lost(backend: ProcessBackend, text: str) -> None:
+    spec = script("pass")
+    backend.start(spec)
+    wait_for_end(backend, spec.key)
+    wait_until(lambda: not is_locked(str(backend.folder(spec.key) / "lock")), what="the supervisor's end")
+    (backend.folder(spec.key) / "status.json").write_text(text)
+    assert [status.cause for status in backend.list()] in ([Cause.LOST], [])
+
+
 def test_an_unknown_commit_is_refused_with_its_name(backend: ProcessBackend, tmp_path: Path) -> None:
     make_repository(tmp_path / "source")
     source = GitSource(str(tmp_path / "source" / ".git"), "0" * 40)
@@ -342,14 +367,25 @@ def test_list_names_what_was_started_until_it_is_removed(backend: ProcessBackend
 
 
 def test_cpu_is_a_share_by_default_and_a_ceiling_on_request(backend: ProcessBackend) -> None:
-    text = "import time; a = time.monotonic()\nwhile time.process_time() < 0.6: pass\nprint(time.monotonic() - a)"
-    hard = script(text, limits=Limits(cpu=0.2, cpu_hard=True))
-    share = script(text, limits=Limits(cpu=0.2))
+    text = "import time; a = time.monotonic()\nwhile time.process_time() < 0.4: pass\nprint(time.monotonic() - a)"
+    hard = script(text, limits=Limits(cpu=0.3, cpu_hard=True))
+    share = script(text, limits=Limits(cpu=0.3))
     for spec in (hard, share):
         backend.start(spec)
         assert wait_for_end(backend, spec.key).cause is Cause.SUCCEEDED
     if backend.use_cgroups and os.access("/sys/fs/cgroup/cpu", os.W_OK):
-        assert float(log_of(backend, hard.key)) > 2.0
+        assert float(log_of(backend, hard.key)) > 0.8
+
+
+def test_everything_on_a_host_is_stopped_at_once(backend: ProcessBackend) -> None:
+    specs = [script("import time; time.sleep(600)") for _ in range(3)]
+    for spec in specs:
+        backend.start(spec)
+    assert stop_all(backend, cause=Cause.CANCELLED, message="The platform was stopped.", seconds=60) == []
+    for spec in specs:
+        status = backend.status(spec.key)
+        assert status is not None
+        assert (status.cause, status.message) == (Cause.CANCELLED, "The platform was stopped.")
 
 
 def test_an_unknown_key_has_no_status(backend: ProcessBackend) -> None:
@@ -376,8 +412,9 @@ def test_a_fork_bomb_ends_with_the_workload(backend: ProcessBackend) -> None:
     assert processes.marked(f"MODELWRIGHT_WORKLOAD={spec.key.name}") == []
 
 
-def make_repository(folder: Path) -> str:
+def make_repository(folder: Path, attributes: str = "") -> str:
     folder.mkdir()
+    (folder / ".gitattributes").write_text(attributes)
     (folder / "train.py").write_text("x = 1")
     git = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.org"]
     subprocess.run([*git, "init", "-q"], check=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -138,14 +137,24 @@ def test_what_names_no_environment_is_refused(db: None, arguments: dict[str, str
     assert caught.value.errors[0].field == field
 
 
-def test_a_forged_digest_is_not_believed(host: Host, local: ProcessBackend, data: Path) -> None:
+@pytest.mark.parametrize(
+    "result",
+    [
+        '{"ok": true, "lock": "x", "digest": "../../etc", "size_bytes": 1}',
+        '{"ok": true, "lock": "x", "size_bytes": []}',
+        '{"ok": false, "error": "a \\u0000 b \\ud800"}',
+        "[[[[",
+    ],
+)
+def test_a_forged_result_is_not_believed(host: Host, local: ProcessBackend, result: str) -> None:
     request = ask(SIX)
     workload = request.workload
     assert workload is not None
     Workload.objects.filter(pk=workload.pk).update(
         spec={
-            "command": ["/bin/sh", "-c", """echo '{"ok": true, "lock": "x", "digest": "../../etc"}' > result.json"""],
+            "command": ["/bin/true"],
             "environment": {},
+            "files": {"result.json": result},
         }
     )
     watch_until(lambda: fresh(workload).is_ended, host, local)

@@ -14,7 +14,7 @@ from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
 from modelwright.compute import transitions
 from modelwright.compute.backends.base import Cause
-from modelwright.compute.environment_results import take_result
+from modelwright.compute.environment_results import storable, take_result
 from modelwright.compute.models import Workload
 
 SYSTEM = Actor.system("compute")
@@ -30,7 +30,8 @@ def end_workload(
     acting_user: Actor = SYSTEM,
 ) -> bool:
     """Ends the workload under this fence. False when it has ended already or has another fence by now."""
-    if not transitions.end(workload_id, fence, cause=cause.value, facts=facts):
+    detail = storable(str(facts.get("detail", "")))
+    if not transitions.end(workload_id, fence, cause=cause.value, facts={**facts, "detail": detail}):
         return False
     workload = Workload.objects.get(pk=workload_id)
     if workload.kind == Workload.Kind.ENVIRONMENT:

@@ -23,18 +23,25 @@ def take_result(workload: Workload) -> None:
         result = _read(workload)
         if workload.state == "succeeded" and result.get("ok") is True and _is_sound(result, request):
             environment = _environment(workload, request, result)
-            reason = str(result.get("reason", ""))
+            reason = storable(str(result.get("reason", "")))
             transitions.environment_ready(request, environment=environment, reason=reason)
         else:
             error = str(result.get("error") or workload.detail or "The build left no result.")
             remedy = str(result.get("remedy") or "See the log of the build, then start again.")
-            transitions.environment_failed(request, error=error, remedy=remedy)
+            transitions.environment_failed(request, error=storable(error), remedy=storable(remedy))
 
 
 def _is_sound(result: dict[str, Any], request: EnvironmentRequest) -> bool:
     # The digest becomes a folder's name, and packages' own build code ran beside the script that wrote it.
-    lock = result.get("lock")
-    return isinstance(lock, str) and result.get("digest") == lock_digest(lock, request.python_version)
+    lock, size = result.get("lock"), result.get("size_bytes")
+    if not isinstance(lock, str) or storable(lock) != lock or not isinstance(size, int) or not 0 <= size < 2**63:
+        return False
+    return result.get("digest") == lock_digest(lock, request.python_version)
+
+
+def storable(text: str) -> str:
+    """The text without what PostgreSQL refuses: NUL and halves of surrogate pairs."""
+    return text if text.isascii() and "\0" not in text else text.encode(errors="replace").decode().replace("\0", "")
 
 
 def _environment(workload: Workload, request: EnvironmentRequest, result: dict[str, Any]) -> Environment:
@@ -43,7 +50,7 @@ def _environment(workload: Workload, request: EnvironmentRequest, result: dict[s
         defaults={
             "lock": str(result["lock"]),
             "python_version": request.python_version,
-            "size_bytes": int(result.get("size_bytes") or 0),
+            "size_bytes": result["size_bytes"],
             "build": workload,
         },
     )
@@ -59,6 +66,6 @@ def _read(workload: Workload) -> dict[str, Any]:
             return {}
         with (folder / RESULT).open("rb") as stream:
             value = json.loads(stream.read(MAX_RESULT_BYTES))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

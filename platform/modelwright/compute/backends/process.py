@@ -27,6 +27,7 @@ from modelwright.compute.backends.shim.limits import ControlGroup
 from modelwright.compute.backends.source import prepare_work
 
 _LIVE = ".live"
+_LAST_MOMENT = 4e9
 _SHIM = f"import sys; sys.path.append({str(Path(__file__).parent)!r}); from shim.main import main; main()"
 
 
@@ -82,14 +83,15 @@ class ProcessBackend:
         record.write_json_once(str(folder / record.STOP), {"cause": cause.value, "message": message})
         values = record.read_json(str(folder / record.STATUS))
         if values and record.is_locked(str(folder / record.LOCK)):
-            with contextlib.suppress(ProcessLookupError):
+            # Only to be quick: the supervisor looks for the order by itself.
+            with contextlib.suppress(OSError, KeyError, ValueError, TypeError, OverflowError):
                 os.kill(int(values["shim_pid"]), signal.SIGTERM)
 
     def status(self, key: WorkloadKey) -> WorkloadStatus | None:
         """See `Backend.status`."""
         folder = self.folder(key)
         values = record.read_json(str(folder / record.STATUS))
-        if values is not None and values["phase"] == Phase.ENDED:
+        if values is not None and values.get("phase") == Phase.ENDED:
             return _status(key, values)
         if record.is_locked(str(folder / record.LOCK)):
             return _status(key, values or {"phase": Phase.STARTING.value})
@@ -97,7 +99,7 @@ class ProcessBackend:
         values = record.read_json(str(folder / record.STATUS))
         if values is None:
             return None
-        if values["phase"] != Phase.ENDED:
+        if values.get("phase") != Phase.ENDED:
             message = "The process that supervised it is gone and left no record: it was killed or the host restarted."
             values = {**values, "phase": Phase.ENDED.value, "cause": Cause.LOST.value, "message": message}
         return _status(key, values)
@@ -177,14 +179,26 @@ class ProcessBackend:
 
 
 def _status(key: WorkloadKey, values: dict[str, object]) -> WorkloadStatus:
-    known = {
-        name: values.get(name) for name in ("exit_code", "signal", "peak_memory_bytes", "started_at", "finished_at")
-    }
-    cause = values.get("cause")
+    # The workload itself may have written into its folder: whatever makes no sense reads as lost.
+    phase, cause = values.get("phase"), values.get("cause")
+    if phase not in list(Phase) or (phase == Phase.ENDED and cause not in list(Cause)):
+        return WorkloadStatus(key, Phase.ENDED, Cause.LOST, message="Its record on the host is not readable.")
     return WorkloadStatus(
         key=key,
-        phase=Phase(str(values["phase"])),
-        cause=Cause(str(cause)) if cause else None,
-        message=str(values.get("message", "")),
-        **known,  # type: ignore[arg-type]
+        phase=Phase(str(phase)),
+        cause=Cause(str(cause)) if phase == Phase.ENDED else None,
+        message=str(values.get("message") or ""),
+        exit_code=_whole(values.get("exit_code"), 2**31),
+        signal=_whole(values.get("signal"), 2**31),
+        peak_memory_bytes=_whole(values.get("peak_memory_bytes"), 2**63),
+        started_at=_seconds(values.get("started_at")),
+        finished_at=_seconds(values.get("finished_at")),
     )
+
+
+def _whole(value: object, limit: int) -> int | None:
+    return value if isinstance(value, int) and -limit <= value < limit else None
+
+
+def _seconds(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and 0 <= value < _LAST_MOMENT else None

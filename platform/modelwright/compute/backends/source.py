@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -11,6 +13,7 @@ from modelwright.compute.backends.base import GitSource, SourceError
 
 _GIT = ("git", "-c", "core.hooksPath=/dev/null")
 _TIMEOUT_SECONDS = 300
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def prepare_work(folder: Path, *, source: GitSource | None, files: Mapping[str, str]) -> None:
@@ -28,16 +31,20 @@ def prepare_work(folder: Path, *, source: GitSource | None, files: Mapping[str, 
 
 
 def _check_out(folder: Path, source: GitSource) -> None:
-    archive = [*_GIT, "--git-dir", source.repository, "archive", "--format=tar", source.commit]
-    with subprocess.Popen(archive, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as git:
-        unpack = subprocess.run(
-            ["tar", "-x", "-f", "-", "-C", str(folder), "--no-same-owner"],
-            stdin=git.stdout,
-            capture_output=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-        )
-        errors = git.stderr.read() if git.stderr else b""
-    if git.returncode or unpack.returncode:
-        text = (errors + unpack.stderr).decode(errors="replace").strip()
+    if not _COMMIT.fullmatch(source.commit):
+        raise SourceError(f"{source.commit!r} is not the id of a commit.")
+    # Not `git archive`: there a commit's own attributes may leave files out or rewrite them.
+    index = folder.parent / "index"
+    command = [*_GIT, "--git-dir", source.repository, "--work-tree", str(folder), "read-tree", "--reset", "-u"]
+    done = subprocess.run(
+        [*command, source.commit],
+        cwd=folder,
+        env={**os.environ, "GIT_INDEX_FILE": str(index)},
+        capture_output=True,
+        timeout=_TIMEOUT_SECONDS,
+        check=False,
+    )
+    index.unlink(missing_ok=True)
+    if done.returncode:
+        text = done.stderr.decode(errors="replace").strip()
         raise SourceError(f"Commit {source.commit[:12]} could not be checked out: {text}")
