@@ -11,8 +11,8 @@ from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from modelwright.core.listing import Listing
 from modelwright.core.looks import duration as duration_words
@@ -170,6 +170,14 @@ def url_or_empty(name: str, *args: object) -> str:
         return reverse(name, args=args)
     except NoReverseMatch:
         return ""
+
+
+@register.filter
+def inline_code(text: str) -> SafeString:
+    """Plain text in which what stands between backticks is code."""
+    parts = str(text).split("`")
+    pieces = [format_html("<code>{}</code>", part) if i % 2 else escape(part) for i, part in enumerate(parts)]
+    return mark_safe("".join(pieces))  # noqa: S308 - every piece is escaped above
 
 
 @register.filter
