@@ -43,7 +43,11 @@ class Job(NamedModel):
     next_run_at = models.DateTimeField(null=True, blank=True)
     runs_after = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="followers")
     is_active = models.BooleanField(default=True)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    # Why schedule or predecessor could not start it the last time, empty where they could.
+    problem = models.TextField(blank=True, default="")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     # Counts the changes; it is the ETag, so that nobody overwrites what they have not seen.
     revision = models.PositiveIntegerField(default=1)
 
@@ -81,7 +85,9 @@ class Run(BaseModel):
     token_died_at = models.DateTimeField(null=True)
     trigger = models.CharField(max_length=16, choices=Trigger.choices)
     after_run = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+")
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     # What was observed while it ran: files read and written with digests, library lock, seeds, arguments.
     observed = models.JSONField(null=True)
 

@@ -2,8 +2,10 @@
 
 from django.core.validators import RegexValidator
 
+SCRIPT_FORM = r"\A(?!.*(?:^|/)\.{1,2}(?:/|\Z))(?!/)[A-Za-z0-9_.\-/ ]{1,490}\.py\Z"
+
 validate_script = RegexValidator(
-    r"\A(?!.*(?:^|/)\.{1,2}(?:/|\Z))(?!/)[A-Za-z0-9_.\-/ ]{1,490}\.py\Z",
+    SCRIPT_FORM,
     "A script is the path of a .py file in the repository, such as `src/train.py`, without `..`.",
     code="invalid-script",
 )

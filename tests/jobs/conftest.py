@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from jobs.models import Run
 from jobs.tokens import new_run_token
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import ProjectRole, WorkspaceRole
-from modelwright.compute.models import GIB, Workload
+from modelwright.compute.environments.build import READY
+from modelwright.compute.layout import environment_folder
+from modelwright.compute.models import GIB, Environment, EnvironmentRequest, ResourceProfile, Workload
+from modelwright.compute.services import DEFAULT_PYTHON
 from modelwright.core.crypto import token_digest
+from modelwright.core.ids import new_id
+from projects import source
 from projects.models import Project, ProjectMembership
 from tests.jobs.servers import Mlflow, mlflow_running, web_running
 from workspaces.models import Membership, Workspace
 
+MANIFEST = """
+name: churn
+steps:
+  - name: ingest
+    script: train.py
+    arguments: ["--rows", 100]
+    profile: small
+    timeout: 10m
+  - name: train
+    script: train.py
+    inputs: [ingest]
+"""
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -104,3 +124,62 @@ def tracking_files(mlflow_server: Mlflow, settings: Any) -> Path:
     """The folder of MLflow's artifacts, which the settings then name."""
     settings.MLFLOW_ARTIFACTS_DIR = mlflow_server.artifacts
     return mlflow_server.artifacts
+
+
+CommitFiles = Callable[..., str]
+
+
+@pytest.fixture
+def commit_files(db: None) -> CommitFiles:
+    """Commit files to a project: `commit_files(project, {"train.py": "print(1)"})`; the commit's id."""
+
+    def commit(project: Project, files: dict[str, str | None]) -> str:
+        source.init_repository(project)
+        changes = {path: None if text is None else text.encode() for path, text in files.items()}
+        return source.commit_files(
+            project,
+            changes,
+            message="Change",
+            author=source.Author("Tests", "tests@localhost"),
+            expected_head=source.head(project),
+        )
+
+    return commit
+
+
+@pytest.fixture
+def platform_python(db: None) -> Environment:
+    """The environment of an empty requirements file, ready already: the interpreter that runs these tests."""
+    environment = Environment.objects.create(lock_digest=new_id().hex, lock="", python_version="3.11")
+    EnvironmentRequest.objects.create(
+        requirements_digest=hashlib.sha256(b"requirements.txt\n").hexdigest(),
+        python_version=DEFAULT_PYTHON,
+        kind="requirements.txt",
+        state="ready",
+        environment=environment,
+        ready_at=timezone.now(),
+        reason="Made by the tests.",
+    )
+    folder = environment_folder(environment)
+    (folder / "bin").mkdir(parents=True)
+    (folder / READY).touch()
+    (folder / "bin" / "python").write_text(f'#!/bin/sh\nexec {sys.executable} -W ignore "$@"\n')
+    (folder / "bin" / "python").chmod(0o755)
+    return environment
+
+
+@pytest.fixture(autouse=True)
+def profiles(request: pytest.FixtureRequest) -> None:
+    """The sizes that a migration made; tests that write for real empty every table after them."""
+    if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
+        request.getfixturevalue("db")
+        for name, cpu, gib in (("small", 0.5, 1), ("medium", 1.0, 2)):
+            ResourceProfile.objects.get_or_create(name=name, defaults={"cpu": cpu, "memory_bytes": gib * GIB})
+
+
+@pytest.fixture
+def project(make_project: MakeProject, commit_files: CommitFiles) -> Project:
+    """A project with one script and a manifest with two steps."""
+    made = make_project("churn")
+    commit_files(made, {"train.py": "print('trained')\n", "modelwright.yaml": MANIFEST})
+    return made

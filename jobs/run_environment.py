@@ -1,0 +1,69 @@
+"""The environment variables of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from jobs.models import Run
+from jobs.parameters import is_reserved
+from modelwright.core.crypto import decrypt
+from projects.models import Project
+from projects.selectors import variables_for_run
+from workspaces.selectors import data_connections
+
+CAPTURE_SITE = Path("modelwright_runtime", "capture", "site")
+# Below the working folder, so that it goes when that goes; the collector reads it before.
+PRIVATE = ".modelwright"
+SCRATCH = "scratch"
+CAPTURED = "captured"
+
+
+def plain_variables(run: Run, own: Mapping[str, str]) -> dict[str, str]:
+    """What is no secret. `own` are the job's variables, which cannot replace the platform's."""
+    site = Path(settings.MODELWRIGHT_RUNTIME_SOURCE, CAPTURE_SITE)
+    return {
+        **own,
+        "PYTHONPATH": ":".join(filter(None, [str(site), own.get("PYTHONPATH", "")])),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONHASHSEED": own.get("PYTHONHASHSEED", "0"),
+        "TMPDIR": f"{{work}}/{PRIVATE}/{SCRATCH}",
+        "MLFLOW_TRACKING_URI": f"{settings.WEB_URL}/mlflow",
+        "MLFLOW_EXPERIMENT_NAME": own.get("MLFLOW_EXPERIMENT_NAME") or run.name,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        "MODELWRIGHT_RUN_ID": str(run.pk),
+        "MODELWRIGHT_RUN_NUMBER": str(run.number),
+        "MODELWRIGHT_PROJECT": run.project.name,
+        "MODELWRIGHT_PROJECT_ID": str(run.project_id),
+        "MODELWRIGHT_COMMIT": run.commit,
+        "MODELWRIGHT_PARAMETERS": json.dumps(run.parameters),
+        "MODELWRIGHT_CAPTURE": f"{{work}}/{PRIVATE}/{CAPTURED}",
+        "MODELWRIGHT_CAPTURE_ROOTS": "{work}",
+    }
+
+
+def secret_variables(project: Project, plain: Mapping[str, str], token: str) -> dict[str, str]:
+    """The project's variables, as far as neither the job nor the platform sets them; data connections; the token."""
+    given = {
+        name: value for name, value in variables_for_run(project).items() if name not in plain and not is_reserved(name)
+    }
+    return {**given, "MODELWRIGHT_CONNECTIONS": json.dumps(_connections(project)), "MLFLOW_TRACKING_TOKEN": token}
+
+
+def _connections(project: Project) -> dict[str, dict[str, Any]]:
+    """The workspace's data connections in the clear, as `modelwright_runtime.client.connection` reads them."""
+    return {
+        row.name: {"kind": row.kind, "config": row.config, "secret": decrypt(row.secret) if row.secret else ""}
+        for row in data_connections(project.workspace)
+    }
+
+
+def slug(project: Project, script: str) -> str:
+    """A run's name where no job gives one: the script's name as the platform's names are written."""
+    text = "".join(c if c.isascii() and c.isalnum() else "-" for c in Path(script).stem.lower()).strip("-")[:63]
+    return text.strip("-") or project.name

@@ -1,0 +1,196 @@
+"""Writes to runs."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+
+from jobs.dependencies import read_dependencies
+from jobs.models import Job, Run
+from jobs.parameters import as_arguments, check_arguments, check_parameters
+from jobs.run_environment import plain_variables, secret_variables, slug
+from jobs.services.facts import run_target
+from jobs.tokens import new_run_token
+from jobs.validators import SCRIPT_FORM, validate_script
+from modelwright.accounts.actors import Actor
+from modelwright.accounts.permissions import Permission
+from modelwright.audit.actions import AuditAction
+from modelwright.audit.services import record
+from modelwright.compute import services as compute
+from modelwright.compute.models import ResourceProfile, Workload
+from modelwright.compute.selectors import profile as profile_by_name
+from modelwright.compute.selectors import profiles
+from modelwright.core.crypto import token_digest
+from modelwright.core.errors import Conflict, NotFound, PlatformError, ValidationFailed
+from projects import source
+from projects.models import Project
+from projects.selectors import authorize
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_TIMEOUT_SECONDS = 24 * 3600
+GRACE_SECONDS = 10.0
+# Enough for scikit-learn and MLflow; without it the smallest that there is.
+DEFAULT_PROFILE = "medium"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What to run: a job, or a script of the project with its arguments. `profile` is a name, empty for the default.
+
+    `commit` None is the newest one. Parameters are appended to the arguments as `--name value`.
+    """
+
+    job: Job | None = None
+    script: str = ""
+    arguments: Sequence[str] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    commit: str | None = None
+    profile: str = ""
+    timeout_seconds: int | None = None
+    trigger: str = Run.Trigger.HAND
+    after_run: Run | None = None
+
+
+@transaction.atomic
+def start_run(project: Project, request: RunRequest, *, acting_user: Actor) -> Run:
+    """Queue a run of a commit: the run, its workload and the audit row in one transaction.
+
+    Its tracking token exists in its environment alone; the database keeps the digest. Raises ValidationFailed,
+    NotFound, Conflict (the job is switched off), QuotaExceeded, PermissionRefused.
+    """
+    role = authorize(acting_user, Permission.RUN_START, project)
+    job = request.job
+    if job is not None and not job.is_active:
+        raise Conflict(f"The job {job.name} is switched off.", remedy="Switch it on, then start it.")
+    script = _script(job.script if job else request.script)
+    commit = source.check_commit(project, request.commit)
+    files = source.list_files(project, commit)
+    if script not in files:
+        raise NotFound(
+            f"There is no file {script} in commit {commit[:10]}.",
+            remedy="Commit the script, or correct its path.",
+            field="script",
+        )
+    parameters = check_parameters(request.parameters)
+    arguments = check_arguments([*(job.arguments if job else request.arguments), *as_arguments(parameters)])
+    token = new_run_token()
+    run = Run(
+        project=project,
+        job=job,
+        name=job.name if job else slug(project, script),
+        number=_next_number(project),
+        commit=commit,
+        script=script,
+        arguments=arguments,
+        parameters=parameters,
+        token_digest=token_digest(token),
+        trigger=request.trigger,
+        after_run=request.after_run,
+        created_by=acting_user.user,
+    )
+    run.workload = _workload(run, request, files, token, acting_user)
+    run.save(force_insert=True)
+    record(
+        acting_user=acting_user,
+        action=AuditAction.RUN_CREATED,
+        target=run_target(run),
+        after={
+            "script": script,
+            "commit": commit,
+            "arguments": arguments,
+            "parameters": parameters,
+            "trigger": request.trigger,
+        },
+        role=role,
+        workspace_id=project.workspace_id,
+        project_id=project.pk,
+    )
+    return run
+
+
+@transaction.atomic
+def start_unattended(request: RunRequest, job: Job, *, acting_user: Actor) -> bool:
+    """Start a run that nobody waits for. Where it cannot be started, the job says why, and False is returned."""
+    try:
+        with transaction.atomic():
+            start_run(job.project, request, acting_user=acting_user)
+            problem = ""
+    except PlatformError as error:
+        logger.warning("job %s could not be started: %s", job, error.message)
+        problem = f"{error.message} {error.remedy}".strip()
+    Job.objects.filter(pk=job.pk).exclude(problem=problem).update(problem=problem)
+    return not problem
+
+
+@transaction.atomic
+def request_cancel(run: Run, *, reason: str = "", acting_user: Actor) -> Run:
+    """Ask the run to end. Raises Conflict when it has ended, PermissionRefused."""
+    role = authorize(acting_user, Permission.RUN_CANCEL, run.project)
+    before = run.state
+    run.workload = compute.request_cancel(run.workload, acting_user=acting_user, reason=reason)
+    record(
+        acting_user=acting_user,
+        action=AuditAction.RUN_CANCEL_REQUESTED,
+        target=run_target(run),
+        before={"state": before},
+        reason=reason,
+        role=role,
+        workspace_id=run.project.workspace_id,
+        project_id=run.project_id,
+    )
+    return run
+
+
+def _script(script: str) -> str:
+    if not re.match(SCRIPT_FORM, script):
+        raise ValidationFailed(f"{script[:100]!r} is no script.", remedy=str(validate_script.message), field="script")
+    return script
+
+
+def _next_number(project: Project) -> int:
+    """The next number of a run in the project. The project's row stays locked until the caller commits."""
+    Project.objects.select_for_update(of=("self",), no_key=True).get(pk=project.pk)
+    last: int | None = Run.objects.filter(project=project).aggregate(last=Max("number"))["last"]
+    return (last or 0) + 1
+
+
+def _workload(run: Run, request: RunRequest, files: list[str], token: str, acting_user: Actor) -> Workload:
+    project, job = run.project, run.job
+    kind, requirements = read_dependencies(project, run.commit, files)
+    size = _profile(request.profile, job)
+    plain = plain_variables(run, job.variables if job else {})
+    timeout = request.timeout_seconds or (job.timeout_seconds if job else None) or DEFAULT_TIMEOUT_SECONDS
+    return compute.create_workload(
+        kind=Workload.Kind.RUN,
+        name=f"{project.name}/{run}",
+        command=["{python}", run.script, *run.arguments],
+        cpu=size.cpu,
+        memory_bytes=size.memory_bytes,
+        timeout_seconds=timeout,
+        grace_seconds=GRACE_SECONDS,
+        environment_request=compute.request_environment(requirements=requirements, kind=kind, acting_user=acting_user),
+        variables=plain,
+        secret_variables=secret_variables(project, plain, token),
+        source={"repository": str(source.repository_path(project)), "commit": run.commit},
+        workspace_id=project.workspace_id,
+        project_id=project.pk,
+        acting_user=acting_user,
+    )
+
+
+def _profile(name: str, job: Job | None) -> ResourceProfile:
+    if name:
+        return profile_by_name(name)
+    if job is not None and job.profile is not None:
+        return job.profile
+    usual = profiles().filter(name=DEFAULT_PROFILE).first() or profiles().first()
+    if usual is None:
+        raise Conflict("There is no resource profile.", remedy="Have an administrator make one.")
+    return usual
