@@ -1,0 +1,1 @@
+"""Endpoints: a stable address, what serves it, and the reconciler that makes it so."""

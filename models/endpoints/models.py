@@ -1,0 +1,124 @@
+"""Tables: endpoints, their keys, their deployments, and the replicas that serve them."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from models.endpoints.states import DeploymentState, EndpointState
+from models.registry.models import ModelVersion
+from modelwright.compute.models import GIB, Workload
+from modelwright.core.models import BaseModel, NamedModel
+from projects.models import Project
+from workspaces.models import Workspace
+
+
+class Endpoint(NamedModel):
+    """A stable address `/<workspace>/<name>/predict`. What answers there is its live deployment."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="endpoints")
+    # The project's, for the name's sake: clients know the workspace and not the project.
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="endpoints")
+    state = models.CharField(max_length=16, choices=EndpointState.choices, default=EndpointState.ACTIVE)
+    # Of each replica. CPU is a guaranteed share, memory a hard limit to which four times the model's files are added.
+    cpu = models.FloatField(default=0.25)
+    memory_bytes = models.BigIntegerField(default=GIB)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "name"], name="endpoint_name")]
+
+    @property
+    def path(self) -> str:
+        """`<workspace>/<name>`, its name in the route table."""
+        return f"{self.workspace.name}/{self.name}"
+
+
+class EndpointKey(BaseModel):
+    """A key that clients predict with. Only its digest is kept; it is shown once.
+
+    The internal one belongs to the platform's own page and can be computed from the installation's secret alone.
+    """
+
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="keys")
+    name = models.CharField(max_length=100)
+    digest = models.CharField(max_length=64, unique=True)
+    hint = models.CharField(max_length=16)
+    is_internal = models.BooleanField(default=False)
+    created_by = models.CharField(max_length=100)
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Deployment(BaseModel):
+    """What an endpoint is to serve from now on. Only its state and times change; `transitions.py` alone writes them."""
+
+    class Kind(models.TextChoices):
+        """Whether it brings something new or repeats an earlier one."""
+
+        DEPLOY = "deploy", "Deployment"
+        ROLLBACK = "rollback", "Rollback"
+
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="deployments")
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.DEPLOY)
+    repeats = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    actor_name = models.CharField(max_length=100)
+    reason = models.TextField(blank=True, default="")
+    state = models.CharField(max_length=16, choices=DeploymentState.choices, default=DeploymentState.PENDING)
+    # Why it failed, or what it is waiting for.
+    detail = models.TextField(blank=True, default="")
+    live_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["endpoint", "number"], name="deployment_number"),
+            models.UniqueConstraint(fields=["endpoint"], condition=models.Q(state="live"), name="deployment_one_live"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint.name} deployment {self.number}"
+
+
+class DeploymentTarget(BaseModel):
+    """One version of a deployment and its share of the requests."""
+
+    class Role(models.TextChoices):
+        """What the version's answers are for."""
+
+        LIVE = "live", "Live"
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="targets")
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="deployment_targets")
+    weight = models.PositiveIntegerField(default=100)
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.LIVE)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["deployment", "model_version"], name="deployment_target_version")
+        ]
+
+
+class Replica(BaseModel):
+    """A model server of one version for one endpoint. Its state is its workload's."""
+
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="replicas")
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="replicas")
+    workload = models.OneToOneField(Workload, on_delete=models.PROTECT, related_name="replica")
+    socket = models.CharField(max_length=108, blank=True, default="")
+    healthy_at = models.DateTimeField(null=True)
+
+
+class PublishedRoutes(models.Model):
+    """The one row that says what the route table held when it was last published, and under which revision."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    revision = models.BigIntegerField(default=0)
+    endpoints = models.JSONField(default=dict)
+    published_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"revision {self.revision}"

@@ -1,0 +1,66 @@
+"""What should run and what should serve, decided from plain facts: no database, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from models.endpoints.states import UNDER_WAY
+
+# So many versions of an endpoint stay warm, so that going back is a change of the route table alone.
+WARM_VERSIONS = 2
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A deployment as far as the plan needs it."""
+
+    id: UUID
+    number: int
+    state: str
+    versions: tuple[UUID, ...]
+    was_live: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`candidate` is on its way to serve, `live` serves, `overtaken` were on their way and are not any more.
+
+    `wanted` are the versions whose replicas should run, the most important first.
+    """
+
+    candidate: Wish | None
+    live: Wish | None
+    overtaken: tuple[Wish, ...]
+    wanted: tuple[UUID, ...]
+
+
+def make_plan(wishes: Sequence[Wish], *, is_active: bool) -> Plan:
+    """Decide for one endpoint. `wishes` are its newest deployments in any order."""
+    if not is_active:
+        return Plan(None, None, (), ())
+    newest_first = sorted(wishes, key=lambda wish: wish.number, reverse=True)
+    on_their_way = [wish for wish in newest_first if wish.state in UNDER_WAY]
+    candidate = on_their_way[0] if on_their_way else None
+    live = next((wish for wish in newest_first if wish.state == "live"), None)
+    return Plan(candidate, live, tuple(on_their_way[1:]), _wanted(candidate, live, newest_first))
+
+
+def _wanted(candidate: Wish | None, live: Wish | None, newest_first: Sequence[Wish]) -> tuple[UUID, ...]:
+    needed = [version for wish in (live, candidate) if wish is not None for version in wish.versions]
+    kept = list(dict.fromkeys(needed))
+    for wish in newest_first:
+        if wish.state != "superseded" or not wish.was_live or not kept:
+            continue
+        for version in wish.versions:
+            if version not in kept and len(kept) < WARM_VERSIONS:
+                kept.append(version)
+    return tuple(kept)
+
+
+def serving(plan: Plan, healthy: Collection[UUID]) -> Wish | None:
+    """The deployment that the route table should name: the candidate once all its versions are healthy."""
+    if plan.candidate is not None and all(version in healthy for version in plan.candidate.versions):
+        return plan.candidate
+    return plan.live

@@ -1,0 +1,282 @@
+"""Makes what endpoints serve what it should be. Every step may be repeated, and may be cut off at any point.
+
+Per endpoint: replicas of the wanted versions run → all versions of the newest deployment answer → the route table names
+it → the gateway has that table → the deployment is live and the one before superseded. What served before goes on
+serving until the last step, and its replicas stay warm after it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import F, Prefetch, Q, Window
+from django.db.models.functions import RowNumber
+
+from lineage import names
+from lineage.kinds import EdgeKind, Origin
+from lineage.services import EdgeSpec
+from lineage.services import add as add_lineage
+from models.endpoints import replicas, routes, transitions
+from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, Replica
+from models.endpoints.plan import Plan, Wish, make_plan, serving
+from models.endpoints.replicas import RECONCILER
+from models.endpoints.services import audit, deployment_target, facts_of
+from modelwright.audit.actions import AuditAction
+from modelwright.core.errors import PlatformError
+
+logger = logging.getLogger(__name__)
+
+_LOCK = 0x6D77_E4D9
+# So many of an endpoint's newest deployments are looked at for versions to keep warm.
+LOOK_BACK = 20
+
+
+@dataclass
+class _View:
+    """One endpoint as the database has it, and what the tick found out about it."""
+
+    endpoint: Endpoint
+    deployments: dict[UUID, Deployment]
+    replicas: dict[UUID, list[Replica]] = field(default_factory=lambda: defaultdict(list))
+    plan: Plan = field(default_factory=lambda: Plan(None, None, (), ()))
+    sockets: dict[UUID, list[str]] = field(default_factory=dict)
+    # Nothing reliable is known of its replicas in this round.
+    in_trouble: bool = False
+
+    def serving(self) -> Deployment | None:
+        wish = serving(self.plan, self.sockets)
+        return self.deployments[wish.id] if wish else None
+
+
+def tick() -> None:
+    """One round over all endpoints. A second reconciler at the same time does nothing."""
+    with _alone() as alone:
+        if not alone:
+            return
+        views = _views()
+        for view in views:
+            _contained(view)
+        before = routes.published()
+        table = {view.endpoint.path: entry for view in views if (entry := _entry(view, before)) is not None}
+        revision = routes.publish(table)
+        for view in views:
+            if not view.in_trouble:
+                _settle(view, revision)
+                _let_go(view)
+        replicas.tidy_up()
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+        alone = bool(cursor.fetchone()[0])
+    try:
+        yield alone
+    finally:
+        if alone and connection.connection is not None and not connection.connection.closed:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
+def _views() -> list[_View]:
+    targets = Prefetch("targets", DeploymentTarget.objects.select_related("model_version__model").order_by("pk"))
+    newest = Deployment.objects.annotate(
+        place=Window(RowNumber(), partition_by=F("endpoint_id"), order_by=F("number").desc())
+    ).filter(place__lte=LOOK_BACK)
+    # One that has been live for long may lie further back.
+    wanted = Q(pk__in=newest.values("pk")) | Q(state="live")
+    found: dict[UUID, dict[UUID, Deployment]] = defaultdict(dict)
+    deployments = Deployment.objects.filter(wanted).select_related("endpoint__workspace", "repeats")
+    for deployment in deployments.prefetch_related(targets):
+        found[deployment.endpoint_id][deployment.pk] = deployment
+    endpoints = Endpoint.objects.select_related("workspace", "project").order_by("pk")
+    views = {endpoint.pk: _View(endpoint, found[endpoint.pk]) for endpoint in endpoints}
+    running = Replica.objects.filter(workload__finished_at=None).select_related(
+        "workload__environment_request", "model_version__model", "model_version__environment_request"
+    )
+    for replica in running.order_by("pk"):
+        views[replica.endpoint_id].replicas[replica.model_version_id].append(replica)
+    return list(views.values())
+
+
+def _contained(view: _View) -> None:
+    """One endpoint's trouble must not keep the others from being looked after."""
+    view.plan = make_plan(
+        [_wish(deployment) for deployment in view.deployments.values()],
+        is_active=view.endpoint.state == "active",
+    )
+    try:
+        _look_after(view)
+    except (InterfaceError, OperationalError):
+        raise
+    except Exception:
+        logger.exception("reconciling endpoint %s", view.endpoint.path)
+        view.in_trouble = True
+
+
+def _wish(deployment: Deployment) -> Wish:
+    versions = tuple(target.model_version_id for target in deployment.targets.all())
+    return Wish(deployment.pk, deployment.number, deployment.state, versions, deployment.live_at is not None)
+
+
+def _look_after(view: _View) -> None:
+    for wish in view.plan.overtaken:
+        _supersede(view.deployments[wish.id], "A newer deployment was asked for before it served.")
+    candidate = view.deployments[view.plan.candidate.id] if view.plan.candidate else None
+    if candidate is not None and candidate.state == "pending" and transitions.start(candidate):
+        candidate.state = "starting"
+    for version_id in view.plan.wanted:
+        healthy = [replica for replica in view.replicas[version_id] if replicas.probe(replica)]
+        if healthy:
+            view.sockets[version_id] = [replica.socket for replica in healthy]
+    for version_id in view.plan.wanted:
+        for replica in view.replicas[version_id]:
+            if replicas.overdue(replica):
+                replicas.stop(replica, reason="It did not answer in time after its start.")
+        if not view.replicas[version_id]:
+            _start(view, version_id, candidate)
+    if candidate is not None and candidate.state == "starting":
+        _note_waiting(view, candidate)
+
+
+def _start(view: _View, version_id: UUID, candidate: Deployment | None) -> None:
+    ended = replicas.ended_lately(view.endpoint.pk, version_id)
+    if candidate is not None and view.plan.candidate and version_id in view.plan.candidate.versions:
+        own = [replica for replica in ended if replica.created_at > candidate.created_at]
+        if own and _is_hopeless(own):
+            _fail(view, candidate, replicas.why_ended(own[0]))
+            return
+    if not replicas.may_start_again(ended):
+        return
+    version = next(
+        target.model_version
+        for deployment in view.deployments.values()
+        for target in deployment.targets.all()
+        if target.model_version_id == version_id
+    )
+    try:
+        replicas.start(view.endpoint, version)
+    except PlatformError as error:
+        if candidate is not None and view.plan.candidate and version_id in view.plan.candidate.versions:
+            _fail(view, candidate, f"{error.message} {error.remedy}".strip())
+        else:
+            logger.warning("no replica of %s for %s: %s", version, view.endpoint.path, error)
+
+
+def _is_hopeless(own: list[Replica]) -> bool:
+    """A replica that ended by itself would end again; one that was lost with its host is worth a second try."""
+    return own[0].workload.state != "lost" or len(own) > 1
+
+
+def _note_waiting(view: _View, candidate: Deployment) -> None:
+    reasons = []
+    for target in candidate.targets.all():
+        for replica in view.replicas[target.model_version_id]:
+            if replica.healthy_at is None and replica.workload.waiting_reason:
+                reasons.append(replica.workload.waiting_reason)
+    detail = " ".join(dict.fromkeys(reasons))
+    if detail != candidate.detail:
+        Deployment.objects.filter(pk=candidate.pk, state="starting").update(detail=detail)
+        candidate.detail = detail
+
+
+def _entry(view: _View, before: dict[str, Any]) -> dict[str, Any] | None:
+    if view.in_trouble:
+        entry: dict[str, Any] | None = before.get(view.endpoint.path)
+        return entry
+    deployment = view.serving()
+    return routes.entry(view.endpoint, deployment, view.sockets) if deployment else None
+
+
+def _settle(view: _View, revision: int) -> None:
+    """The candidate that the published table names is live once the gateway answers by that table."""
+    deployment = view.serving()
+    if deployment is None or deployment.state != "starting":
+        return
+    there = routes.gateway_revision()
+    if there is None or there < revision:
+        waiting = "Its replicas are ready; waiting for the gateway to take up the route table."
+        Deployment.objects.filter(pk=deployment.pk, state="starting").exclude(detail=waiting).update(detail=waiting)
+        return
+    _go_live(view, deployment)
+
+
+@transaction.atomic
+def _go_live(view: _View, deployment: Deployment) -> None:
+    before = view.deployments[view.plan.live.id] if view.plan.live else None
+    # The endpoint's row is what a stop and a newer deployment wait for, too.
+    Endpoint.objects.select_for_update().get(pk=view.endpoint.pk)
+    if before is not None:
+        _supersede(before, f"Deployment {deployment.number} took its place.")
+    if not transitions.go_live(deployment):
+        transaction.set_rollback(True)
+        return
+    audit(
+        AuditAction.DEPLOYMENT_LIVE,
+        deployment_target(deployment),
+        view.endpoint,
+        acting_user=RECONCILER,
+        before=facts_of(before) if before else None,
+        after=facts_of(deployment),
+    )
+    _record_lineage(view.endpoint, deployment)
+
+
+def _record_lineage(endpoint: Endpoint, deployment: Deployment) -> None:
+    project_id = endpoint.project_id
+    served = names.deployment(project_id, deployment.pk, f"{endpoint.name} #{deployment.number}")
+    edges = [EdgeSpec(served, names.endpoint(project_id, endpoint.pk, endpoint.path), EdgeKind.SERVED)]
+    for target in deployment.targets.all():
+        version = target.model_version
+        node = names.model_version(project_id, version.pk, str(version), version.manifest_digest)
+        edges.append(EdgeSpec(node, served, EdgeKind.DEPLOYED, origin=Origin.OBSERVED))
+    add_lineage(edges=edges)
+
+
+@transaction.atomic
+def _supersede(deployment: Deployment, detail: str) -> None:
+    before = deployment.state
+    if transitions.supersede(deployment, detail=detail):
+        audit(
+            AuditAction.DEPLOYMENT_SUPERSEDED,
+            deployment_target(deployment),
+            deployment.endpoint,
+            acting_user=RECONCILER,
+            before={"state": before},
+            after={"state": "superseded"},
+            reason=detail,
+        )
+
+
+@transaction.atomic
+def _fail(view: _View, deployment: Deployment, detail: str) -> None:
+    if transitions.fail(deployment, detail=detail):
+        audit(
+            AuditAction.DEPLOYMENT_FAILED,
+            deployment_target(deployment),
+            view.endpoint,
+            acting_user=RECONCILER,
+            after=facts_of(deployment),
+            reason=detail,
+        )
+    view.plan = Plan(None, view.plan.live, (), view.plan.wanted)
+
+
+def _let_go(view: _View) -> None:
+    """Stop replicas of versions that are neither served nor warm. The published table does not name them."""
+    served = view.serving()
+    named = {target.model_version_id for target in served.targets.all()} if served else set()
+    for version_id, running in view.replicas.items():
+        if version_id in view.plan.wanted or version_id in named:
+            continue
+        for replica in running:
+            if replica.workload.cancel_requested_at is None:
+                replicas.stop(replica, reason="Its version is no longer served, nor kept warm.")

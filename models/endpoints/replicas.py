@@ -1,0 +1,140 @@
+"""Starts, probes and stops the model servers of an endpoint."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from models.endpoints.models import Endpoint, Replica
+from models.endpoints.probing import ping
+from models.registry.models import ModelVersion
+from modelwright.accounts.actors import Actor
+from modelwright.compute.models import Workload
+from modelwright.compute.selectors import log_tail
+from modelwright.compute.services import create_workload, mark_collected, request_cancel
+from modelwright.core.errors import Conflict, Unavailable
+from modelwright.storage.manifests import checkout
+from modelwright.storage.settings import blob_store, models_folder
+
+logger = logging.getLogger(__name__)
+
+RECONCILER = Actor.system("endpoint reconciler")
+# A model server finishes what it has received before it ends.
+GRACE_SECONDS = 35.0
+# A replica that never answers within so long after its start is given up.
+STARTUP_LIMIT = timedelta(minutes=10)
+REPEAT_WINDOW = timedelta(minutes=10)
+LONGEST_PAUSE_SECONDS = 60
+LOG_LINES = 15
+MEMORY_PER_FILE_BYTE = 4
+
+
+def socket_path(replica: Replica) -> Path | None:
+    """Where the replica's server listens, None while it is not placed. Short enough for a Unix socket."""
+    name = replica.workload.key_name
+    return Path(settings.SOCKETS_DIR) / f"{name}.sock" if name else None
+
+
+@transaction.atomic
+def start(endpoint: Endpoint, version: ModelVersion) -> Replica:
+    """Queue a replica of the version, served from the verified snapshot. Raises Unavailable when that is damaged."""
+    if version.environment_request is None:
+        raise Unavailable(f"{version} has no environment.", remedy="Have the version inspected again.")
+    folder = checkout(blob_store(), version.manifest_digest, models_folder() / version.manifest_digest)
+    workload = create_workload(
+        kind=Workload.Kind.REPLICA,
+        name=f"replica of {version} for {endpoint.name}",
+        command=[
+            *("{python}", "-m", "modelwright_runtime.server"),
+            *("--socket", f"{settings.SOCKETS_DIR}/{{workload}}.sock"),
+            *("--model", str(folder), "--version-id", str(version.pk)),
+        ],
+        cpu=endpoint.cpu,
+        memory_bytes=endpoint.memory_bytes + MEMORY_PER_FILE_BYTE * version.size,
+        environment_request=version.environment_request,
+        grace_seconds=GRACE_SECONDS,
+        acting_user=RECONCILER,
+        workspace_id=endpoint.workspace_id,
+        project_id=endpoint.project_id,
+    )
+    replica: Replica = Replica.objects.create(endpoint=endpoint, model_version=version, workload=workload)
+    return replica
+
+
+def probe(replica: Replica) -> bool:
+    """Whether the replica is known to answer; asks it when that is not known yet."""
+    if replica.healthy_at is not None:
+        return True
+    path = socket_path(replica)
+    if path is None or replica.workload.state not in ("starting", "running") or not path.exists():
+        return False
+    pong = ping(str(path))
+    if pong is None or pong.get("version_id") != str(replica.model_version_id):
+        return False
+    replica.healthy_at, replica.socket = timezone.now(), str(path)
+    replica.save(update_fields=["healthy_at", "socket"])
+    return True
+
+
+def stop(replica: Replica, *, reason: str) -> None:
+    """Ask the replica to finish what it has and to end."""
+    try:
+        request_cancel(replica.workload, acting_user=RECONCILER, reason=reason)
+    except Conflict:
+        return  # It has ended by itself.
+
+
+def overdue(replica: Replica) -> bool:
+    """Whether the replica was started long ago and never answered."""
+    started = replica.workload.started_at
+    return replica.healthy_at is None and started is not None and timezone.now() - started > STARTUP_LIMIT
+
+
+def ended_lately(endpoint_id: UUID, version_id: UUID) -> list[Replica]:
+    """The version's replicas that ended by themselves in the last minutes, the latest first."""
+    return list(
+        Replica.objects.filter(
+            endpoint_id=endpoint_id,
+            model_version_id=version_id,
+            workload__finished_at__gt=timezone.now() - REPEAT_WINDOW,
+        )
+        .exclude(workload__state="cancelled")
+        .select_related("workload")
+        .order_by("-workload__finished_at")[:20]
+    )
+
+
+def may_start_again(ended: list[Replica]) -> bool:
+    """Whether a replacement is due: the first at once, others after pauses that double up to a minute."""
+    if len(ended) < 2:
+        return True
+    finished = ended[0].workload.finished_at
+    pause = min(2 ** (len(ended) - 1), LONGEST_PAUSE_SECONDS)
+    return finished is None or timezone.now() - finished >= timedelta(seconds=pause)
+
+
+def why_ended(replica: Replica) -> str:
+    """What a person should read about a replica that ended: how, and the last lines of its log."""
+    workload = replica.workload
+    parts = [f"The replica of {replica.model_version} {workload.get_state_display().lower()}."]
+    if workload.detail:
+        parts.append(workload.detail)
+    if tail := log_tail(workload, LOG_LINES):
+        parts.append(f"The last lines of its log:\n{tail}")
+    return "\n".join(parts)[:8000]
+
+
+def tidy_up() -> None:
+    """Remove the sockets of ended replicas and let their working folders go."""
+    ended = Replica.objects.filter(workload__finished_at__isnull=False, workload__collected_at=None)
+    for replica in ended.select_related("workload")[:50]:
+        path = socket_path(replica)
+        if path is not None:
+            path.unlink(missing_ok=True)
+        mark_collected(replica.workload)

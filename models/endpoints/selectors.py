@@ -1,0 +1,111 @@
+"""What a person may see of endpoints: those of the projects that they may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, EndpointKey, Replica
+from models.endpoints.states import UNDER_WAY
+from models.registry.models import ModelVersion
+from modelwright.accounts.models import User
+from modelwright.accounts.permissions import Permission
+from modelwright.core.errors import NotFound
+from projects.models import Project
+from projects.selectors import require_project, visible_projects
+
+_TARGETS = Prefetch(
+    "targets", queryset=DeploymentTarget.objects.select_related("model_version__model").order_by("-weight", "pk")
+)
+
+
+def endpoints(viewer: User, *, project: Project | None = None, query: str = "") -> QuerySet[Endpoint]:
+    """Endpoints of all projects that the person may see, or of one; newest first. `query` is looked for in names."""
+    found: QuerySet[Endpoint] = Endpoint.objects.select_related("project__workspace", "workspace")
+    found = found.filter(project__in=visible_projects(viewer).order_by().values("pk"))
+    if project is not None:
+        found = found.filter(project=project)
+    for word in query.split():
+        found = found.filter(
+            Q(name__icontains=word) | Q(description__icontains=word) | Q(workspace__name__icontains=word)
+        )
+    return found.order_by("-id")
+
+
+def get_endpoint(viewer: User, endpoint_id: UUID, permission: Permission = Permission.PROJECT_VIEW) -> Endpoint:
+    """An endpoint in whose project the person holds `permission`. Raises NotFound, PermissionRefused."""
+    endpoint = endpoints(viewer).filter(pk=endpoint_id).first()
+    if endpoint is None:
+        raise NotFound("There is no such endpoint, or it is not yours to see.", remedy="See the list of endpoints.")
+    require_project(viewer, permission, endpoint.project)
+    return endpoint
+
+
+def deployments_of(endpoint: Endpoint) -> QuerySet[Deployment]:
+    """The deployments of an endpoint with their targets, newest first. The caller has required PROJECT_VIEW."""
+    return (
+        Deployment.objects.filter(endpoint=endpoint)
+        .select_related("repeats", "actor", "endpoint")
+        .prefetch_related(_TARGETS)
+        .order_by("-id")
+    )
+
+
+def get_deployment(endpoint: Endpoint, deployment_id: UUID) -> Deployment:
+    """One deployment of the endpoint. Raises NotFound."""
+    found = deployments_of(endpoint).filter(pk=deployment_id).first()
+    if found is None:
+        raise NotFound(f"{endpoint.name} has no such deployment.", remedy="See the endpoint's deployments.")
+    return found
+
+
+def live_deployment(endpoint: Endpoint) -> Deployment | None:
+    """What the endpoint serves now."""
+    return deployments_of(endpoint).filter(state="live").first()
+
+
+def under_way(endpoint: Endpoint) -> Deployment | None:
+    """The newest deployment that is on its way to serve."""
+    return deployments_of(endpoint).filter(state__in=UNDER_WAY).first()
+
+
+def rollback_choices(endpoint: Endpoint) -> Sequence[Deployment]:
+    """Earlier deployments that once served, the one before the live one first; at most 20."""
+    live = live_deployment(endpoint)
+    earlier = deployments_of(endpoint).exclude(live_at=None).filter(state="superseded")
+    if live is not None:
+        earlier = earlier.filter(number__lt=live.number)
+    return list(earlier.order_by("-number")[:20])
+
+
+def keys_of(endpoint: Endpoint) -> QuerySet[EndpointKey]:
+    """The keys that people made for the endpoint, revoked ones too. The caller has required PROJECT_VIEW."""
+    return EndpointKey.objects.filter(endpoint=endpoint, is_internal=False).order_by("-id")
+
+
+def get_key(endpoint: Endpoint, key_id: UUID) -> EndpointKey:
+    """One of the endpoint's keys. Raises NotFound."""
+    key = keys_of(endpoint).filter(pk=key_id).first()
+    if key is None:
+        raise NotFound(f"{endpoint.name} has no such key.", remedy="See the endpoint's keys.")
+    return key
+
+
+def replicas_of(endpoint: Endpoint) -> QuerySet[Replica]:
+    """The replicas of the endpoint that are not over, newest first. The caller has required PROJECT_VIEW."""
+    return (
+        Replica.objects.filter(endpoint=endpoint, workload__finished_at=None)
+        .select_related("model_version__model", "workload__host")
+        .order_by("-id")
+    )
+
+
+def deployable_versions(endpoint: Endpoint) -> QuerySet[ModelVersion]:
+    """The project's versions that are ready, newest first. The caller has required PROJECT_VIEW."""
+    return (
+        ModelVersion.objects.filter(model__project=endpoint.project, state="ready")
+        .select_related("model")
+        .order_by("-id")
+    )

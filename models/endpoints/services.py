@@ -1,0 +1,256 @@
+"""Writes to endpoints: what should be. The reconciler makes it so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from models.endpoints import transitions
+from models.endpoints.keys import INTERNAL_NAME, KEY_PREFIX, internal_key
+from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, EndpointKey
+from models.endpoints.selectors import live_deployment, rollback_choices
+from models.registry.models import ModelVersion
+from modelwright.accounts.actors import Actor
+from modelwright.accounts.permissions import Permission
+from modelwright.audit.actions import AuditAction
+from modelwright.audit.services import Target, record
+from modelwright.core.crypto import new_token, token_digest
+from modelwright.core.errors import Conflict, ValidationFailed
+from projects.models import Project
+from projects.selectors import authorize
+
+
+def audit(
+    action: AuditAction, target: Target, endpoint: Endpoint, *, acting_user: Actor, role: str = "", **facts: Any
+) -> None:
+    """An audit row for something of the endpoint."""
+    record(
+        acting_user=acting_user,
+        action=action,
+        target=target,
+        role=role,
+        workspace_id=endpoint.workspace_id,
+        project_id=endpoint.project_id,
+        **facts,
+    )
+
+
+def endpoint_target(endpoint: Endpoint) -> Target:
+    """The endpoint as an audit row names it."""
+    return Target("endpoint", endpoint.pk, endpoint.path)
+
+
+def deployment_target(deployment: Deployment) -> Target:
+    """The deployment as an audit row names it."""
+    return Target("deployment", deployment.pk, f"{deployment.endpoint.path} #{deployment.number}")
+
+
+@transaction.atomic
+def create_endpoint(*, project: Project, name: str, description: str = "", acting_user: Actor) -> Endpoint:
+    """Make an endpoint without anything to serve yet. Raises ValidationFailed, Conflict, PermissionRefused."""
+    role = authorize(acting_user, Permission.ENDPOINT_DEPLOY, project)
+    endpoint = Endpoint(project=project, workspace=project.workspace, name=name, description=description)
+    try:
+        endpoint.clean_fields()
+        with transaction.atomic():
+            endpoint.save(force_insert=True)
+    except DjangoValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise ValidationFailed(" ".join(messages), field=field) from None
+    except IntegrityError:
+        raise Conflict(
+            f"The workspace {project.workspace.name} has an endpoint called {name!r} already.",
+            remedy="Choose another name: it is part of the address.",
+            field="name",
+        ) from None
+    EndpointKey.objects.create(
+        endpoint=endpoint,
+        name=INTERNAL_NAME,
+        digest=token_digest(internal_key(endpoint.pk)),
+        hint="",
+        is_internal=True,
+        created_by="modelwright",
+    )
+    audit(
+        AuditAction.ENDPOINT_CREATED,
+        endpoint_target(endpoint),
+        endpoint,
+        acting_user=acting_user,
+        role=role,
+        after={"name": name, "description": description},
+    )
+    return endpoint
+
+
+@transaction.atomic
+def deploy(endpoint: Endpoint, *, model_version: ModelVersion, reason: str = "", acting_user: Actor) -> Deployment:
+    """Ask for the version to be served; what serves now goes on until it is ready.
+
+    Raises PermissionRefused, ValidationFailed for another project's version, Conflict for one that is not ready.
+    """
+    role = authorize(acting_user, Permission.ENDPOINT_DEPLOY, endpoint.project)
+    if model_version.model.project_id != endpoint.project_id:
+        raise ValidationFailed(
+            f"{model_version} is not of the endpoint's project.",
+            remedy="Choose a version of a model in the same project.",
+            field="model_version",
+        )
+    if model_version.state != "ready":
+        raise Conflict(
+            f"{model_version} is {model_version.get_state_display().lower()}, not ready.",
+            remedy="Wait until it is ready, or choose another version.",
+            field="model_version",
+        )
+    deployment = _new_deployment(endpoint, acting_user, reason=reason)
+    DeploymentTarget.objects.create(deployment=deployment, model_version=model_version)
+    _record_deployment(deployment, AuditAction.DEPLOYMENT_CREATED, acting_user, role)
+    return deployment
+
+
+@transaction.atomic
+def rollback(endpoint: Endpoint, *, to: Deployment | None = None, reason: str, acting_user: Actor) -> Deployment:
+    """Ask for what an earlier deployment served, the one before the live one by default.
+
+    Raises PermissionRefused, ValidationFailed without a reason, Conflict when there is nothing to go back to.
+    """
+    role = authorize(acting_user, Permission.ENDPOINT_ROLLBACK, endpoint.project)
+    if not reason.strip():
+        raise ValidationFailed(
+            "A rollback needs a reason.", remedy="Say in a sentence why, for those who read it later.", field="reason"
+        )
+    to = to or next(iter(rollback_choices(endpoint)), None)
+    if to is None:
+        raise Conflict(
+            f"{endpoint.name} has served nothing else before.", remedy="Deploy another version instead.", field="to"
+        )
+    _check_repeatable(endpoint, to)
+    deployment = _new_deployment(endpoint, acting_user, reason=reason, kind=Deployment.Kind.ROLLBACK, repeats=to)
+    DeploymentTarget.objects.bulk_create(
+        DeploymentTarget(
+            deployment=deployment, model_version=target.model_version, weight=target.weight, role=target.role
+        )
+        for target in to.targets.select_related("model_version")
+    )
+    _record_deployment(deployment, AuditAction.ROLLBACK_REQUESTED, acting_user, role)
+    return deployment
+
+
+def _check_repeatable(endpoint: Endpoint, to: Deployment) -> None:
+    if to.endpoint_id != endpoint.pk:
+        raise ValidationFailed(f"{endpoint.name} has no such deployment.", field="to")
+    if to.live_at is None:
+        raise Conflict(
+            f"Deployment {to.number} never served.", remedy="Choose one that did, or deploy its version.", field="to"
+        )
+    live = live_deployment(endpoint)
+    if live is not None and live.pk == to.pk:
+        raise Conflict(f"Deployment {to.number} is what serves now.", remedy="Choose an earlier one.", field="to")
+
+
+def _new_deployment(endpoint: Endpoint, acting_user: Actor, *, reason: str, **facts: Any) -> Deployment:
+    # One after the other, so that numbers have no gaps and no two are the newest.
+    Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+    highest = Deployment.objects.filter(endpoint=endpoint).aggregate(highest=Max("number"))["highest"] or 0
+    if transitions.activate(endpoint):
+        endpoint.refresh_from_db(fields=["state"])
+    deployment: Deployment = Deployment.objects.create(
+        endpoint=endpoint,
+        number=highest + 1,
+        actor=acting_user.user,
+        actor_name=acting_user.name,
+        reason=reason.strip(),
+        **facts,
+    )
+    return deployment
+
+
+def _record_deployment(deployment: Deployment, action: AuditAction, acting_user: Actor, role: str) -> None:
+    live = live_deployment(deployment.endpoint)
+    audit(
+        action,
+        deployment_target(deployment),
+        deployment.endpoint,
+        acting_user=acting_user,
+        role=role,
+        before=facts_of(live) if live else None,
+        after=facts_of(deployment),
+        reason=deployment.reason,
+    )
+
+
+def facts_of(deployment: Deployment) -> dict[str, Any]:
+    """What a deployment serves, for audit rows."""
+    targets = deployment.targets.select_related("model_version__model")
+    return {
+        "number": deployment.number,
+        "kind": deployment.kind,
+        "repeats": deployment.repeats.number if deployment.repeats else None,
+        "versions": [
+            {"version": str(target.model_version), "id": str(target.model_version_id), "weight": target.weight}
+            for target in targets
+        ],
+    }
+
+
+@transaction.atomic
+def stop(endpoint: Endpoint, *, reason: str = "", acting_user: Actor) -> Endpoint:
+    """Serve nothing any more; the next deployment or rollback serves again. Doing it twice is harmless."""
+    role = authorize(acting_user, Permission.ENDPOINT_MANAGE, endpoint.project)
+    live = live_deployment(endpoint)
+    if not transitions.stop(endpoint):
+        return endpoint
+    for deployment in Deployment.objects.filter(endpoint=endpoint, state__in=("pending", "starting", "live")):
+        transitions.supersede(deployment, detail=f"The endpoint was stopped by {acting_user.name}.")
+    audit(
+        AuditAction.ENDPOINT_STOPPED,
+        endpoint_target(endpoint),
+        endpoint,
+        acting_user=acting_user,
+        role=role,
+        before=facts_of(live) if live else None,
+        after={"state": "stopped"},
+        reason=reason,
+    )
+    endpoint.refresh_from_db(fields=["state"])
+    return endpoint
+
+
+@transaction.atomic
+def create_key(endpoint: Endpoint, *, name: str, acting_user: Actor) -> tuple[EndpointKey, str]:
+    """Make a key for clients; return it and its text, which is never to be had again."""
+    role = authorize(acting_user, Permission.ENDPOINT_MANAGE, endpoint.project)
+    if not name.strip():
+        raise ValidationFailed(
+            "The key needs a name.", remedy="Name it after the client that will use it.", field="name"
+        )
+    text = new_token(KEY_PREFIX)
+    key = EndpointKey.objects.create(
+        endpoint=endpoint, name=name.strip(), digest=token_digest(text), hint=text[:8], created_by=acting_user.name
+    )
+    audit(
+        AuditAction.ENDPOINT_KEY_CREATED,
+        Target("endpoint key", key.pk, f"{endpoint.path} {key.name}"),
+        endpoint,
+        acting_user=acting_user,
+        role=role,
+    )
+    return key, text
+
+
+@transaction.atomic
+def revoke_key(key: EndpointKey, *, acting_user: Actor) -> None:
+    """Make the key useless as soon as the gateway has the next route table. Doing it twice is harmless."""
+    role = authorize(acting_user, Permission.ENDPOINT_MANAGE, key.endpoint.project)
+    live = EndpointKey.objects.filter(pk=key.pk, revoked_at=None, is_internal=False)
+    if live.update(revoked_at=timezone.now()):
+        audit(
+            AuditAction.ENDPOINT_KEY_REVOKED,
+            Target("endpoint key", key.pk, f"{key.endpoint.path} {key.name}"),
+            key.endpoint,
+            acting_user=acting_user,
+            role=role,
+        )
