@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
@@ -69,6 +70,15 @@ class Filter:
         """Whether it is drawn as a select."""
         return bool(self.choices) or self.kind == "choice"
 
+    def _day(self, value: str) -> date:
+        try:
+            day = parse_date(value)
+        except ValueError:
+            day = None
+        if day is None:
+            raise ValueError(f"{self.label} is {value!r}; give a date such as 2026-11-26.")
+        return day
+
     def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         """Return the rows that match. Raises ValueError with words for the person."""
         if self.is_choice and value not in {key for key, _ in self.choices}:
@@ -76,10 +86,7 @@ class Filter:
         if self.apply is not None:
             return self.apply(queryset, value)
         if self.kind == "date":
-            day = parse_date(value)
-            if day is None:
-                raise ValueError(f"{self.label} is {value!r}; give a date such as 2026-11-26.")
-            return queryset.filter(**{f"{self.fields[0]}__date__gte": day})
+            return queryset.filter(**{f"{self.fields[0]}__date__gte": self._day(value)})
         lookup = "" if self.is_choice else "__icontains"
         match = Q()
         for field in self.fields:
