@@ -7,7 +7,7 @@ from modelwright.compute.backends.process import ProcessBackend
 from modelwright.local.layout import Layout
 
 REASON = "The platform on this host was stopped."
-WAIT_SECONDS = 15.0
+WAIT_SECONDS = 40.0
 
 
 def end_workloads(layout: Layout) -> int:
