@@ -196,7 +196,9 @@ class Demonstration:
         client = Client(url, key)
         for record in records[:3]:
             answer = client.post(url, {"records": [record]})
-            self.note(f"  {json.dumps(answer['predictions'][0])}  (version {answer['version']}, {answer['prediction_id']})")
+            self.note(
+                f"  {json.dumps(answer['predictions'][0])}  (version {answer['version']}, {answer['prediction_id']})"
+            )
 
     def records(self, version: dict[str, Any]) -> list[dict[str, Any]]:
         """Customers that fit the model's signature, from the example that its author kept with it."""
@@ -217,5 +219,15 @@ class Demonstration:
 def curl_line(url: str, key: str, record: dict[str, Any]) -> str:
     """A line for a shell that asks for one prediction."""
     body = json.dumps({"records": [record]})
-    words = ["curl", "-s", url, "-H", f"Authorization: Bearer {key}", "-H", "Content-Type: application/json", "-d", body]
+    words = [
+        "curl",
+        "-s",
+        url,
+        "-H",
+        f"Authorization: Bearer {key}",
+        "-H",
+        "Content-Type: application/json",
+        "-d",
+        body,
+    ]
     return shlex.join(words)
