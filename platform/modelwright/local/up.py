@@ -112,9 +112,7 @@ def welcome(installation: Installation, progress: Progress, first: bool) -> None
         progress.note(f"Sign in as {ADMIN} with the password {password}")
     progress.note(f"The administrator's password is in {installation.layout.admin_password}")
     if os.geteuid() == 0:
-        progress.note(
-            "It runs as root, and so does every run and model: use an account of its own for more than a trial."
-        )
+        progress.note("Runs and models run as root, as this does: use an account of its own for more than a trial.")
     progress.note("Ctrl-C stops everything.\n")
 
 

@@ -201,8 +201,11 @@ class Demonstration:
             )
 
     def records(self, version: dict[str, Any]) -> list[dict[str, Any]]:
-        """Customers that fit the model's signature, from the example that its author kept with it."""
-        raise NotImplementedError
+        """The customer that the training script kept as an example, and the same one newer and older."""
+        example = version["example"]
+        if not example:
+            raise DemonstrationFailed("The version holds no example of its input.")
+        return [example, {**example, "tenure": 1, "total_charges": None}, {**example, "tenure": 60}]
 
     def find(self, path: str, name: str) -> dict[str, Any] | None:
         """The item of a list that has the name."""

@@ -53,6 +53,6 @@ class Traffic(Thread):
         connection.request("POST", self.url.path, json.dumps({"records": [record]}), headers)
         answer = connection.getresponse()
         content = answer.read()
-        if answer.status != 200:  # noqa: PLR2004 - HTTP
+        if answer.status != 200:
             raise ValueError(f"{answer.status} {content[:300].decode(errors='replace')}")
         return int(json.loads(content)["version"])
