@@ -16,7 +16,7 @@ from modelwright.core.errors import Conflict, PermissionRefused, ValidationFaile
 
 from .support import ACTOR, fresh, queue, watch_to_end, watch_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 SIX = "six==1.17.0\n"
 
 
