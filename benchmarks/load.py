@@ -25,6 +25,7 @@ class Results:
         self.start = start
         self.end = end
         self.latencies: list[float] = []
+        self.all_answers = 0
         self.failures = 0
         self.first_failure = ""
 
@@ -38,6 +39,7 @@ class Results:
             "p50_ms": round(ordered[count // 2] * 1000, 2) if ordered else None,
             "p99_ms": round(ordered[min(count - 1, count * 99 // 100)] * 1000, 2) if ordered else None,
             "answers": count,
+            "all_answers": self.all_answers,
             "failures": self.failures,
             "first_failure": self.first_failure,
         }
@@ -72,6 +74,7 @@ class Client(asyncio.Protocol):
             return
         self._buffer = b""
         now = time.perf_counter()
+        self._results.all_answers += 1
         if buffer[9:12] != b"200":
             self._fail(buffer[:400].decode("latin-1"))
         elif self._results.start <= now <= self._results.end:

@@ -1,7 +1,7 @@
 """One queue per set of replicas: gathers concurrent requests into frames.
 
-A request that finds an idle replica leaves at once. While every replica works, requests gather, and the next frame
-takes all of them, up to a limit: batches grow with the load and nobody waits for company.
+A request that finds nothing under way leaves at once. While every replica works, requests gather, and the next frame
+takes all of them, up to a limit; `gathering` says when it pays to hold that frame for a moment.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 from modelwright_runtime.server import frames
 
+from models.gateway.gathering import Gathering
 from models.gateway.pending import Pending, Prediction
 from models.gateway.replicas import Replica
 from models.gateway.responses import Response, problem, unavailable
@@ -47,6 +48,10 @@ class BatchQueue:
         self._batches: dict[int, Batch] = {}
         self._next = 0
         self._scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._gathering = Gathering()
+        self._rows_waiting = 0
+        self._rows_flying = 0
         self._down_since: float | None = time.monotonic()
         self._loop = asyncio.get_running_loop()
         self.batches_sent = 0
@@ -75,6 +80,7 @@ class BatchQueue:
             pending.finish(_TOO_MANY)
         else:
             self._waiting.append(pending)
+            self._rows_waiting += len(pending.rows)
             self._schedule()
 
     def changed(self) -> None:
@@ -89,10 +95,11 @@ class BatchQueue:
         """Answer what waited too long; to be called a few times a second."""
         if self._waiting and not self.is_available():
             given_up, self._waiting = self._waiting, deque()
+            self._rows_waiting = 0
             for pending in given_up:
                 self._outlet.unreachable(pending)
         while self._waiting and self._waiting[0].deadline <= now:
-            self._waiting.popleft().finish(_TIMED_OUT)
+            self._next_waiting().finish(_TIMED_OUT)
         for batch in self._batches.values():
             if batch[0].deadline <= now:
                 for pending in batch:
@@ -111,9 +118,24 @@ class BatchQueue:
             replica = self._idle_replica()
             if replica is None:
                 return
+            now = time.monotonic()
+            wait = self._gathering.wait_seconds(now, self._rows_waiting)
+            if wait > 0:
+                if self._timer is None:
+                    self._timer = self._loop.call_later(wait, self._wake)
+                return
             batch = self._take()
             if batch:
                 self._send(replica, batch)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._pump()
+
+    def _next_waiting(self) -> Pending:
+        pending = self._waiting.popleft()
+        self._rows_waiting -= len(pending.rows)
+        return pending
 
     def _idle_replica(self) -> Replica | None:
         count = len(self._replicas)
@@ -130,7 +152,7 @@ class BatchQueue:
         while self._waiting:
             pending = self._waiting[0]
             if pending.done:
-                self._waiting.popleft()
+                self._next_waiting()
                 continue
             if batch and (
                 pending.columns != batch[0].columns
@@ -138,7 +160,7 @@ class BatchQueue:
                 or size + pending.size > MAX_BYTES
             ):
                 break
-            batch.append(self._waiting.popleft())
+            batch.append(self._next_waiting())
             rows += len(pending.rows)
             size += pending.size
         return batch
@@ -147,15 +169,26 @@ class BatchQueue:
         rows = batch[0].rows if len(batch) == 1 else [row for pending in batch for row in pending.rows]
         key = id(batch)
         self._batches[key] = batch
+        sent = time.monotonic()
+        self._rows_flying += len(rows)
 
         def reply(frame: frames.Frame | None) -> None:
             del self._batches[key]
+            now = time.monotonic()
+            self._gathering.returned(
+                now,
+                service_seconds=now - sent,
+                rows_under_way=self._rows_flying + self._rows_waiting,
+                replicas=sum(other.is_connected for other in self._replicas),
+            )
+            self._rows_flying -= len(rows)
             self._answered(replica, batch, frame)
 
         try:
             replica.send(frames.PREDICT, orjson.dumps({"columns": batch[0].columns, "rows": rows}), reply)
         except (frames.FrameError, ConnectionError, TypeError) as error:
             del self._batches[key]
+            self._rows_flying -= len(rows)
             logger.warning("a batch could not be sent: %s", error)
             for pending in batch:
                 pending.finish(_model_error("unsendable", str(error)))
@@ -164,7 +197,7 @@ class BatchQueue:
         self.rows_sent += len(rows)
 
     def _answered(self, replica: Replica, batch: Batch, frame: frames.Frame | None) -> None:
-        # The replica's next batch goes out before this one is answered: it should never wait.
+        # What must not be held any longer goes out before this batch is answered: the replica should not wait for that.
         self._pump()
         if frame is None:
             self._retry(batch)
@@ -215,6 +248,7 @@ class BatchQueue:
                 self._outlet.unreachable(pending)
             else:
                 self._waiting.appendleft(pending)
+                self._rows_waiting += len(pending.rows)
         self._schedule()
 
 
