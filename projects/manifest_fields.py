@@ -56,7 +56,8 @@ def read_document(data: bytes) -> Mapping:
         mark = error.problem_mark
         line = f"Line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         _fail(f"The file is not valid YAML. {line}{error.problem}.", "Correct that line; indent with spaces.")
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, AttributeError, TypeError, LookupError) as error:
+        # PyYAML's constructors let some of these out where a value does not fit its tag.
         _fail(f"The file is not valid YAML: {str(error)[:200]}", "Correct it; indent with spaces.")
     if not isinstance(document, dict):
         _fail("The file is not a mapping.", "Begin with `name: …`.")
@@ -124,6 +125,7 @@ class Mapping:
         value = self.text(key) or default
         if value not in choices:
             self.refuse(key, f"{value[:60]!r} is not one of {', '.join(choices)}.", f"Use {' or '.join(choices)}.")
+            return default
         return value
 
     def script(self, key: str) -> str:

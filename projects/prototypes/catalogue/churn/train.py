@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,7 +90,8 @@ def iterations(
 def log_curve(run_id: str, curve: list[tuple[float, float]]) -> None:
     """Log the loss after each iteration, all in one call."""
     names = ("train_log_loss", "validation_log_loss")
-    points = [Metric(n, v, 0, i) for i, pair in enumerate(curve) for n, v in zip(names, pair, strict=True)]
+    now = int(time.time() * 1000)
+    points = [Metric(n, v, now, i) for i, pair in enumerate(curve) for n, v in zip(names, pair, strict=True)]
     client = mlflow.MlflowClient()
     for begin in range(0, len(points), 1000):
         client.log_batch(run_id, metrics=points[begin : begin + 1000])
