@@ -15,6 +15,8 @@ from typing import Any
 
 import psycopg
 
+from models.registry import snapshots
+from models.registry.models import ModelVersion, RegisteredModel
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import ProjectRole, WorkspaceRole
 from modelwright.compute import placement, watcher
@@ -23,6 +25,7 @@ from modelwright.compute.layout import environments_folder
 from modelwright.compute.models import Environment, EnvironmentRequest, Host, Workload
 from modelwright.local.mlflow_server import MlflowServer
 from modelwright.local.process import start, wait_until
+from modelwright.storage.settings import blob_store
 from projects.models import Project, ProjectMembership
 from tests.gateway.environment import model, model_environment, python
 from workspaces.models import Membership, Workspace
@@ -59,6 +62,27 @@ def ready_environment() -> EnvironmentRequest:
         defaults={"kind": "requirements.txt", "state": "ready", "environment": environment},
     )
     return request
+
+
+def ready_version(project: Project, model_name: str = "one", name: str = "wine", number: int = 1) -> ModelVersion:
+    """A version that may be deployed, of one of the test models, as the importer would have made it."""
+    snapshot = snapshots.take(blob_store(), model(model_name))
+    registered, _ = RegisteredModel.objects.get_or_create(project=project, name=name)
+    version: ModelVersion = ModelVersion.objects.create(
+        model=registered,
+        number=number,
+        state="ready",
+        source="models:/m-0",
+        manifest_digest=snapshot.manifest_digest,
+        artifact_digest=snapshot.artifact_digest,
+        size=snapshot.manifest.size,
+        flavor=snapshot.described.flavor,
+        signature=snapshot.described.signature,
+        example=snapshot.example,
+        environment_request=ready_environment(),
+        algorithm_name="LogisticRegression",
+    )
+    return version
 
 
 def wait_for(condition: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS, pause: float = 0.05) -> Any:
@@ -164,6 +188,3 @@ async def _forward(path: Path, ready: dict[str, Any]) -> None:
     ready["port"] = server.sockets[0].getsockname()[1]
     await ready["stop"].wait()
     server.close()
-
-
-__all__ = ["Tracking", "make_project", "model", "ready_environment", "tracking_server", "wait_for", "watch"]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import psycopg
+from django.db import DataError, InterfaceError, OperationalError
 from django.db import Error as DatabaseError
-from django.db import InterfaceError, OperationalError
 
 from models.registry import inspection, services, snapshots, sources
 from models.registry.models import ModelVersion, RegisteredModel
@@ -127,7 +127,11 @@ class Importer:
         except ValidationFailed as error:
             services.fail(version, reason=f"{error.message} {error.remedy}".strip(), acting_user=IMPORTER)
         else:
-            services.take_over(version, source=source, snapshot=snapshot, acting_user=IMPORTER)
+            try:
+                services.take_over(version, source=source, snapshot=snapshot, acting_user=IMPORTER)
+            except DataError as error:
+                reason = f"What the model says of itself cannot be stored: {error}"
+                services.fail(version, reason=reason[:1000], acting_user=IMPORTER)
 
 
 def _import_alias(project: Project, entry: Entry) -> None:

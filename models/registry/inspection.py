@@ -6,7 +6,7 @@ import json
 import logging
 from typing import Any
 
-from django.db import transaction
+from django.db import DataError, transaction
 
 from jobs.models import Run
 from models.registry import services
@@ -90,12 +90,22 @@ def collect() -> int:
     count = 0
     for workload in compute.uncollected(Workload.Kind.INSPECTION):
         version = ModelVersion.objects.select_related("model__project").filter(inspection=workload).first()
-        with transaction.atomic():
-            if version is not None:
-                _take(version, workload)
-            mark_collected(workload)
+        try:
+            with transaction.atomic():
+                if version is not None:
+                    _take(version, workload)
+                mark_collected(workload)
+        except DataError as error:
+            _give_up(version, workload, error)
         count += 1
     return count
+
+
+@transaction.atomic
+def _give_up(version: ModelVersion | None, workload: Workload, error: Exception) -> None:
+    if version is not None:
+        services.fail(version, reason=f"Its inspection left what cannot be stored: {error}", acting_user=INSPECTOR)
+    mark_collected(workload)
 
 
 def _take(version: ModelVersion, workload: Workload) -> None:

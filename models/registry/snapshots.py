@@ -73,7 +73,8 @@ def _example(store: BlobStore, manifest: Manifest, described: Described) -> dict
     """The first row of the input example as `{column: value}`, for the form that tries an endpoint."""
     content = _small(store, manifest, described.example_path, MAX_EXAMPLE) if described.example_path else b""
     try:
-        document = json.loads(content) if content else None
+        # What is not a number in Python's JSON is nothing in everybody else's.
+        document = json.loads(content, parse_constant=lambda _: None) if content else None
     except (ValueError, RecursionError):
         return None
     if not isinstance(document, dict):
