@@ -60,6 +60,17 @@ class Job(NamedModel):
         ]
 
 
+class ManifestSync(BaseModel):
+    """The commit whose manifest the project's jobs follow, and what was wrong with it, empty for nothing."""
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="+")
+    commit = models.CharField(max_length=64)
+    problem = models.TextField(blank=True, default="")
+
+    def __str__(self) -> str:
+        return f"{self.project_id} {self.commit[:10]}"
+
+
 class Run(BaseModel):
     """One execution of a script at a commit. Its state is its workload's state."""
 

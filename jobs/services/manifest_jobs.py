@@ -4,18 +4,40 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from jobs.models import Job
+from jobs.models import Job, ManifestSync
 from jobs.services.facts import job_facts, job_target
 from jobs.services.job_writes import JobChanges, apply_changes
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import record
-from modelwright.core.errors import NotFound
+from modelwright.core.errors import NotFound, PlatformError
 from modelwright.core.saving import insert, update
+from projects import source
 from projects.manifest import RUN, Step, read_manifest
 from projects.models import Project
 from projects.selectors import authorize
+
+SYSTEM = Actor.system("manifest")
+
+
+def follow_manifest(project: Project) -> str:
+    """Bring the project's jobs up to date with its newest commit, if they are not; return what is wrong with it.
+
+    The platform does this by itself wherever jobs are listed or started: whoever committed the manifest has decided.
+    A wrong manifest changes nothing; what is wrong with it is empty otherwise.
+    """
+    commit = source.head(project) or ""
+    known = ManifestSync.objects.filter(project=project).first()
+    if known is not None and known.commit == commit:
+        return known.problem
+    problem = ""
+    try:
+        sync_jobs(project, acting_user=SYSTEM)
+    except PlatformError as error:
+        problem = f"{error.message} {error.remedy}".strip()
+    ManifestSync.objects.update_or_create(project=project, defaults={"commit": commit, "problem": problem})
+    return problem
 
 
 @transaction.atomic

@@ -16,6 +16,7 @@ from jobs.models import Job, Run
 from jobs.parameters import as_arguments, check_arguments, check_parameters
 from jobs.run_environment import plain_variables, secret_variables, slug
 from jobs.services.facts import run_target
+from jobs.services.manifest_jobs import follow_manifest
 from jobs.tokens import new_run_token
 from jobs.validators import SCRIPT_FORM, validate_script
 from modelwright.accounts.actors import Actor
@@ -118,6 +119,8 @@ def start_run(project: Project, request: RunRequest, *, acting_user: Actor) -> R
 @transaction.atomic
 def start_unattended(request: RunRequest, job: Job, *, acting_user: Actor) -> bool:
     """Start a run that nobody waits for. Where it cannot be started, the job says why, and False is returned."""
+    follow_manifest(job.project)
+    job.refresh_from_db()
     try:
         with transaction.atomic():
             start_run(job.project, request, acting_user=acting_user)

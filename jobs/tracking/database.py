@@ -16,9 +16,16 @@ _OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=10000 -c lo
 Row = dict[str, Any]
 
 
+class NothingLoggedYet(Exception):
+    """MLflow has not made its tables yet."""
+
+
 @contextmanager
 def reading() -> Iterator[psycopg.Cursor[Row]]:
-    """A cursor over MLflow's tables in one read-only transaction. Raises Unavailable where they cannot be read."""
+    """A cursor over MLflow's tables in one read-only transaction.
+
+    Raises NothingLoggedYet where there are none yet, Unavailable where they cannot be read.
+    """
     try:
         with (
             psycopg.connect(
@@ -27,7 +34,9 @@ def reading() -> Iterator[psycopg.Cursor[Row]]:
             connection.cursor() as cursor,
         ):
             yield cursor
-    except (psycopg.OperationalError, psycopg.errors.UndefinedTable) as error:
+    except psycopg.errors.UndefinedTable as error:
+        raise NothingLoggedYet from error
+    except psycopg.OperationalError as error:
         raise Unavailable(
             "What runs logged cannot be read at the moment: the tracking database does not answer.",
             remedy="Try again in a few seconds.",

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from jobs.tracking.database import Row, reading
+from jobs.tracking.database import NothingLoggedYet, Row, reading
 from jobs.tracking.tags import RUN_ID_TAG
 
 MAX_POINTS = 1000
@@ -108,6 +108,13 @@ _HISTORY = """
 
 def tracked_runs(workspace: str, run_id: UUID) -> list[TrackedRun]:
     """The MLflow runs that the platform run made, outermost and earliest first. Raises Unavailable."""
+    try:
+        return _tracked_runs(workspace, run_id)
+    except NothingLoggedYet:
+        return []
+
+
+def _tracked_runs(workspace: str, run_id: UUID) -> list[TrackedRun]:
     with reading() as cursor:
         rows = cursor.execute(_RUNS, {"workspace": workspace, "tag": RUN_ID_TAG, "run": str(run_id)}).fetchall()
         runs = {row["run_uuid"]: _run(row) for row in rows}

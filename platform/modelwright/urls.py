@@ -3,6 +3,7 @@
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
+from jobs import urls as jobs
 from modelwright.accounts import urls as accounts
 from modelwright.compute import urls as compute
 from modelwright.console import urls as console
@@ -16,6 +17,7 @@ API = [
     *console.api_urlpatterns,
     *workspaces.api_urlpatterns,
     *projects.api_urlpatterns,
+    *jobs.api_urlpatterns,
 ]
 PAGES = [
     *observability.page_urlpatterns,
@@ -24,6 +26,7 @@ PAGES = [
     *console.page_urlpatterns,
     *workspaces.page_urlpatterns,
     *projects.page_urlpatterns,
+    *jobs.page_urlpatterns,
 ]
 
 urlpatterns = [

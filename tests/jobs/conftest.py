@@ -67,6 +67,18 @@ def web(_web: str, mlflow_server: Mlflow, settings: Any, transactional_db: None)
 MakeProject = Callable[..., Project]
 
 
+def give_roles(project: Project, **roles: str) -> None:
+    """Make people members: `give_roles(project, ann="contributor")`."""
+    for username, role in roles.items():
+        user = User.objects.get(username=username)
+        member, _ = Membership.objects.get_or_create(
+            workspace=project.workspace, user=user, defaults={"role": WorkspaceRole.MEMBER}
+        )
+        ProjectMembership.objects.create(
+            project=project, user=user, workspace_membership=member, role=ProjectRole(role)
+        )
+
+
 @pytest.fixture
 def make_project(db: None) -> MakeProject:
     """Make a project with members: `make_project("churn", ann="contributor")`."""
@@ -74,14 +86,7 @@ def make_project(db: None) -> MakeProject:
     def make(name: str, **roles: str) -> Project:
         workspace, _ = Workspace.objects.get_or_create(name="acme")
         project: Project = Project.objects.create(workspace=workspace, name=name)
-        for username, role in roles.items():
-            user = User.objects.get(username=username)
-            member, _ = Membership.objects.get_or_create(
-                workspace=workspace, user=user, defaults={"role": WorkspaceRole.MEMBER}
-            )
-            ProjectMembership.objects.create(
-                project=project, user=user, workspace_membership=member, role=ProjectRole(role)
-            )
+        give_roles(project, **roles)
         return project
 
     return make
