@@ -13,6 +13,10 @@ django_application = get_asgi_application()
 
 from jobs.tracking.app import tracking_application  # noqa: E402 - Django must be set up first
 from jobs.tracking.proxy import PREFIX  # noqa: E402
+from modelwright.celery import app  # noqa: E402
+
+# Requests send hints to workers, so tasks must belong to the platform's Celery and not to an unconfigured one.
+app.set_default()
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]

@@ -1,1 +1,24 @@
 """The watcher's loops: which ticks run, and how often. The one place where rooms are polled in turn."""
+
+from __future__ import annotations
+
+from jobs import collector, scheduler
+from models.endpoints import reconciler
+from models.registry import importer, inspection
+from modelwright.audit import sealing
+from modelwright.celery import app
+from modelwright.compute import watcher
+from modelwright.core.ticking import Loop
+
+# The watcher sends hints to workers, so its tasks must belong to the platform's Celery and not to an unconfigured one.
+app.set_default()
+
+LOOPS = (
+    Loop("workloads", watcher.tick, 1.0),
+    Loop("ended-runs", collector.collect_ended, 0.5),
+    Loop("schedules", scheduler.tick, 5.0),
+    Loop("registrations", importer.tick, 1.0),
+    Loop("inspections", inspection.collect, 1.0),
+    Loop("deployments", reconciler.tick, 1.0),
+    Loop("audit-seal", sealing.seal, 2.0),
+)

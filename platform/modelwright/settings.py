@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "rest_framework",
     "drf_spectacular",
+    "modelwright",
     "modelwright.core",
     "modelwright.audit",
     "modelwright.accounts",
@@ -88,6 +89,8 @@ INSTALLED_APPS = [
     "projects",
     "jobs",
     "models.registry",
+    "models.endpoints",
+    "models.predictions",
 ]
 
 MIDDLEWARE = [
@@ -106,6 +109,7 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "modelwright.urls"
 ASGI_APPLICATION = "modelwright.asgi.application"
+WATCHER_LOOPS = "modelwright.loops.LOOPS"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

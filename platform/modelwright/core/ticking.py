@@ -1,0 +1,47 @@
+"""Loops of a long-running process: each tick in a thread of its own, so that a slow one does not hold up the others."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from django.db import close_old_connections, connections
+
+logger = logging.getLogger(__name__)
+LONGEST_PAUSE_SECONDS = 30.0
+STOP_SECONDS = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Calls `tick` every `seconds`, counted from the end of the tick before. A tick may be repeated and interrupted."""
+
+    name: str
+    tick: Callable[[], object]
+    seconds: float
+
+
+def run_loops(loops: Sequence[Loop], stop: threading.Event) -> None:
+    """Run every loop until `stop` is set. A tick that is under way then gets a few seconds to end."""
+    threads = [threading.Thread(target=_run, args=(loop, stop), name=loop.name, daemon=True) for loop in loops]
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    for thread in threads:
+        thread.join(STOP_SECONDS / len(threads))
+
+
+def _run(loop: Loop, stop: threading.Event) -> None:
+    pause = loop.seconds
+    while not stop.wait(pause):
+        close_old_connections()
+        try:
+            loop.tick()
+            pause = loop.seconds
+        except Exception:
+            # Nothing that one tick does may end the watcher; what keeps failing is tried less often.
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            logger.exception("loop %s; again in %.0f s", loop.name, pause)
+    connections.close_all()
