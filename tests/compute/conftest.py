@@ -8,21 +8,27 @@ from pytest_django import Settings
 
 from modelwright.celery import app
 from modelwright.compute.backends.base import Phase
+from modelwright.compute.backends.factory import LocalBackend
 from modelwright.compute.backends.process import ProcessBackend
 from modelwright.compute.layout import local_backend
 from modelwright.compute.models import Host
 
+from .kinds import Kind, make_kind
 from .support import make_host
 
 
-@pytest.fixture(params=["process-cgroups", "process-watched"])
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ProcessBackend]:
+@pytest.fixture(params=["process-cgroups", "process-watched", "docker", "keeper"])
+def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kind]:
     """Each kind of backend in turn; what a failed test leaves running is stopped."""
-    made = ProcessBackend(tmp_path / "workloads", use_cgroups=request.param == "process-cgroups")
+    made = make_kind(request.param, tmp_path)
     yield made
-    for status in made.list():
-        if status.phase is not Phase.ENDED:
-            made.stop(status.key)
+    made.close()
+
+
+@pytest.fixture
+def backend(kind: Kind) -> LocalBackend:
+    """A backend of the kind, on a root of the test's own."""
+    return kind.again()
 
 
 @pytest.fixture

@@ -21,25 +21,25 @@ from modelwright.compute.backends.base import (
     WorkloadKey,
     WorkloadSpec,
 )
-from modelwright.compute.backends.process import ProcessBackend
-from modelwright.compute.backends.shim import processes
+from modelwright.compute.backends.factory import LocalBackend
 from modelwright.compute.backends.shim.record import is_locked
 from modelwright.compute.backends.shutdown import stop_all
 
 from .backends_support import is_alive, new_key, script, wait_for_end, wait_until
+from .kinds import Kind, left_over
 
 
-def log_of(backend: ProcessBackend, key: WorkloadKey) -> str:
+def log_of(backend: LocalBackend, key: WorkloadKey) -> str:
     path = backend.log_path(key)
     return path.read_text() if path.exists() else ""
 
 
-def wait_for_log(backend: ProcessBackend, key: WorkloadKey, text: str) -> str:
+def wait_for_log(backend: LocalBackend, key: WorkloadKey, text: str) -> str:
     wait_until(lambda: text in log_of(backend, key), what=f"{text!r} in the log")
     return log_of(backend, key)
 
 
-def test_exit_code_zero_is_success(backend: ProcessBackend) -> None:
+def test_exit_code_zero_is_success(backend: LocalBackend) -> None:
     spec = script("print('hello')")
     backend.start(spec)
     status = wait_for_end(backend, spec.key)
@@ -52,7 +52,7 @@ def test_exit_code_zero_is_success(backend: ProcessBackend) -> None:
     assert status.peak_memory_bytes > 1_000_000
 
 
-def test_another_exit_code_is_failure_and_kept(backend: ProcessBackend) -> None:
+def test_another_exit_code_is_failure_and_kept(backend: LocalBackend) -> None:
     spec = script("raise SystemExit(7)")
     backend.start(spec)
     status = wait_for_end(backend, spec.key)
@@ -60,7 +60,7 @@ def test_another_exit_code_is_failure_and_kept(backend: ProcessBackend) -> None:
     assert "exit code 7" in status.message
 
 
-def test_an_exception_is_failure_and_its_traceback_is_in_the_log(backend: ProcessBackend) -> None:
+def test_an_exception_is_failure_and_its_traceback_is_in_the_log(backend: LocalBackend) -> None:
     spec = script("raise ValueError('no such column')")
     backend.start(spec)
     status = wait_for_end(backend, spec.key)
@@ -68,17 +68,17 @@ def test_an_exception_is_failure_and_its_traceback_is_in_the_log(backend: Proces
     assert "ValueError: no such column" in log_of(backend, spec.key)
 
 
-def test_kill_9_from_outside_is_failure_and_names_the_signal(backend: ProcessBackend) -> None:
+def test_kill_9_from_outside_is_failure_and_names_the_signal(kind: Kind, backend: LocalBackend) -> None:
     spec = script("import os, time; print(os.getpid()); time.sleep(600)")
     backend.start(spec)
     pid = int(wait_for_log(backend, spec.key, "\n"))
-    os.kill(pid, signal.SIGKILL)
+    os.kill(kind.host_pid(spec.key, pid), signal.SIGKILL)
     status = wait_for_end(backend, spec.key)
     assert (status.cause, status.exit_code, status.signal) == (Cause.FAILED, None, signal.SIGKILL)
     assert "SIGKILL" in status.message
 
 
-def test_a_missing_program_is_failure_and_is_named(backend: ProcessBackend) -> None:
+def test_a_missing_program_is_failure_and_is_named(backend: LocalBackend) -> None:
     spec = WorkloadSpec(new_key(), ["/nowhere/python", "train.py"])
     backend.start(spec)
     status = wait_for_end(backend, spec.key)
@@ -87,7 +87,7 @@ def test_a_missing_program_is_failure_and_is_named(backend: ProcessBackend) -> N
     assert "No such file" in log_of(backend, spec.key)
 
 
-def test_filling_memory_is_out_of_memory(backend: ProcessBackend) -> None:
+def test_filling_memory_is_out_of_memory(backend: LocalBackend) -> None:
     text = "import time\nkept = []\nwhile True:\n    kept.append(b'x' * 4_000_000)\n    time.sleep(0.005)"
     spec = script(text, limits=Limits(memory_bytes=96 * 1024 * 1024, timeout_seconds=120))
     backend.start(spec)
@@ -96,7 +96,7 @@ def test_filling_memory_is_out_of_memory(backend: ProcessBackend) -> None:
     assert "0.09 GiB" in status.message
 
 
-def test_memory_of_all_children_together_counts(backend: ProcessBackend) -> None:
+def test_memory_of_all_children_together_counts(backend: LocalBackend) -> None:
     text = (
         "import os, time\n"
         "for _ in range(4):\n"
@@ -110,7 +110,7 @@ def test_memory_of_all_children_together_counts(backend: ProcessBackend) -> None
     assert wait_for_end(backend, spec.key).cause is Cause.OUT_OF_MEMORY
 
 
-def test_memory_below_the_limit_is_left_alone(backend: ProcessBackend) -> None:
+def test_memory_below_the_limit_is_left_alone(backend: LocalBackend) -> None:
     text = "import time; kept = b'x' * 50_000_000; time.sleep(0.5)"
     spec = script(text, limits=Limits(memory_bytes=160 * 1024 * 1024))
     backend.start(spec)
@@ -120,7 +120,7 @@ def test_memory_below_the_limit_is_left_alone(backend: ProcessBackend) -> None:
     assert 50_000_000 < status.peak_memory_bytes < 160 * 1024 * 1024
 
 
-def test_an_endless_script_is_timed_out(backend: ProcessBackend) -> None:
+def test_an_endless_script_is_timed_out(backend: LocalBackend) -> None:
     spec = script("while True: pass", limits=Limits(timeout_seconds=1, grace_seconds=1))
     backend.start(spec)
     status = wait_for_end(backend, spec.key)
@@ -128,15 +128,15 @@ def test_an_endless_script_is_timed_out(backend: ProcessBackend) -> None:
     assert "1 seconds" in status.message
 
 
-def test_a_script_that_ignores_the_polite_signal_is_timed_out_all_the_same(backend: ProcessBackend) -> None:
+def test_a_script_that_ignores_the_polite_signal_is_timed_out_all_the_same(backend: LocalBackend) -> None:
     text = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: time.sleep(1)"
-    spec = script(text, limits=Limits(timeout_seconds=0.5, grace_seconds=0.5))
+    spec = script(text, limits=Limits(timeout_seconds=2, grace_seconds=0.5))
     backend.start(spec)
     status = wait_for_end(backend, spec.key)
     assert (status.cause, status.signal) == (Cause.TIMED_OUT, signal.SIGKILL)
 
 
-def test_stop_gives_the_script_time_to_clean_up_and_the_cause_is_cancelled(backend: ProcessBackend) -> None:
+def test_stop_gives_the_script_time_to_clean_up_and_the_cause_is_cancelled(backend: LocalBackend) -> None:
     text = (
         "import signal, sys, time\n"
         "signal.signal(signal.SIGTERM, lambda *_: (print('cleaned up'), sys.exit(0)))\n"
@@ -153,16 +153,16 @@ def test_stop_gives_the_script_time_to_clean_up_and_the_cause_is_cancelled(backe
     assert "cleaned up" in log_of(backend, spec.key)
 
 
-def test_stop_before_start_keeps_the_workload_from_starting(backend: ProcessBackend, tmp_path: Path) -> None:
-    witness = tmp_path / "ran"
-    spec = script("import sys; open(sys.argv[1], 'w')", str(witness))
+def test_stop_before_start_keeps_the_workload_from_starting(backend: LocalBackend) -> None:
+    spec = script("open('ran', 'w')")
+    witness = backend.work_folder(spec.key) / "ran"
     backend.stop(spec.key)
     status = backend.start(spec)
     assert (status.phase, status.cause) == (Phase.ENDED, Cause.CANCELLED)
     assert not witness.exists()
 
 
-def test_stop_after_the_end_changes_nothing(backend: ProcessBackend) -> None:
+def test_stop_after_the_end_changes_nothing(backend: LocalBackend) -> None:
     spec = script("pass")
     backend.start(spec)
     before = wait_for_end(backend, spec.key)
@@ -171,7 +171,7 @@ def test_stop_after_the_end_changes_nothing(backend: ProcessBackend) -> None:
 
 
 @pytest.mark.parametrize("way", ["forked", "daemonised"])
-def test_no_descendant_outlives_the_workload(backend: ProcessBackend, way: str) -> None:
+def test_no_descendant_outlives_the_workload(backend: LocalBackend, way: str) -> None:
     detach = "os.setsid()\n    if os.fork(): os._exit(0)" if way == "daemonised" else "pass"
     text = (
         "import os, signal, time\n"
@@ -185,12 +185,13 @@ def test_no_descendant_outlives_the_workload(backend: ProcessBackend, way: str) 
     spec = script(text)
     backend.start(spec)
     assert wait_for_end(backend, spec.key).cause is Cause.SUCCEEDED
-    assert not is_alive(int(log_of(backend, spec.key)))
+    assert log_of(backend, spec.key).strip().isdigit()
+    assert left_over(spec.key) == []
 
 
-def test_a_second_start_adopts_and_runs_nothing_twice(backend: ProcessBackend, tmp_path: Path) -> None:
-    witness = tmp_path / "starts"
-    spec = script("import sys, time; open(sys.argv[1], 'a').write('x'); time.sleep(0.5)", str(witness))
+def test_a_second_start_adopts_and_runs_nothing_twice(backend: LocalBackend) -> None:
+    spec = script("import time; open('starts', 'a').write('x'); time.sleep(0.5)")
+    witness = backend.work_folder(spec.key) / "starts"
     for _ in range(3):
         backend.start(spec)
     wait_for_end(backend, spec.key)
@@ -200,64 +201,57 @@ def test_a_second_start_adopts_and_runs_nothing_twice(backend: ProcessBackend, t
 
 
 STARTER = """
-import json, os, signal, sys
-from pathlib import Path
+import json, signal, sys
 from modelwright.compute.backends.base import WorkloadKey, WorkloadSpec
-from modelwright.compute.backends.process import ProcessBackend
-from modelwright.compute.backends.shim import processes
-from modelwright.compute.backends.shutdown import stop_all
-root, cgroups, workload_id, command = json.loads(sys.argv[1])
-backend = ProcessBackend(Path(root), use_cgroups=cgroups)
-backend.start(WorkloadSpec(WorkloadKey(workload_id, 1), command))
+from tests.compute.kinds import build
+parameters, workload_id, command = json.loads(sys.argv[1])
+build(parameters).start(WorkloadSpec(WorkloadKey(workload_id, 1), command))
 print("started", flush=True)
 signal.pause()
 """
 
 
-def test_the_workload_outlives_a_killed_starter_and_another_adopts_it(backend: ProcessBackend, tmp_path: Path) -> None:
-    witness = tmp_path / "go"
-    text = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.05)\nraise SystemExit(3)"
-    spec = script(text, str(witness))
-    order = json.dumps([str(backend.root), backend.use_cgroups, spec.key.workload_id, list(spec.command)])
+def test_the_workload_outlives_a_killed_starter_and_another_adopts_it(kind: Kind) -> None:
+    spec = script("import os, time\nwhile not os.path.exists('go'): time.sleep(0.05)\nraise SystemExit(3)")
+    order = json.dumps([kind.parameters, spec.key.workload_id, list(spec.command)])
     with subprocess.Popen([sys.executable, "-c", STARTER, order], stdout=subprocess.PIPE, text=True) as starter:
         assert starter.stdout is not None
         assert starter.stdout.readline() == "started\n"
         os.killpg(os.getpgid(starter.pid), 0)
         starter.kill()
-    other = ProcessBackend(backend.root)
+    other = kind.again()
     wait_until(lambda: [status.phase for status in other.list()] == [Phase.RUNNING], what="the adopted workload")
     other.start(spec)
-    witness.touch()
+    (other.work_folder(spec.key) / "go").touch()
     status = wait_for_end(other, spec.key)
     assert (status.cause, status.exit_code) == (Cause.FAILED, 3)
 
 
-def test_a_supervisor_killed_without_a_record_is_lost_and_its_processes_are_cleared(backend: ProcessBackend) -> None:
+def test_a_supervisor_killed_without_a_record_is_lost_and_its_processes_are_cleared(
+    kind: Kind, backend: LocalBackend
+) -> None:
     text = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    print(os.getpid())\ntime.sleep(600)"
     spec = script(text)
     backend.start(spec)
-    descendant = int(wait_for_log(backend, spec.key, "\n"))
-    shim = json.loads((backend.folder(spec.key) / "status.json").read_text())["shim_pid"]
-    os.kill(shim, signal.SIGKILL)
+    descendant = kind.host_pid(spec.key, int(wait_for_log(backend, spec.key, "\n")))
+    os.kill(kind.supervisor_pid(spec.key), signal.SIGKILL)
     status = wait_for_end(backend, spec.key)
     assert status.cause is Cause.LOST
     backend.stop(spec.key)
     wait_until(lambda: not is_alive(descendant), what="the end of the descendant")
 
 
-def test_a_lost_workload_is_not_started_again(backend: ProcessBackend) -> None:
+def test_a_lost_workload_is_not_started_again(kind: Kind, backend: LocalBackend) -> None:
     spec = script("import time; print('started'); time.sleep(600)")
     backend.start(spec)
     wait_for_log(backend, spec.key, "started")
-    os.kill(json.loads((backend.folder(spec.key) / "status.json").read_text())["shim_pid"], signal.SIGKILL)
+    os.kill(kind.supervisor_pid(spec.key), signal.SIGKILL)
     assert wait_for_end(backend, spec.key).cause is Cause.LOST
     assert backend.start(spec).cause is Cause.LOST
     assert log_of(backend, spec.key) == "started\n"
 
 
-def test_the_environment_is_exactly_what_the_spec_says(
-    backend: ProcessBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_environment_is_exactly_what_the_spec_says(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://secret")
     given = {"PATH": "/usr/bin:/bin", "GREETING": "grüße = 'a b'", "EMPTY": ""}
     spec = script("import json, os; print(json.dumps(dict(os.environ)))", environment=given)
@@ -268,7 +262,7 @@ def test_the_environment_is_exactly_what_the_spec_says(
     assert seen == {**given, "MODELWRIGHT_WORKLOAD": spec.key.name}
 
 
-def test_secrets_stand_neither_in_a_file_nor_on_a_command_line(backend: ProcessBackend) -> None:
+def test_secrets_stand_neither_in_a_file_nor_on_a_command_line(backend: LocalBackend) -> None:
     secret = "s3cret-value-of-a-token"
     spec = script("import time; print('ready'); time.sleep(600)", environment={"TOKEN": secret})
     backend.start(spec)
@@ -281,7 +275,7 @@ def test_secrets_stand_neither_in_a_file_nor_on_a_command_line(backend: ProcessB
     wait_for_end(backend, spec.key)
 
 
-def test_the_log_is_bounded_and_keeps_beginning_and_end(backend: ProcessBackend) -> None:
+def test_the_log_is_bounded_and_keeps_beginning_and_end(backend: LocalBackend) -> None:
     text = "print('first line')\nfor i in range(40_000): print(f'line {i:020d}')\nprint('last line')"
     spec = script(text, limits=Limits(log_bytes=100_000))
     backend.start(spec)
@@ -293,7 +287,7 @@ def test_the_log_is_bounded_and_keeps_beginning_and_end(backend: ProcessBackend)
     assert len(log) < 100_000 + 70_000
 
 
-def test_output_is_in_the_log_while_the_script_runs(backend: ProcessBackend) -> None:
+def test_output_is_in_the_log_while_the_script_runs(backend: LocalBackend) -> None:
     spec = script("import time; print('now', flush=True); time.sleep(600)")
     backend.start(spec)
     wait_for_log(backend, spec.key, "now")
@@ -304,7 +298,7 @@ def test_output_is_in_the_log_while_the_script_runs(backend: ProcessBackend) -> 
     wait_for_end(backend, spec.key)
 
 
-def test_the_commit_and_the_files_are_in_the_working_folder(backend: ProcessBackend, tmp_path: Path) -> None:
+def test_the_commit_and_the_files_are_in_the_working_folder(backend: LocalBackend, tmp_path: Path) -> None:
     commit = make_repository(tmp_path / "source")
     source = GitSource(str(tmp_path / "source" / ".git"), commit)
     text = "print(open('train.py').read(), open('extra/note.txt').read())"
@@ -314,20 +308,20 @@ def test_the_commit_and_the_files_are_in_the_working_folder(backend: ProcessBack
     assert log_of(backend, spec.key) == "x = 1 a note\n"
 
 
-def test_attributes_of_a_commit_leave_no_file_out(backend: ProcessBackend, tmp_path: Path) -> None:
+def test_attributes_of_a_commit_leave_no_file_out(backend: LocalBackend, tmp_path: Path) -> None:
     commit = make_repository(tmp_path / "source", attributes="train.py export-ignore\n")
     spec = script("print(open('train.py').read())", source=GitSource(str(tmp_path / "source" / ".git"), commit))
     backend.start(spec)
     assert wait_for_end(backend, spec.key).cause is Cause.SUCCEEDED
 
 
-def test_what_is_no_commit_is_refused(backend: ProcessBackend, tmp_path: Path) -> None:
+def test_what_is_no_commit_is_refused(backend: LocalBackend, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="not the id of a commit"):
         backend.start(script("pass", source=GitSource(str(tmp_path), "--exec=evil")))
 
 
 @pytest.mark.parametrize("text", ["", "[1]", '{"phase": "odd"}', '{"phase": "ended", "cause": ["x"]}', '{"phase": []}'])
-def test_a_record_that_makes_no_sense_reads_as_lost(backend: ProcessBackend, text: str) -> None:
+def test_a_record_that_makes_no_sense_reads_as_lost(backend: LocalBackend, text: str) -> None:
     spec = script("pass")
     backend.start(spec)
     wait_for_end(backend, spec.key)
@@ -336,19 +330,19 @@ def test_a_record_that_makes_no_sense_reads_as_lost(backend: ProcessBackend, tex
     assert [status.cause for status in backend.list()] in ([Cause.LOST], [])
 
 
-def test_an_unknown_commit_is_refused_with_its_name(backend: ProcessBackend, tmp_path: Path) -> None:
+def test_an_unknown_commit_is_refused_with_its_name(backend: LocalBackend, tmp_path: Path) -> None:
     make_repository(tmp_path / "source")
     source = GitSource(str(tmp_path / "source" / ".git"), "0" * 40)
     with pytest.raises(SourceError, match="000000000000"):
         backend.start(script("pass", source=source))
 
 
-def test_a_file_outside_the_working_folder_is_refused(backend: ProcessBackend, tmp_path: Path) -> None:
+def test_a_file_outside_the_working_folder_is_refused(backend: LocalBackend, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="outside"):
         backend.start(script("pass", files={"../../escaped": "x"}))
 
 
-def test_list_names_what_was_started_until_it_is_removed(backend: ProcessBackend) -> None:
+def test_list_names_what_was_started_until_it_is_removed(backend: LocalBackend) -> None:
     ended, running = script("pass"), script("import time; time.sleep(600)")
     backend.start(ended)
     backend.start(running)
@@ -366,18 +360,18 @@ def test_list_names_what_was_started_until_it_is_removed(backend: ProcessBackend
     wait_for_end(backend, running.key)
 
 
-def test_cpu_is_a_share_by_default_and_a_ceiling_on_request(backend: ProcessBackend) -> None:
+def test_cpu_is_a_share_by_default_and_a_ceiling_on_request(kind: Kind, backend: LocalBackend) -> None:
     text = "import time; a = time.monotonic()\nwhile time.process_time() < 0.4: pass\nprint(time.monotonic() - a)"
     hard = script(text, limits=Limits(cpu=0.3, cpu_hard=True))
     share = script(text, limits=Limits(cpu=0.3))
     for spec in (hard, share):
         backend.start(spec)
         assert wait_for_end(backend, spec.key).cause is Cause.SUCCEEDED
-    if backend.use_cgroups and os.access("/sys/fs/cgroup/cpu", os.W_OK):
+    if kind.bounds_processes and os.access("/sys/fs/cgroup/cpu", os.W_OK):
         assert float(log_of(backend, hard.key)) > 0.8
 
 
-def test_everything_on_a_host_is_stopped_at_once(backend: ProcessBackend) -> None:
+def test_everything_on_a_host_is_stopped_at_once(backend: LocalBackend) -> None:
     specs = [script("import time; time.sleep(600)") for _ in range(3)]
     for spec in specs:
         backend.start(spec)
@@ -388,12 +382,12 @@ def test_everything_on_a_host_is_stopped_at_once(backend: ProcessBackend) -> Non
         assert (status.cause, status.message) == (Cause.CANCELLED, "The platform was stopped.")
 
 
-def test_an_unknown_key_has_no_status(backend: ProcessBackend) -> None:
+def test_an_unknown_key_has_no_status(backend: LocalBackend) -> None:
     assert backend.status(new_key()) is None
 
 
 @pytest.mark.slow
-def test_a_fork_bomb_ends_with_the_workload(backend: ProcessBackend) -> None:
+def test_a_fork_bomb_ends_with_the_workload(kind: Kind, backend: LocalBackend) -> None:
     text = (
         "import os, time\n"
         "if os.fork() == 0:\n"
@@ -405,11 +399,11 @@ def test_a_fork_bomb_ends_with_the_workload(backend: ProcessBackend) -> None:
         "time.sleep(1)"
     )
     spec = script(text, limits=Limits(processes=200, memory_bytes=1024**3, timeout_seconds=3, grace_seconds=0.5))
-    if not backend.use_cgroups:
+    if not kind.bounds_processes:
         pytest.skip("without cgroups nothing bounds the number of processes")
     backend.start(spec)
     wait_for_end(backend, spec.key)
-    assert processes.marked(f"MODELWRIGHT_WORKLOAD={spec.key.name}") == []
+    assert left_over(spec.key) == []
 
 
 def make_repository(folder: Path, attributes: str = "") -> str:

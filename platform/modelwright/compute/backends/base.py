@@ -35,6 +35,14 @@ class SourceError(BackendError):
     """The workload's files could not be prepared: trying again gives the same result."""
 
 
+class ImageMissingError(BackendError):
+    """The host does not have the image: trying again gives the same result until somebody supplies it."""
+
+
+class UnavailableError(BackendError):
+    """Nothing on the host answers that could start or stop anything. Nothing was changed; later it may work."""
+
+
 @dataclass(frozen=True, order=True)
 class WorkloadKey:
     """Names one placement of one workload: a new fence is a new key."""
@@ -88,6 +96,10 @@ class WorkloadSpec:
     `environment` is the whole environment of the process: nothing is inherited from the control plane; a backend may
     add `MODELWRIGHT_WORKLOAD=<workload id>-<fence>`. `files` (relative path -> text) are written into the working
     folder after the checkout. `directory` is relative to the working folder.
+
+    `readable` names folders and files of the host that the workload reads at their own paths: its environment, the
+    runtime, inputs. `image` names the image that it runs in, empty for the host's own choice. Backends without
+    containers need neither. `kind` is only shown.
     """
 
     key: WorkloadKey
@@ -97,6 +109,9 @@ class WorkloadSpec:
     source: GitSource | None = None
     files: Mapping[str, str] = field(default_factory=dict, repr=False)
     directory: str = ""
+    readable: Sequence[str] = ()
+    image: str = ""
+    kind: str = "workload"
 
 
 @dataclass(frozen=True)

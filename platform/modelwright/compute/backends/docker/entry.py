@@ -1,0 +1,187 @@
+"""First process of the platform in a container (below the engine's init): takes the order, runs it, says how it ended.
+
+It is mounted into the container and runs there as `python3 -I -S entry.py`, on the image's own Python 3.8 or newer and
+with the standard library alone. The order comes through standard input, so that no secret stands in the container's
+description, on a disk or on a command line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from typing import Any, NoReturn
+
+ENDING = "/run/modelwright/ending.json"
+RELAY = "/run/modelwright/api.sock"
+ORDER_SECONDS = 60
+SAMPLE_SECONDS = 0.25
+UNDELIVERED = 125
+NOT_STARTED = 127
+
+
+def main() -> None:
+    try:
+        order = read_order(0)
+    except (OSError, ValueError) as error:
+        finish({"undelivered": f"{error}"}, UNDELIVERED)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    relay = listen(order.get("relay"))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, pass_on)
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        run(order, writing)
+    os.close(writing)
+    with open(reading, "rb") as stream:
+        problem = stream.read().decode(errors="replace")
+    memory = Memory()
+    threading.Thread(target=memory.watch, daemon=True).start()
+    if relay is not None:
+        threading.Thread(target=serve, args=(relay,), daemon=True).start()
+    _, status = os.waitpid(pid, 0)
+    memory.sample()
+    if problem:
+        print(problem, file=sys.stderr, flush=True)
+        finish({"problem": problem}, NOT_STARTED)
+    killer = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+    code = None if killer else os.WEXITSTATUS(status)
+    ending = {"exit_code": code, "signal": killer, "peak_memory_bytes": memory.peak()}
+    finish(ending, 128 + killer if killer else code or 0)
+
+
+def read_order(descriptor: int) -> dict[str, Any]:
+    """The order: a length of four bytes, then JSON."""
+    (length,) = struct.unpack(">I", read_exactly(descriptor, 4))
+    order: dict[str, Any] = json.loads(read_exactly(descriptor, length))
+    return order
+
+
+def read_exactly(descriptor: int, length: int) -> bytes:
+    """Raises ValueError when the sender has gone or says nothing."""
+    data = b""
+    while len(data) < length:
+        ready, _, _ = select.select([descriptor], [], [], ORDER_SECONDS)
+        piece = os.read(descriptor, length - len(data)) if ready else b""
+        if not piece:
+            raise ValueError("its order did not arrive")
+        data += piece
+    return data
+
+
+def pass_on(number: int, _frame: object) -> None:
+    """To all of the container's processes but its init and this one."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(-1, number)
+
+
+def run(order: dict[str, Any], writing: int) -> NoReturn:
+    """In the child: becomes the workload, or says into the pipe why not."""
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_DFL)
+        os.setsid()
+        limit_open_files(order.get("open_files"))
+        os.umask(0o077)
+        os.chdir(order["directory"])
+        os.execvpe(order["command"][0], order["command"], order["environment"])  # noqa: S606
+    except BaseException as error:
+        text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        os.write(writing, f"The command {order['command'][0]!r} could not be started: {text}.".encode())
+    finally:
+        os._exit(NOT_STARTED)
+
+
+def limit_open_files(limit: int | None) -> None:
+    """Here and not by the engine, which refuses more than it may give itself."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit is not None:
+        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+
+class Memory:
+    """The most memory that all processes of this container held together, without the files that the kernel caches."""
+
+    SOURCES = (("/sys/fs/cgroup/memory/memory.stat", "total_rss "), ("/sys/fs/cgroup/memory.stat", "anon "))
+
+    def __init__(self) -> None:
+        """Nothing was seen yet."""
+        self.highest = 0
+
+    def watch(self) -> None:
+        """Samples for ever."""
+        while True:
+            time.sleep(SAMPLE_SECONDS)
+            self.sample()
+
+    def sample(self) -> None:
+        """Looks once, at control groups of version 1 or 2."""
+        for path, name in self.SOURCES:
+            with contextlib.suppress(OSError, ValueError), open(path) as stream:
+                for line in stream:
+                    if line.startswith(name):
+                        self.highest = max(self.highest, int(line.split()[1]))
+
+    def peak(self) -> int:
+        """Bytes. Resource usage sees short peaks that fall between two samples, but only one process at a time."""
+        return max(self.highest, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+
+
+def listen(port: int | None) -> socket.socket | None:
+    """The listening socket of the way to the platform, before anybody looks for it."""
+    if port is None:
+        return None
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(64)
+    return listener
+
+
+def serve(listener: socket.socket) -> None:
+    """Joins each connection to the socket that leads out."""
+    while True:
+        near, _ = listener.accept()
+        far = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            far.connect(RELAY)
+        except OSError:
+            near.close()
+            continue
+        for pair in ((near, far), (far, near)):
+            threading.Thread(target=copy, args=pair, daemon=True).start()
+
+
+def copy(source: socket.socket, target: socket.socket) -> None:
+    """One direction, until its sender ends it."""
+    with contextlib.suppress(OSError):
+        while True:
+            data = source.recv(65536)
+            if not data:
+                break
+            target.sendall(data)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+def finish(ending: dict[str, Any], code: int) -> NoReturn:
+    """Writes how it ended, and ends."""
+    with contextlib.suppress(OSError), open(ENDING, "w") as stream:
+        json.dump(ending, stream)
+    sys.stdout.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

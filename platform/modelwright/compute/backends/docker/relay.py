@@ -1,0 +1,72 @@
+"""The host's end of the way to the platform's API: a Unix socket that is mounted into containers, to one TCP service.
+
+A container needs no network for it, so nothing else of the host or of any network is within its reach.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from pathlib import Path
+
+from modelwright.compute.backends.docker.config import Relay
+
+SOCKET = "api.sock"
+CHUNK = 65536
+
+
+class RelayServer:
+    """Serves `folder/api.sock` in a thread of its own."""
+
+    def __init__(self, folder: Path, target: Relay) -> None:
+        """Takes the socket over from a process that is gone. Anybody may connect: the service asks for a token."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+        self.path = folder / SOCKET
+        self._target = target
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+        self._thread.start()
+        self._ready.wait(10)
+
+    def close(self) -> None:
+        """Stops; connections end."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        temporary = self.path.with_name(f".{SOCKET}.{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        server = self._loop.run_until_complete(asyncio.start_unix_server(self._serve, str(temporary)))
+        temporary.chmod(0o666)
+        temporary.replace(self.path)
+        self._ready.set()
+        self._loop.run_forever()
+        server.close()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0.05))
+        self._loop.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far_reader, far_writer = await asyncio.open_connection(self._target.host, self._target.port)
+        except OSError:
+            writer.close()
+            return
+        await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+        for end in (writer, far_writer):
+            end.close()
+
+
+async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await source.read(CHUNK):
+            target.write(data)
+            await target.drain()
+    with contextlib.suppress(OSError):
+        if target.can_write_eof():
+            target.write_eof()

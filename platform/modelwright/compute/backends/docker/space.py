@@ -1,0 +1,56 @@
+"""Watches how much workloads write into their working folders, where the kernel bounds single files only."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from modelwright.compute.backends.base import WorkloadKey
+
+LEAST_SECONDS = 1.0
+# Looking may cost at most this share of the time.
+SHARE = 0.05
+
+
+class SpaceWatch:
+    """Looks at each folder again after a pause that grows with the time that looking takes."""
+
+    def __init__(self, limit: int) -> None:
+        """`limit` in bytes for one working folder."""
+        self._limit = limit
+        self._next: dict[WorkloadKey, float] = {}
+
+    def forget_all_but(self, keys: set[WorkloadKey]) -> None:
+        """Those that have ended are looked at no more."""
+        self._next = {key: moment for key, moment in self._next.items() if key in keys}
+
+    def problem(self, key: WorkloadKey, folder: Path) -> str | None:
+        """What is wrong with the folder's size, None when nothing is or it is not yet time to look."""
+        began = time.monotonic()
+        if began < self._next.get(key, 0.0):
+            return None
+        used = used_bytes(folder)
+        now = time.monotonic()
+        self._next[key] = now + max(LEAST_SECONDS, (now - began) / SHARE)
+        if used <= self._limit:
+            return None
+        return (
+            f"It wrote {used / 2**30:.2f} GiB into its working folder; this host allows {self._limit / 2**30:.2f} GiB."
+        )
+
+
+def used_bytes(folder: Path) -> int:
+    """Bytes on disk of everything below the folder; links are not followed."""
+    total, waiting = 0, [str(folder)]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    status = entry.stat(follow_symlinks=False)
+                    total += status.st_blocks * 512
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+        except OSError:
+            continue
+    return total

@@ -1,0 +1,74 @@
+"""Command line of the keeper."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import threading
+from pathlib import Path
+
+from modelwright.compute.backends.docker import DockerBackend, DockerConfig, Relay
+from modelwright.compute.backends.docker.config import default_user
+from modelwright.compute.backends.keeper.server import Keeper
+from modelwright.compute.images.builder import ImageBuilder
+
+
+def arguments() -> argparse.Namespace:
+    """What an administrator allows the containers of this host."""
+    defaults = DockerConfig(root=Path("/"), instance="none")
+    parser = argparse.ArgumentParser(prog="python -m modelwright.compute.backends.keeper", description=__doc__)
+    parser.add_argument("--socket", type=Path, required=True, help="Unix socket to answer on")
+    parser.add_argument("--root", type=Path, required=True, help="folder of the workloads' folders")
+    parser.add_argument("--instance", required=True, help="name of this installation: part of every container's name")
+    parser.add_argument("--engine", default="", help="the engine's address; DOCKER_HOST, else the usual socket")
+    parser.add_argument("--image", default=defaults.image, help="what workloads run in that name no image")
+    parser.add_argument("--allow-image", action="append", default=[], help="pattern of ready images; may be repeated")
+    parser.add_argument("--readable", action="append", default=[], type=Path, help="workloads may read below it")
+    parser.add_argument("--sources", action="append", default=[], type=Path, help="where repositories lie")
+    parser.add_argument("--network", default="none", help="`none`, or a network made by `docker.network`")
+    parser.add_argument("--runtime", default="", help="the engine's runtime, for example runsc")
+    parser.add_argument("--user", default=default_user(), help="USER:GROUP in containers, as numbers")
+    parser.add_argument("--relay", default="", help="HOST:PORT that containers reach at 127.0.0.1:PORT")
+    parser.add_argument("--work-bytes", type=int, default=defaults.work_bytes, help="largest working folder")
+    parser.add_argument("--tmp-bytes", type=int, default=defaults.tmp_bytes, help="size of /tmp")
+    parser.add_argument("--shm-bytes", type=int, default=defaults.shm_bytes, help="size of /dev/shm")
+    parser.add_argument("--patience", type=float, default=defaults.patience_seconds, help="seconds without an engine")
+    parser.add_argument("--allow-user", action="append", default=[], type=int, help="user that may ask besides its own")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Serves until SIGTERM or SIGINT. Containers go on without it."""
+    given = arguments()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    host, _, port = given.relay.rpartition(":")
+    config = DockerConfig(
+        root=given.root.absolute(),
+        instance=given.instance,
+        engine=given.engine,
+        image=given.image,
+        images=given.allow_image,
+        readable=given.readable,
+        sources=given.sources,
+        network=given.network,
+        runtime=given.runtime,
+        user=given.user,
+        relay=Relay(host, int(port)) if given.relay else None,
+        work_bytes=given.work_bytes,
+        tmp_bytes=given.tmp_bytes,
+        shm_bytes=given.shm_bytes,
+        patience_seconds=given.patience,
+    )
+    backend = DockerBackend(config)
+    builder = ImageBuilder(config.root.parent / "images", instance=config.instance, engine=config.engine)
+    keeper = Keeper(given.socket, backend, builder, given.allow_user)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: threading.Thread(target=keeper.close).start())
+    logging.getLogger(__name__).info("keeping the containers of %s", config.instance)
+    keeper.serve()
+    backend.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""What an image is built from, and how far that is."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from modelwright.compute.backends.base import BackendError
+
+# Raise it when the recipe changes: images of the old one are not used any more.
+RECIPE = "1"
+NAME = "modelwright-environment"
+LARGEST_LOCK = 4 * 1024 * 1024
+_PYTHON = re.compile(r"3\.\d{1,2}")
+_PATH = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
+_ATTEMPT = re.compile(r"[A-Za-z0-9-]{0,64}")
+
+
+class BuildPhase(StrEnum):
+    """How far an image is."""
+
+    BUILDING = "building"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class BuildOrder:
+    """A lock with hashes, the Python that it was made for, and the path of the environment in the image.
+
+    With the path of the environment's folder on the hosts, one command line fits containers and host processes. It
+    must not lie below /tmp, which is empty in every container. A failure belongs to its `attempt`, any text of the
+    caller's: under another one it is tried anew.
+    """
+
+    lock: str
+    python: str
+    path: str
+    attempt: str = ""
+
+    def __post_init__(self) -> None:
+        if not _PYTHON.fullmatch(self.python):
+            raise BackendError(f"{self.python!r} is not a version of Python like 3.11.")
+        if not _PATH.fullmatch(self.path) or self.path.startswith("/tmp/"):  # noqa: S108 - refused
+            raise BackendError(f"{self.path!r} cannot be the path of an environment in an image.")
+        if len(self.lock) > LARGEST_LOCK:
+            raise BackendError("The lock is larger than 4 MiB.")
+        if not _ATTEMPT.fullmatch(self.attempt):
+            raise BackendError(f"{self.attempt!r} cannot name an attempt: use letters, digits and '-'.")
+
+    def image(self, base: str) -> str:
+        """The image's name: equal for equal content on an equal base (the engine's id of it)."""
+        text = "\n".join([RECIPE, base, self.python, self.path, self.lock])
+        return f"{NAME}:{hashlib.sha256(text.encode()).hexdigest()[:40]}"
+
+    def to_json(self) -> dict[str, str]:
+        """The inverse of `from_json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, object]) -> BuildOrder:
+        """Raises BackendError for what is no order."""
+        if not all(isinstance(value, str) for value in values.values()):
+            raise BackendError("An order to build an image consists of texts.")
+        return cls(**{name: str(value) for name, value in values.items()})
+
+
+@dataclass(frozen=True)
+class BuildState:
+    """How far an image is. `log` is the path of the build's log on the host; `seconds` the time that it took.
+
+    `reused` says that nothing had to be built. `error` and `remedy` are for the author of the requirements.
+    """
+
+    image: str
+    phase: BuildPhase
+    log: str = ""
+    error: str = ""
+    remedy: str = ""
+    seconds: float = 0.0
+    reused: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The inverse of `from_json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> BuildState:
+        """A state, from somebody who is trusted to send whole ones."""
+        return cls(**{**values, "phase": BuildPhase(values["phase"])})
