@@ -82,11 +82,12 @@ def files_of(version: ModelVersion) -> Manifest:
     return load(blob_store(), version.manifest_digest) if version.manifest_digest else Manifest(())
 
 
-def lineage_of(viewer: User, version: ModelVersion) -> lineage.Graph | None:
+def lineage_of(viewer: User, version: ModelVersion, *, ancestors_only: bool = False) -> lineage.Graph | None:
     """What the version came from and what came from it, as far as the person may see; None when nothing is recorded."""
     node = names.model_version(version.model.project_id, version.pk, str(version), version.manifest_digest)
     found = lineage.find(node.kind, node.namespace, node.name, node.version_digest, project_id=node.project_id)
     if found is None:
         return None
     visible = set(visible_projects(viewer).order_by().values_list("pk", flat=True))
-    return lineage.around(found.pk, visible_projects=visible)
+    walk = lineage.ancestors if ancestors_only else lineage.around
+    return walk(found.pk, visible_projects=visible)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
+from jobs.models import Run
 from lineage import names
 from lineage.kinds import EdgeKind, Origin
 from lineage.services import EdgeSpec, NodeSpec
@@ -153,9 +154,11 @@ def _record_lineage(version: ModelVersion, source: Source) -> None:
 
 def _run_node(version: ModelVersion, source: Source) -> NodeSpec | None:
     project_id = version.model.project_id
-    title = source.run_name or source.mlflow_run_id
     if source.run_id is not None:
-        return names.run(project_id, source.run_id, title)
+        run = Run.objects.filter(pk=source.run_id, project=project_id).first()
+        if run is not None:
+            return names.run(project_id, run.pk, str(run))
+    title = source.run_name or source.mlflow_run_id
     return names.tracked_run(project_id, source.mlflow_run_id, title) if source.mlflow_run_id else None
 
 

@@ -1,0 +1,1 @@
+"""Predictions on record: shipped from the gateways' spools, never written anywhere else."""

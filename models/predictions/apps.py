@@ -1,0 +1,10 @@
+"""App configuration."""
+
+from django.apps import AppConfig
+
+
+class PredictionsConfig(AppConfig):
+    """Predictions."""
+
+    name = "models.predictions"
+    label = "predictions"

@@ -1,0 +1,175 @@
+"""Every acknowledged prediction reaches the table once, whatever is killed or stopped on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from lineage.models import Edge
+from models.gateway.spool import encode_record, segment_path
+from models.gateway.spool_writer import SpoolWriter
+from models.predictions import shipping
+from models.predictions.models import Prediction, SpoolPosition
+from modelwright.local.layout import REPOSITORY
+from tests.jobs.servers import test_database_url as database_url
+from tests.models_support import wait_for
+
+Record = dict[str, Any]
+MakeRecord = Callable[..., Record]
+
+
+def write(spool: Path, records: list[Record], sequence: int = 1) -> Path:
+    path = segment_path(spool, "g", sequence)
+    with path.open("ab") as file:
+        file.write(b"".join(encode_record(record) for record in records))
+    return path
+
+
+def ship_all(spool: Path) -> None:
+    while shipping.ship_once(spool):
+        pass
+
+
+@pytest.mark.django_db
+def test_records_become_rows_with_names_and_the_segment_goes(spool: Path, make_record: MakeRecord) -> None:
+    records = [make_record(outputs=[f"one:{i}"], probabilities=[[0.1, 0.9]]) for i in range(5)]
+    path = write(spool, records)
+    ship_all(spool)
+    rows = list(Prediction.objects.order_by("id"))
+    assert [row.id.hex for row in rows] == [record["id"] for record in records]
+    first = rows[0]
+    assert (first.endpoint_name, first.model_name, first.version_number) == ("acme/wine", "wine", 3)
+    assert (first.deployment_number, first.key_name) == (1, "The endpoint's page")
+    assert (first.inputs, first.outputs, first.probabilities) == ([{"alcohol": 13.2}], ["one:0"], [[0.1, 0.9]])
+    assert abs(first.at.timestamp() - records[0]["at"]) < 0.001
+    assert not path.exists()
+    assert not SpoolPosition.objects.exists()
+
+
+@pytest.mark.django_db
+def test_shipping_again_doubles_nothing(spool: Path, make_record: MakeRecord) -> None:
+    records = [make_record() for _ in range(10)]
+    path = write(spool, records)
+    content = path.read_bytes()
+    ship_all(spool)
+    path.write_bytes(content)
+    ship_all(spool)
+    assert Prediction.objects.count() == 10
+
+
+@pytest.mark.django_db
+def test_a_segment_in_use_is_read_on_and_stays(spool: Path, make_record: MakeRecord) -> None:
+    writer = SpoolWriter(spool, "g")
+    writer.append(encode_record(make_record()))
+    ship_all(spool)
+    assert Prediction.objects.count() == 1
+    writer.append(encode_record(make_record()))
+    ship_all(spool)
+    assert Prediction.objects.count() == 2
+    assert len(list(spool.iterdir())) == 1
+    writer.close()
+    ship_all(spool)
+    assert not list(spool.iterdir())
+
+
+@pytest.mark.django_db
+def test_a_torn_end_is_left_alone_until_the_gateway_is_gone(spool: Path, make_record: MakeRecord) -> None:
+    path = write(spool, [make_record()])
+    with path.open("ab") as file:
+        file.write(encode_record(make_record())[:20])
+    ship_all(spool)
+    assert Prediction.objects.count() == 1
+    assert not path.exists()
+
+
+@pytest.mark.django_db
+def test_another_segment_under_the_same_name_is_read_from_its_beginning(spool: Path, make_record: MakeRecord) -> None:
+    write(spool, [make_record()])
+    SpoolPosition.objects.create(segment="g-0000000001.spool", head="00" * 8, offset=10)
+    ship_all(spool)
+    assert Prediction.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_values_that_postgresql_does_not_know_are_stored_all_the_same(spool: Path, make_record: MakeRecord) -> None:
+    odd = [
+        make_record(inputs=[{"text": "nul \0 here", "back": "\\u0000"}]),
+        make_record(inputs=[{"text": "emoji 🍷 and \u2028"}]),
+        make_record(inputs=[{"large": 1.7e308, "small": 5e-324}]),
+        make_record(outputs=[{"nested": [None, {"a": "\0"}]}]),
+        make_record(key_id=""),
+    ]
+    write(spool, [make_record(), *odd, make_record()])
+    ship_all(spool)
+    assert Prediction.objects.count() == 7
+    assert Prediction.objects.get(pk=odd[0]["id"]).inputs == [{"text": "nul \ufffd here", "back": "\\u0000"}]
+
+
+@pytest.mark.django_db
+def test_all_predictions_of_a_deployment_are_one_node(spool: Path, make_record: MakeRecord) -> None:
+    write(spool, [make_record() for _ in range(20)])
+    ship_all(spool)
+    write(spool, [make_record() for _ in range(20)], sequence=2)
+    ship_all(spool)
+    edge = Edge.objects.get(dst__kind="predictions")
+    assert edge.src.kind == "deployment"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lost_connection_is_survived(spool: Path, make_record: MakeRecord) -> None:
+    stop = threading.Event()
+    shipper = threading.Thread(target=shipping.run, args=(spool, stop))
+    shipper.start()
+    try:
+        expected = 0
+        for sequence in range(1, 6):
+            write(spool, [make_record() for _ in range(50)], sequence)
+            expected += 50
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            wait_for(lambda: Prediction.objects.count() == expected, seconds=60)  # noqa: B023
+    finally:
+        stop.set()
+        shipper.join()
+    assert Prediction.objects.count() == 250
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_killed_shipper_loses_and_doubles_nothing(tmp_path: Path, make_record: MakeRecord) -> None:
+    data = tmp_path / "data"
+    spool = data / "gateway" / "spool"
+    spool.mkdir(parents=True)
+    environment = {**os.environ, "DATABASE_URL": database_url(), "MODELWRIGHT_DATA_DIR": str(data)}
+    command = [sys.executable, "manage.py", "ship"]
+    ids: list[str] = []
+    for sequence in range(1, 5):
+        shipper = subprocess.Popen(command, cwd=REPOSITORY, env=environment)
+        try:
+            seen = Prediction.objects.count()
+            for part in range(8):
+                records = [make_record() for _ in range(1500)]
+                ids += [record["id"] for record in records]
+                write(spool, records, sequence * 100 + part)
+            wait_for(lambda: Prediction.objects.count() > seen, pause=0.001)  # noqa: B023
+            if sequence < 4:
+                shipper.send_signal(signal.SIGKILL)
+            else:
+                wait_for(lambda: not list(spool.iterdir()))
+                shipper.send_signal(signal.SIGTERM)
+        finally:
+            code = shipper.wait(60)
+    assert code == 0
+    assert sorted(ids) == [row.hex for row in Prediction.objects.order_by("id").values_list("id", flat=True)]
