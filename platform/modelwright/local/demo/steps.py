@@ -66,7 +66,7 @@ class Demonstration:
         with self.step("Predictions"):
             self.predict(url, key, records)
         with self.step("Second version: gradient boosting"):
-            self.run_job(project, "train", arguments=["--model", "gradient-boosting"])
+            self.run_job(project, "train", parameters={"model": "gradient-boosting"})
             second = self.version(project, 2)
         with self.step("Switch to version 2 while requests go on"), self.traffic(url, key, records):
             self.deploy(endpoint, second)
@@ -137,8 +137,11 @@ class Demonstration:
             return run["state"] in ENDED
 
         wait_for(ended, RUN_SECONDS, f"The end of the run of {name}")
+        if run["environment_note"]:
+            self.note(f"  environment: {run['environment_note']}")
         if run["state"] != "succeeded":
-            raise DemonstrationFailed(f"The run of {name} {run['state']}. Its page is {self.page('runs', run)}")
+            cause = run["cause"] or {"message": run["state"], "remedy": "", "tail": ""}
+            raise DemonstrationFailed(f"run {run['number']}: {cause['message']} {cause['remedy']}\n{cause['tail']}")
         return run
 
     def version(self, project: dict[str, Any], number: int) -> dict[str, Any]:
