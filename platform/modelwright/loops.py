@@ -5,6 +5,7 @@ from __future__ import annotations
 from jobs import collector, scheduler
 from models.endpoints import reconciler
 from models.registry import importer, inspection
+from modelwright.accounts import idempotency
 from modelwright.audit import sealing
 from modelwright.celery import app
 from modelwright.compute import watcher
@@ -17,8 +18,10 @@ LOOPS = (
     Loop("workloads", watcher.tick, 1.0),
     Loop("ended-runs", collector.collect_ended, 0.5),
     Loop("schedules", scheduler.tick, 5.0),
-    Loop("registrations", importer.tick, 1.0),
-    Loop("inspections", inspection.collect, 1.0),
-    Loop("deployments", reconciler.tick, 1.0),
+    Loop("registrations", importer.tick, 0.5),
+    Loop("inspections", inspection.collect, 0.5),
+    # A rollback is as quick as this: its replicas are warm, and what is left is a new route table.
+    Loop("deployments", reconciler.tick, 0.25),
     Loop("audit-seal", sealing.seal, 2.0),
+    Loop("kept-answers", idempotency.forget_old_answers, 3600.0),
 )

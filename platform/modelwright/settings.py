@@ -78,7 +78,6 @@ INSTALLED_APPS = [
     "django_htmx",
     "rest_framework",
     "drf_spectacular",
-    "modelwright",
     "modelwright.core",
     "modelwright.audit",
     "modelwright.accounts",

@@ -6,9 +6,11 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, cast
 
 from django.db import transaction
+from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,6 +21,7 @@ from modelwright.core.errors import Conflict, ValidationFailed
 
 Method = Callable[..., Response]
 MAX_KEY_LENGTH = 200
+KEPT_FOR = timedelta(days=1)
 
 
 def idempotent(method: Method) -> Method:
@@ -51,6 +54,11 @@ def idempotent(method: Method) -> Method:
             return response
 
     return wrapper
+
+
+def forget_old_answers() -> int:
+    """Delete answers kept for longer than a retry makes sense; return how many. No audit row: nobody can see them."""
+    return KeptAnswer.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()[0]
 
 
 def _digest(request: Request) -> str:

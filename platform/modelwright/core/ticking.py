@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.db import close_old_connections, connections
 
 logger = logging.getLogger(__name__)
-LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 5.0
 STOP_SECONDS = 8.0
 
 
@@ -34,14 +34,19 @@ def run_loops(loops: Sequence[Loop], stop: threading.Event) -> None:
 
 
 def _run(loop: Loop, stop: threading.Event) -> None:
-    pause = loop.seconds
+    pause, trouble = loop.seconds, ""
     while not stop.wait(pause):
         close_old_connections()
         try:
             loop.tick()
-            pause = loop.seconds
-        except Exception:
-            # Nothing that one tick does may end the watcher; what keeps failing is tried less often.
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-            logger.exception("loop %s; again in %.0f s", loop.name, pause)
+        except Exception as error:
+            # Nothing that one tick does may end the watcher; what keeps failing is tried less often and told once.
+            pause = min(max(pause, 0.25) * 2, max(LONGEST_PAUSE_SECONDS, loop.seconds))
+            if trouble != repr(error):
+                logger.exception("loop %s fails and is tried again", loop.name)
+            trouble = repr(error)
+            continue
+        if trouble:
+            logger.info("loop %s goes on", loop.name)
+        pause, trouble = loop.seconds, ""
     connections.close_all()
