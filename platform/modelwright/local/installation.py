@@ -111,18 +111,17 @@ class Installation:
         servers = self.servers()
         started = tuple(program.name for program in servers)
         mlflow = MlflowServer(environment["MLFLOW_DATABASE_URL"], self.layout.mlflow_artifacts, self.mlflow_socket)
-        programs = [
+        return [
             *servers,
             self._migrate(environment, started),
             *([] if self.layout.admin_created.exists() else [self._create_admin(environment)]),
             mlflow.program(environment, after=started),
             self._web(environment),
             self._worker(environment, started),
-            self._manage("watcher", "Watcher (runs, replicas, schedules)", ["watch"], environment),
+            self._manage("watcher", "Watcher (runs, replicas, schedules)", "watch", "watching", environment),
             self._gateway(environment),
-            self._manage("shipper", "Shipper (predictions on record)", ["ship"], environment),
+            self._manage("shipper", "Shipper (predictions on record)", "ship", "shipping", environment),
         ]
-        return [program for program in programs if available(program)]
 
     def _migrate(self, environment: Mapping[str, str], servers: tuple[str, ...]) -> Program:
         return Program(
@@ -183,14 +182,15 @@ class Installation:
             after=("migrate", *servers),
         )
 
-    def _manage(self, name: str, title: str, command: list[str], environment: Mapping[str, str]) -> Program:
+    def _manage(self, name: str, title: str, command: str, words: str, environment: Mapping[str, str]) -> Program:
+        log = self.layout.logs / f"{name}.log"
         return Program(
             name=name,
             title=title,
-            argv=[sys.executable, "manage.py", *command],
+            argv=[sys.executable, "manage.py", command],
             env=environment,
             cwd=REPOSITORY,
-            ready=lambda: True,
+            ready=partial(says, log, words.encode(), size(log)),
             after=("migrate",),
         )
 
@@ -249,11 +249,3 @@ def from_environment(layout: Layout, host: str = "127.0.0.1", web: int = 8000, g
         )
     redis = os.environ.get("REDIS_URL", "")
     return Installation(layout, host, web, gateway, database, redis, mlflow if database else "")
-
-
-def available(program: Program) -> bool:
-    """Whether this checkout has it yet."""
-    command = {"watcher": "watch", "shipper": "ship"}.get(program.name)
-    if program.name == "gateway":
-        return (REPOSITORY / "models/gateway/__main__.py").exists()
-    return command is None or any(REPOSITORY.glob(f"[pm]*/**/management/commands/{command}.py"))

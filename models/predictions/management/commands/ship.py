@@ -21,4 +21,6 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        run(spool_folder(), stop)
+        folder = spool_folder()
+        self.stdout.write(f"shipping from {folder}")
+        run(folder, stop)
