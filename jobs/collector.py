@@ -7,6 +7,7 @@ import logging
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from jobs.dependencies import read_snapshot
 from jobs.lineage_edges import edges_of
 from jobs.models import Job, Run
 from jobs.observing import Observed, observe
@@ -23,7 +24,6 @@ from modelwright.compute.models import Workload
 from modelwright.compute.selectors import uncollected
 from modelwright.compute.services import mark_collected
 from modelwright.core.errors import PlatformError
-from projects import source
 
 logger = logging.getLogger(__name__)
 SYSTEM = Actor.system("jobs")
@@ -68,7 +68,7 @@ def kill_token(run: Run) -> None:
 
 def _observe(run: Run) -> Observed:
     work = work_folder(run.workload)
-    return observe(work, source.list_files(run.project, run.commit)) if work is not None else Observed()
+    return observe(work, read_snapshot(run.project, run.commit).files) if work is not None else Observed()
 
 
 @transaction.atomic

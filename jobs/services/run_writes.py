@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max
 
-from jobs.dependencies import read_dependencies
+from jobs.dependencies import Snapshot, read_snapshot
 from jobs.models import Job, Run
 from jobs.parameters import as_arguments, check_arguments, check_parameters
 from jobs.run_environment import plain_variables, secret_variables, slug
@@ -71,9 +71,9 @@ def start_run(project: Project, request: RunRequest, *, acting_user: Actor) -> R
     if job is not None and not job.is_active:
         raise Conflict(f"The job {job.name} is switched off.", remedy="Switch it on, then start it.")
     script = _script(job.script if job else request.script)
-    commit = source.check_commit(project, request.commit)
-    files = source.list_files(project, commit)
-    if script not in files:
+    commit = _commit(project, request.commit)
+    snapshot = read_snapshot(project, commit)
+    if script not in snapshot.files:
         raise NotFound(
             f"There is no file {script} in commit {commit[:10]}.",
             remedy="Commit the script, or correct its path.",
@@ -96,7 +96,7 @@ def start_run(project: Project, request: RunRequest, *, acting_user: Actor) -> R
         after_run=request.after_run,
         created_by=acting_user.user,
     )
-    run.workload = _workload(run, request, files, token, acting_user)
+    run.workload = _workload(run, request, snapshot, token, acting_user)
     run.save(force_insert=True)
     record(
         acting_user=acting_user,
@@ -157,6 +157,12 @@ def _script(script: str) -> str:
     return script
 
 
+def _commit(project: Project, wanted: str | None) -> str:
+    """The commit's full id; the newest one where none is wanted. Raises NotFound."""
+    newest = None if wanted else source.head(project)
+    return newest or source.check_commit(project, wanted)
+
+
 def _next_number(project: Project) -> int:
     """The next number of a run in the project. The project's row stays locked until the caller commits."""
     Project.objects.select_for_update(of=("self",), no_key=True).get(pk=project.pk)
@@ -164,9 +170,8 @@ def _next_number(project: Project) -> int:
     return (last or 0) + 1
 
 
-def _workload(run: Run, request: RunRequest, files: list[str], token: str, acting_user: Actor) -> Workload:
+def _workload(run: Run, request: RunRequest, snapshot: Snapshot, token: str, acting_user: Actor) -> Workload:
     project, job = run.project, run.job
-    kind, requirements = read_dependencies(project, run.commit, files)
     size = _profile(request.profile, job)
     plain = plain_variables(run, job.variables if job else {})
     timeout = request.timeout_seconds or (job.timeout_seconds if job else None) or DEFAULT_TIMEOUT_SECONDS
@@ -178,7 +183,9 @@ def _workload(run: Run, request: RunRequest, files: list[str], token: str, actin
         memory_bytes=size.memory_bytes,
         timeout_seconds=timeout,
         grace_seconds=GRACE_SECONDS,
-        environment_request=compute.request_environment(requirements=requirements, kind=kind, acting_user=acting_user),
+        environment_request=compute.request_environment(
+            requirements=snapshot.requirements, kind=snapshot.kind, acting_user=acting_user
+        ),
         variables=plain,
         secret_variables=secret_variables(project, plain, token),
         source={"repository": str(source.repository_path(project)), "commit": run.commit},
