@@ -33,6 +33,7 @@ LOOKS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("queued", "placed", "pending", "scheduled", "waiting", "requested", "unsealed"), _WAITING),
     **dict.fromkeys(("failed", "lost", "unhealthy", "refused", "offline", "error", "rejected"), _BAD),
     **dict.fromkeys(("stopped", "superseded", "archived", "revoked", "expired", "paused", "disabled"), _ENDED),
+    "removed": _ENDED,
     **dict.fromkeys(("degraded", "stale", "stopping", "warning"), _WARN),
     "cancelled": ("idle", "ban"),
     "timed_out": ("bad", "clock"),

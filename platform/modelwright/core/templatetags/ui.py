@@ -20,6 +20,7 @@ from modelwright.core.looks import look_of, relative, words
 
 register = Library()
 DIGEST_LENGTH = 12
+MAX_UNBROKEN = 20
 
 
 @register.simple_tag
@@ -100,7 +101,8 @@ def digest(value: object, length: int = DIGEST_LENGTH) -> SafeString | str:
     if not text:
         return "—"
     copy = copy_button(text, label=f"Copy {text[:length]}", bare=True)
-    return format_html('<span class="digest"><code title="{}">{}</code>{}</span>', text, text[:length], copy)
+    css = "digest long" if length > MAX_UNBROKEN else "digest"
+    return format_html('<span class="{}"><code title="{}">{}</code>{}</span>', css, text, text[:length], copy)
 
 
 @register.simple_block_tag(end_name="end_page_header")
@@ -170,6 +172,13 @@ def url_or_empty(name: str, *args: object) -> str:
         return reverse(name, args=args)
     except NoReverseMatch:
         return ""
+
+
+@register.simple_tag
+def link_to(name: str, *args: object, label: object) -> SafeString:
+    """A link to a route, or its label alone where this installation has no such route."""
+    url = url_or_empty(name, *args)
+    return format_html('<a href="{}">{}</a>', url, label) if url else format_html("{}", label)
 
 
 @register.filter
