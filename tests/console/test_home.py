@@ -34,7 +34,7 @@ def test_who_may_see_the_project_sees_its_runs_and_endpoints(
     assert [run.name for run in shown.runs] == ["nightly"]
     assert [one.endpoint.path for one in shown.serving] == ["acme/churn"]
     assert shown.serving[0].live.number == 2
-    assert dict((label, value) for label, value, _ in shown.tiles)["Endpoints that serve"] == 1
+    assert {label: value for label, value, _ in shown.tiles}["Endpoints that serve"] == 1
 
 
 def test_a_member_without_the_project_sees_only_the_workspace(world: World, browser_client: MakeClient) -> None:

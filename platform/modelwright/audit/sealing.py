@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from modelwright.audit.models import AuditEvent, AuditSeal
 
 GENESIS = "0" * 64
 _LOCK = 0x6D77_5EA1
+_CHUNK = 1000
 
 
 def event_digest(event: AuditEvent) -> str:
@@ -61,21 +61,19 @@ class Verdict:
 
 
 def verify() -> Verdict:
-    """Recompute the chain and name the first link that does not hold."""
-    events = AuditEvent.objects.in_bulk()
+    """Recompute the chain and name the first link that does not hold. Memory does not grow with the log."""
     digest, checked = GENESIS, 0
-    for seal_row in _seals():
-        if seal_row.position != checked + 1:
-            return Verdict(checked, 0, f"Link {checked + 1} is missing.")
-        event = events.pop(seal_row.event_id, None)
-        if event is None:
-            return Verdict(checked, 0, f"The row under link {seal_row.position} was removed.")
-        digest = link_digest(digest, event)
-        if digest != seal_row.digest:
-            return Verdict(checked, 0, f"The row under link {seal_row.position} ({event}) was changed.")
-        checked += 1
-    return Verdict(checked, len(events))
-
-
-def _seals() -> Iterable[AuditSeal]:
-    return AuditSeal.objects.order_by("position").iterator()
+    while seals := list(AuditSeal.objects.filter(position__gt=checked).order_by("position")[:_CHUNK]):
+        events = AuditEvent.objects.in_bulk([seal_row.event_id for seal_row in seals])
+        for seal_row in seals:
+            if seal_row.position != checked + 1:
+                return Verdict(checked, 0, f"Link {checked + 1} is missing.")
+            event = events.get(seal_row.event_id)
+            if event is None:
+                return Verdict(checked, 0, f"The row under link {seal_row.position} was removed.")
+            digest = link_digest(digest, event)
+            if digest != seal_row.digest:
+                return Verdict(checked, 0, f"The row under link {seal_row.position} ({event}) was changed.")
+            checked += 1
+    unsealed = AuditEvent.objects.exclude(id__in=AuditSeal.objects.values("event_id")).count()
+    return Verdict(checked, unsealed)
