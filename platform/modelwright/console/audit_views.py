@@ -40,6 +40,7 @@ class AuditEventView(PlatformView):
         """Show it with what was changed."""
         row = selectors.event(person_of(request), event_id)
         context = {"event": row, "changes": changes(row), "seal": selectors.seal_of(row)}
+        context["place"] = selectors.place_of(row)
         return self.page(context, crumbs=[("Audit", reverse("audit")), (row.action, "")])
 
 

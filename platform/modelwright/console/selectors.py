@@ -17,6 +17,9 @@ from modelwright.audit.sealing import Verdict, verify
 from modelwright.audit.selectors import moment_of, search
 from modelwright.core.errors import NotFound, ValidationFailed
 from modelwright.core.listing import Column, Filter, Listing
+from projects.models import Project
+from projects.selectors import visible_projects
+from workspaces.models import Workspace
 
 MAX_VALUES = 200
 
@@ -75,19 +78,30 @@ def _moment(text: str, field: str) -> datetime:
         raise ValueError(f"{error.message} {error.remedy}") from None
 
 
-def _id_filter(field: str) -> Any:
-    def narrow(rows: Any, text: str) -> Any:
-        try:
-            return rows.filter(**{field: UUID(text)})
-        except ValueError:
-            raise ValueError(f"{text!r} is not an id; showing all.") from None
-
-    return narrow
-
-
 def _kinds() -> list[tuple[str, str]]:
     kinds = AuditEvent.objects.order_by("target_kind").values_list("target_kind", flat=True).distinct()[:MAX_VALUES]
     return [(kind, kind.replace("-", " ")) for kind in kinds]
+
+
+def _projects(viewer: User) -> list[tuple[str, str]]:
+    projects = visible_projects(viewer).order_by("workspace__name", "name")[:MAX_VALUES]
+    return [(str(project.pk), f"{project.workspace.name} / {project.name}") for project in projects]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The workspace and project of a row as they are called now, None where there is none (any more)."""
+
+    workspace: Workspace | None
+    project: Project | None
+
+
+def place_of(row: AuditEvent) -> Place:
+    """Where a row's thing is. The caller may read the audit log, and so may see everything."""
+    return Place(
+        Workspace.objects.filter(pk=row.workspace_id).first() if row.workspace_id else None,
+        Project.objects.filter(pk=row.project_id).first() if row.project_id else None,
+    )
 
 
 def listing(viewer: User, params: Mapping[str, Any]) -> Listing[AuditEvent]:
@@ -108,7 +122,7 @@ def listing(viewer: User, params: Mapping[str, Any]) -> Listing[AuditEvent]:
         Filter("actor_name", "Actor", ("actor_name",)),
         Filter("target_kind", "Kind of thing", ("target_kind",), choices=_kinds()),
         Filter("target_id", "Thing's id", ("target_id",), rare=True),
-        Filter("project_id", "Project's id", apply=_id_filter("project_id"), rare=True),
+        Filter("project_id", "Project", ("project_id",), choices=_projects(viewer)),
         Filter("request_id", "Request's id", ("request_id",), rare=True),
         Filter("since", "From day", kind="date", apply=_since),
         Filter("until", "Before day", kind="date", apply=_until),
