@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -42,6 +42,12 @@ def get_job(viewer: User, job_id: UUID, permission: Permission = Permission.PROJ
         raise NotFound("There is no such job, or it is not yours to see.", remedy="See the list of the project's jobs.")
     require_project(viewer, permission, job.project)
     return job
+
+
+def last_runs(jobs: Iterable[Job]) -> dict[UUID, Run]:
+    """The newest run of each of the jobs, by the job's id. The caller has required PROJECT_VIEW."""
+    newest = _runs().filter(job__in=[job.pk for job in jobs]).order_by("job_id", "-id").distinct("job_id")
+    return {run.job_id: run for run in newest if run.job_id is not None}
 
 
 def _runs() -> QuerySet[Run]:

@@ -237,6 +237,7 @@ class MetricSerializer(serializers.Serializer[Any]):
     value = serializers.FloatField(allow_null=True)
     step = serializers.IntegerField()
     at = serializers.DateTimeField()
+    points = serializers.IntegerField(help_text="How often it was logged.")
 
 
 class DatasetInputSerializer(serializers.Serializer[Any]):

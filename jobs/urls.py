@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from jobs import api
+from jobs import api, job_views, run_views
 
 api_urlpatterns: list[URLPattern] = [
     path("projects/<uuid:project_id>/jobs/", api.JobListView.as_view(), name="api-project-jobs"),
@@ -17,4 +17,18 @@ api_urlpatterns: list[URLPattern] = [
     path("runs/<uuid:run_id>/artifacts/", api.RunArtifactListView.as_view(), name="api-run-artifacts"),
     path("runs/<uuid:run_id>/artifacts/content/", api.RunArtifactView.as_view(), name="api-run-artifact"),
 ]
-page_urlpatterns: list[URLPattern] = []
+page_urlpatterns: list[URLPattern] = [
+    path("projects/<uuid:project_id>/jobs/", job_views.JobsView.as_view(), name="project-jobs"),
+    path("projects/<uuid:project_id>/jobs/new/", job_views.JobCreateView.as_view(), name="job-create"),
+    path("jobs/<uuid:job_id>/", job_views.JobView.as_view(), name="job"),
+    path("jobs/<uuid:job_id>/edit/", job_views.JobEditView.as_view(), name="job-edit"),
+    path("jobs/<uuid:job_id>/delete/", job_views.JobDeleteView.as_view(), name="job-delete"),
+    path("projects/<uuid:project_id>/runs/", run_views.RunsView.as_view(), name="project-runs"),
+    path("projects/<uuid:project_id>/runs/new/", run_views.RunStartView.as_view(), name="run-start"),
+    path("runs/<uuid:run_id>/", run_views.RunView.as_view(), name="run"),
+    path("runs/<uuid:run_id>/state/", run_views.RunStateView.as_view(), name="run-state"),
+    path("runs/<uuid:run_id>/log/", run_views.RunLogView.as_view(), name="run-log"),
+    path("runs/<uuid:run_id>/chart/", run_views.RunChartView.as_view(), name="run-chart"),
+    path("runs/<uuid:run_id>/artifact/", run_views.RunArtifactView.as_view(), name="run-artifact"),
+    path("runs/<uuid:run_id>/cancel/", run_views.RunCancelView.as_view(), name="run-cancel"),
+]

@@ -19,12 +19,13 @@ _INTERNAL_TAGS = ("mlflow.", "modelwright.")
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """The latest value of a metric, None for not a number or infinite."""
+    """The latest value of a metric, None for not a number or infinite. `points` says how often it was logged."""
 
     key: str
     value: float | None
     step: int
     at: datetime
+    points: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,9 @@ _RUNS = """
 """
 _PARAMETERS = "SELECT run_uuid, key, value FROM params WHERE run_uuid = ANY(%s) ORDER BY key"
 _METRICS = """
-    SELECT run_uuid, key, value, step, timestamp, is_nan FROM latest_metrics WHERE run_uuid = ANY(%s) ORDER BY key
+    SELECT l.run_uuid, l.key, l.value, l.step, l.timestamp, l.is_nan,
+           (SELECT count(*) FROM metrics m WHERE m.run_uuid = l.run_uuid AND m.key = l.key) AS points
+    FROM latest_metrics l WHERE l.run_uuid = ANY(%s) ORDER BY l.key
 """
 _TAGS = "SELECT run_uuid, key, value FROM tags WHERE run_uuid = ANY(%s) ORDER BY key"
 _INPUTS = """
@@ -180,7 +183,7 @@ def _run(row: Row) -> TrackedRun:
 
 def _metric(row: Row) -> Metric:
     at = datetime.fromtimestamp(row["timestamp"] / 1000, UTC)
-    return Metric(row["key"], _number(row), int(row["step"]), at)
+    return Metric(row["key"], _number(row), int(row["step"]), at, int(row["points"]))
 
 
 def _input(row: Row) -> DatasetInput:
