@@ -112,6 +112,16 @@ def variables(project: Project) -> QuerySet[Variable]:
     return Variable.objects.filter(project=project).order_by("name")
 
 
+def get_variable(project: Project, name: str) -> Variable:
+    """Return one variable by name. Raises NotFound."""
+    variable: Variable | None = variables(project).filter(name=name).first()
+    if variable is None:
+        raise NotFound(
+            f"The project {project.name} has no variable {name[:128]!r}.", remedy="See the list of its variables."
+        )
+    return variable
+
+
 def shown_value(variable: Variable) -> str | None:
     """The value of a variable as people may read it: None where it is secret."""
     return None if variable.is_secret else decrypt(variable.value)

@@ -43,6 +43,11 @@ def role_in(user: User, workspace: Workspace) -> WorkspaceRole | None:
     return WorkspaceRole(role) if role else None
 
 
+def roles_of(user: User) -> dict[UUID, str]:
+    """The person's role in each workspace that they are a member of, by the workspace's id."""
+    return dict(Membership.objects.filter(user=user).values_list("workspace_id", "role"))
+
+
 def workspace_permissions(user: User, workspace: Workspace) -> frozenset[Permission]:
     """Everything that the person may do in the workspace, by site role and membership together."""
     if user.is_site_admin:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from workspaces import api
+from workspaces import api, connection_views, member_views, views
 
 api_urlpatterns: list[URLPattern] = [
     path("workspaces/", api.WorkspaceListView.as_view(), name="api-workspaces"),
@@ -24,4 +24,25 @@ api_urlpatterns: list[URLPattern] = [
         name="api-data-connection",
     ),
 ]
-page_urlpatterns: list[URLPattern] = []
+_WORKSPACE = "workspaces/<uuid:workspace_id>/"
+_CONNECTION = f"{_WORKSPACE}data-connections/<uuid:connection_id>/"
+
+page_urlpatterns: list[URLPattern] = [
+    path("workspaces/", views.WorkspacesView.as_view(), name="workspaces"),
+    path("workspaces/new/", views.WorkspaceCreateView.as_view(), name="workspace-create"),
+    path(f"{_WORKSPACE}settings/", views.WorkspaceSettingsView.as_view(), name="workspace-settings"),
+    path(f"{_WORKSPACE}members/", member_views.MembersView.as_view(), name="workspace-members"),
+    path(
+        f"{_WORKSPACE}members/<slug:username>/remove/",
+        member_views.MemberRemoveView.as_view(),
+        name="workspace-member-remove",
+    ),
+    path(f"{_WORKSPACE}data-connections/", connection_views.ConnectionsView.as_view(), name="data-connections"),
+    path(
+        f"{_WORKSPACE}data-connections/new/",
+        connection_views.ConnectionCreateView.as_view(),
+        name="data-connection-create",
+    ),
+    path(_CONNECTION, connection_views.ConnectionChangeView.as_view(), name="data-connection"),
+    path(f"{_CONNECTION}delete/", connection_views.ConnectionDeleteView.as_view(), name="data-connection-delete"),
+]

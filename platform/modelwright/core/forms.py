@@ -10,7 +10,9 @@ from modelwright.core.errors import PlatformError
 def show_problem(form: forms.BaseForm, error: PlatformError) -> None:
     """Put `error` beside the fields that it names, or above the form. The form must have been validated."""
     for one in error.errors:
-        field = one.field if one.field in form.fields else None
+        # What is wrong with a hidden field can only be read above the form.
+        is_shown = one.field in form.fields and not form.fields[one.field].widget.is_hidden
+        field = one.field if is_shown else None
         form.add_error(field, f"{one.message} {one.remedy}".strip())
     if not error.errors:
         form.add_error(None, f"{error.message} {error.remedy}".strip())
