@@ -91,3 +91,12 @@ def lineage_of(viewer: User, version: ModelVersion, *, ancestors_only: bool = Fa
     visible = set(visible_projects(viewer).order_by().values_list("pk", flat=True))
     walk = lineage.ancestors if ancestors_only else lineage.around
     return walk(found.pk, visible_projects=visible)
+
+
+def lineage_around(viewer: User, node_id: UUID) -> lineage.Graph:
+    """The graph around a node of a project that the person may see. Raises NotFound."""
+    visible = set(visible_projects(viewer).order_by().values_list("pk", flat=True))
+    node = lineage.get_node(node_id, visible_projects=visible)
+    if node.project_id is None and not visible:
+        raise NotFound("There is no such lineage node.", remedy="Open it from the thing whose lineage you look at.")
+    return lineage.around(node.pk, visible_projects=visible)

@@ -11,7 +11,7 @@ from lineage import names
 from lineage.kinds import EdgeKind, Origin
 from lineage.services import EdgeSpec, NodeSpec
 from lineage.services import add as add_lineage
-from models.registry import transitions
+from models.registry import tracking_aliases, transitions
 from models.registry.models import ModelAlias, ModelVersion, RegisteredModel
 from models.registry.snapshots import Snapshot
 from models.registry.sources import Source
@@ -23,6 +23,7 @@ from modelwright.core.errors import Conflict, ValidationFailed
 from projects.models import Project
 from projects.selectors import authorize
 
+MAX_ALIAS = 255
 _TAKEN_OVER = [
     *("source_run_id", "mlflow_run_id", "mlflow_model_id", "metrics", "parameters"),
     *("manifest_digest", "artifact_digest", "size", "flavor", "signature", "python_version", "requirements", "example"),
@@ -256,7 +257,10 @@ def set_alias(model: RegisteredModel, *, name: str, version: ModelVersion, actin
     before = alias.version.number if alias else None
     if alias is not None and alias.version_id == version.pk:
         return alias
-    alias, _ = ModelAlias.objects.update_or_create(model=model, name=name, defaults={"version": version})
+    alias = _checked_alias(model, name, version, alias)
+    alias.save()
+    if not acting_user.is_system:
+        tracking_aliases.set_alias(model.project.mlflow_workspace, model.name, name, version.number)
     audit(
         AuditAction.MODEL_ALIAS_SET,
         Target("model alias", alias.pk, f"{model.name}@{name}"),
@@ -266,6 +270,16 @@ def set_alias(model: RegisteredModel, *, name: str, version: ModelVersion, actin
         before={"version": before},
         after={"version": version.number},
     )
+    return alias
+
+
+def _checked_alias(model: RegisteredModel, name: str, version: ModelVersion, alias: ModelAlias | None) -> ModelAlias:
+    if not name.strip() or len(name) > MAX_ALIAS or "\0" in name:
+        raise ValidationFailed(
+            "This is no name for an alias.", remedy=f"Use 1 to {MAX_ALIAS} characters, such as champion.", field="alias"
+        )
+    alias = alias or ModelAlias(model=model, name=name)
+    alias.version = version
     return alias
 
 
@@ -279,6 +293,8 @@ def remove_alias(model: RegisteredModel, *, name: str, acting_user: Actor) -> No
     before = alias.version.number
     target = Target("model alias", alias.pk, f"{model.name}@{name}")
     alias.delete()
+    if not acting_user.is_system:
+        tracking_aliases.remove_alias(model.project.mlflow_workspace, model.name, name)
     audit(
         AuditAction.MODEL_ALIAS_SET,
         target,

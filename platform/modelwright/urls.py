@@ -4,6 +4,9 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from jobs import urls as jobs
+from models.endpoints import urls as endpoints
+from models.predictions import urls as predictions
+from models.registry import urls as registry
 from modelwright.accounts import urls as accounts
 from modelwright.compute import urls as compute
 from modelwright.console import urls as console
@@ -18,6 +21,9 @@ API = [
     *workspaces.api_urlpatterns,
     *projects.api_urlpatterns,
     *jobs.api_urlpatterns,
+    *registry.api_urlpatterns,
+    *endpoints.api_urlpatterns,
+    *predictions.api_urlpatterns,
 ]
 PAGES = [
     *observability.page_urlpatterns,
@@ -27,6 +33,9 @@ PAGES = [
     *workspaces.page_urlpatterns,
     *projects.page_urlpatterns,
     *jobs.page_urlpatterns,
+    *registry.page_urlpatterns,
+    *endpoints.page_urlpatterns,
+    *predictions.page_urlpatterns,
 ]
 
 urlpatterns = [

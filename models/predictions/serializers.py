@@ -1,0 +1,59 @@
+"""REST forms of predictions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from models.predictions.models import Prediction
+from models.registry.serializers import NodeSerializer
+
+
+class PredictionSerializer(serializers.ModelSerializer[Prediction]):
+    """A prediction as it was answered. `inputs` and `outputs` have one item per record of the request."""
+
+    inputs = serializers.ListField(child=serializers.JSONField(), read_only=True)
+    outputs = serializers.ListField(child=serializers.JSONField(), read_only=True)
+    probabilities = serializers.ListField(child=serializers.JSONField(), read_only=True, allow_null=True)
+
+    class Meta:
+        model = Prediction
+        fields = [
+            *("id", "at", "endpoint_id", "endpoint_name", "deployment_id", "deployment_number"),
+            *("model_version_id", "model_name", "version_number", "key_id", "key_name"),
+            *("inputs", "outputs", "probabilities", "latency_ms"),
+        ]
+        read_only_fields = fields
+
+
+class ProvenanceVersionSerializer(serializers.Serializer[Any]):
+    """The exact version that answered."""
+
+    id = serializers.UUIDField()
+    model = serializers.CharField(source="model.name")
+    number = serializers.IntegerField()
+    artifact_digest = serializers.CharField()
+    manifest_digest = serializers.CharField()
+    algorithm_name = serializers.CharField()
+
+
+class ProvenanceRunSerializer(serializers.Serializer[Any]):
+    """The run that trained it."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    number = serializers.IntegerField()
+    commit = serializers.CharField()
+
+
+class PredictionDetailSerializer(PredictionSerializer):
+    """A prediction with what it came from: the version, the run that trained it, the data that the run read."""
+
+    version = ProvenanceVersionSerializer(allow_null=True, read_only=True)
+    run = ProvenanceRunSerializer(allow_null=True, read_only=True)
+    training_data = NodeSerializer(many=True, read_only=True)
+
+    class Meta(PredictionSerializer.Meta):
+        fields = [*PredictionSerializer.Meta.fields, "version", "run", "training_data"]
+        read_only_fields = fields
