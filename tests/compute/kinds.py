@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -109,6 +110,20 @@ class DockerKind(Kind):
 
     def container(self, key: WorkloadKey) -> Any:
         return self.client.containers.get(f"{self.parameters['instance']}-{key.name}")
+
+    def names(self) -> list[str]:
+        """Names of this test's containers, whatever state they are in."""
+        label = {"label": f"modelwright.instance={self.parameters['instance']}"}
+        return [str(found["Names"][0][1:]) for found in self.client.api.containers(all=True, filters=label)]
+
+    def adopt(self, made: LocalBackend) -> None:
+        """Closes it after the test."""
+        self._made.append(made)
+
+    def make_image(self, name: str, dockerfile: str) -> None:
+        """A ready image of an administrator; it goes with the test."""
+        label = {"modelwright.instance": self.parameters["instance"]}
+        self.client.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag=name, labels=label, rm=True)
 
     def close(self) -> None:
         for made in self._made:

@@ -15,6 +15,8 @@ GIB = 1024 * MIB
 # Who code runs as where the platform itself is root: nobody that the host or an image knows.
 UNKNOWN_USER = 10001
 ENVIRONMENT_IMAGES = "modelwright-environment"
+# The host's own, and the one in which containers see each other and the host.
+_OPEN_NETWORKS = ("host", "bridge", "default", "")
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,40}")
 
 
@@ -71,6 +73,8 @@ class DockerConfig:
     def __post_init__(self) -> None:
         if not _INSTANCE.fullmatch(self.instance):
             raise ValueError(f"{self.instance!r} cannot be part of a container's name: use a-z, 0-9, '-', '_' and '.'")
+        if self.network in _OPEN_NETWORKS or ":" in self.network:
+            raise ValueError(f"Containers must not be in the network {self.network!r}: make one with docker.network.")
         if self.uid == 0:
             raise ValueError("Containers must not run as root: name another user, for example 10001:10001.")
         if not self.root.is_absolute():

@@ -92,6 +92,8 @@ def run(order: dict[str, Any], writing: int) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
         os.setsid()
         limit_open_files(order.get("open_files"))
+        # The engine reads two pipes in no order; in one, lines stay in the order in which they were written.
+        os.dup2(1, 2)
         os.umask(0o077)
         os.chdir(order["directory"])
         os.execvpe(order["command"][0], order["command"], order["environment"])  # noqa: S606

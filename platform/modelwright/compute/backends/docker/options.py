@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -68,6 +69,7 @@ def create_options(
     image = spec.image or config.image
     if not config.allows_image(image):
         raise BackendError(f"The image {image!r} is not one that this host allows. An administrator can add it.")
+    mounts = _passable(_mounts(config, spec, entry, relay), config.root)
     return {
         "image": image,
         "name": container_name(config.instance, spec.key),
@@ -78,9 +80,7 @@ def create_options(
         "stdin_open": True,
         "hostname": "workload",
         "labels": labels(config, spec),
-        "host_config": api.create_host_config(
-            **_confinement(config), **_bounds(config, spec.limits), mounts=_mounts(config, spec, entry, relay)
-        ),
+        "host_config": api.create_host_config(**_confinement(config), **_bounds(config, spec.limits), mounts=mounts),
     }
 
 
@@ -135,6 +135,19 @@ def _mounts(config: DockerConfig, spec: WorkloadSpec, entry: Path, relay: Path |
         mounts.append(_mount(str(relay), RELAY, read_only=True))
     mounts += [_mount(str(path), str(path), read_only=True) for path in readable_folders(config, spec.readable)]
     return mounts
+
+
+def _passable(mounts: list[Mount], root: Path) -> list[Mount]:
+    """The mounts, and an empty folder in place of an image's own /root, which lets nobody through to one below it.
+
+    Only root can be asked for what lies below /root; the folder is root's, so that workloads cannot write into it.
+    """
+    if os.getuid() != 0 or not any(mount["Target"].startswith("/root/") for mount in mounts):
+        return mounts
+    home = root / ".home"
+    home.mkdir(mode=0o755, exist_ok=True)
+    home.chmod(0o755)
+    return [_mount(str(home), "/root", read_only=False), *mounts]
 
 
 def _mount(source: str, target: str, *, read_only: bool) -> Mount:

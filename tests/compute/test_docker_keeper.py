@@ -1,0 +1,205 @@
+"""The keeper: who may ask it, what can be said to it, and what happens when it dies. And images through it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelwright.compute.backends.base import BackendError, Cause, Limits, UnavailableError, WorkloadSpec
+from modelwright.compute.backends.factory import make_backend
+from modelwright.compute.backends.keeper import KeeperBackend, codec
+from modelwright.compute.backends.process import ProcessBackend
+from modelwright.compute.images.order import BuildOrder, BuildPhase, BuildState
+
+from .backends_support import new_key, script, wait_for_end, wait_until
+from .kinds import KeeperKind
+
+SLEEP = "import time; print('ready', flush=True); time.sleep(600)"
+BUILD_SECONDS = 240
+IDNA = """idna==3.10 \\
+    --hash=sha256:12f65c9b470abda6dc35cf8e63cc574b1c52b11df2c86030af0ac09b01b13ea9 \\
+    --hash=sha256:946d195a0d259cbba61165e88e65941f16e9b36ea6ddb97f00452bae8b1287d3
+"""
+
+
+@pytest.fixture
+def kind(tmp_path: Path) -> Iterator[KeeperKind]:
+    made = KeeperKind("keeper", tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def backend(kind: KeeperKind) -> KeeperBackend:
+    made = kind.again()
+    assert isinstance(made, KeeperBackend)
+    return made
+
+
+def ask(kind: KeeperKind, message: object) -> dict[str, Any]:
+    """What the keeper answers to a message of any form."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(60)
+        connection.connect(kind.parameters["socket"])
+        codec.send(connection, message)  # type: ignore[arg-type]
+        return codec.receive(connection)
+
+
+def good_spec() -> dict[str, Any]:
+    return dict(codec.spec_to_json(script("pass")))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"privileged": True},
+        {"command": "sh -c evil"},
+        {"command": []},
+        {"environment": {"A": 1}},
+        {"limits": {"memory_bytes": -1}},
+        {"limits": {"cpu": "all"}},
+        {"limits": {"cap_add": ["ALL"]}},
+        {"key": {"workload_id": "../../etc", "fence": 1}},
+        {"key": {"workload_id": "0" * 8, "fence": True}},
+        {"source": {"repository": "relative", "commit": "0" * 40}},
+        {"image": "bad image; rm"},
+        {"kind": "Not A Kind"},
+        {"readable": "/etc"},
+        {"directory": "a\0b"},
+    ],
+)
+def test_what_is_no_spec_is_refused(kind: KeeperKind, change: dict[str, Any]) -> None:
+    answer = ask(kind, {"method": "start", "spec": {**good_spec(), **change}})
+    assert answer["error"]["kind"] == "backend"
+    assert kind.names() == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [{}, [], {"method": "exec"}, {"method": "__init__"}, {"method": "list", "all": True}, {"method": ["list"]}],
+)
+def test_what_is_no_question_is_refused(kind: KeeperKind, message: object) -> None:
+    assert "error" in ask(kind, message)
+
+
+def test_specs_and_statuses_come_through_whole() -> None:
+    spec = replace(
+        script("pass", limits=Limits(cpu=0.5, cpu_hard=True, memory_bytes=1, timeout_seconds=None)),
+        files={"a/b": "ü"},
+        readable=["/opt/x"],
+        image="python:3.11-slim",
+        kind="replica",
+    )
+    assert codec.spec_from_json(json.loads(json.dumps(codec.spec_to_json(spec)))) == spec
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT ROOT: another user cannot be played")
+def test_a_user_who_is_not_named_is_turned_away(kind: KeeperKind) -> None:
+    os.chmod(kind.parameters["socket"], 0o666)
+    for folder in Path(kind.parameters["socket"]).parents[:3]:
+        folder.chmod(folder.stat().st_mode | 0o011)
+    text = (
+        "import os, socket, sys\n"
+        "os.setuid(10001)\n"
+        "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
+        's.sendall(b\'\\0\\0\\0\\x12{"method": "list"}\')\n'
+        "print(s.recv(1000)[4:].decode())"
+    )
+    command = [sys.executable, "-I", "-S", "-c", text, kind.parameters["socket"]]
+    answer = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert "10001 may not ask" in answer["error"]["message"]
+
+
+def test_a_workload_outlives_a_killed_keeper_and_the_next_one_goes_on(kind: KeeperKind, backend: KeeperBackend) -> None:
+    spec = script(
+        "import time\nfor i in range(100):\n    print(i, flush=True)\n    time.sleep(0.05)\nraise SystemExit(4)"
+    )
+    backend.start(spec)
+    wait_until(lambda: backend.log_path(spec.key).exists(), what="its log")
+    kind.kill_keeper()
+    with pytest.raises(UnavailableError, match="keeper"):
+        backend.status(spec.key)
+    kind.start_keeper()
+    status = wait_for_end(backend, spec.key)
+    assert (status.cause, status.exit_code) == (Cause.FAILED, 4)
+    assert backend.log_path(spec.key).read_text() == "".join(f"{i}\n" for i in range(100))
+
+
+def test_a_time_limit_that_passes_while_no_keeper_lives_is_kept_by_the_next_one(
+    kind: KeeperKind, backend: KeeperBackend
+) -> None:
+    spec = script(SLEEP, limits=Limits(timeout_seconds=2, grace_seconds=0))
+    backend.start(spec)
+    kind.kill_keeper()
+    time.sleep(2.5)
+    kind.start_keeper()
+    assert wait_for_end(backend, spec.key).cause is Cause.TIMED_OUT
+
+
+def test_the_factory_makes_what_a_host_was_set_up_with(tmp_path: Path) -> None:
+    made = [make_backend(name, root=tmp_path, keeper_socket=tmp_path / "k.sock") for name in ("process", "docker")]
+    assert [type(one) for one in made] == [ProcessBackend, KeeperBackend]
+    with pytest.raises(ValueError, match="choose process or docker"):
+        make_backend("swarm", root=tmp_path, keeper_socket=tmp_path)
+
+
+def built(backend: KeeperBackend, order: BuildOrder) -> BuildState:
+    def is_over() -> bool:
+        return backend.build_image(order).phase is not BuildPhase.BUILDING
+
+    wait_until(is_over, what="the image", seconds=BUILD_SECONDS)
+    return backend.build_image(order)
+
+
+@pytest.mark.slow
+def test_a_lock_becomes_an_image_once_and_its_environment_runs_at_its_path(
+    kind: KeeperKind, backend: KeeperBackend
+) -> None:
+    # The path is unique to this test: an image of the same content may be in use by another session.
+    order = BuildOrder(lock=IDNA, python="3.11", path=f"/opt/{kind.parameters['instance']}/environment", attempt="1")
+    first = built(backend, order)
+    assert first.phase is BuildPhase.READY, Path(first.log).read_text()
+    assert not first.reused
+    assert first.seconds > 0
+    log = Path(first.log).read_text()
+    assert "idna" in log
+    again = backend.build_image(replace(order, attempt="2"))
+    assert (again.phase, again.reused, again.image) == (BuildPhase.READY, True, first.image)
+    text = "import idna, sys; print(idna.__version__, sys.prefix)"
+    spec = WorkloadSpec(new_key(), [f"{order.path}/bin/python", "-c", text], {"PATH": "/usr/bin"}, image=first.image)
+    backend.start(spec)
+    wait_for_end(backend, spec.key)
+    assert backend.log_path(spec.key).read_text() == f"3.10 {order.path}\n"
+
+
+@pytest.mark.slow
+def test_a_lock_that_cannot_be_installed_says_why_and_is_tried_again_when_asked(
+    kind: KeeperKind, backend: KeeperBackend
+) -> None:
+    wrong = IDNA.replace("12f65c9b", "00000000").replace("946d195a", "00000000")
+    order = BuildOrder(lock=wrong, python="3.11", path=f"/opt/{kind.parameters['instance']}/environment", attempt="1")
+    failed = built(backend, order)
+    assert failed.phase is BuildPhase.FAILED
+    assert "hash" in failed.error.lower()
+    assert "differs from the locked one" in failed.remedy
+    assert Path(failed.log).read_text()
+    assert backend.build_image(replace(order, attempt="2")).phase is BuildPhase.BUILDING
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"python": "3.11; rm"}, {"path": "/tmp/x"}, {"path": "/a b"}, {"path": "/a\nRUN evil"}, {"attempt": "../x"}],
+)
+def test_an_order_that_could_say_more_than_a_lock_is_refused(wrong: dict[str, str]) -> None:
+    with pytest.raises(BackendError):
+        BuildOrder(**{"lock": IDNA, "python": "3.11", "path": "/opt/x", **wrong})
