@@ -60,7 +60,7 @@ class Process:
         """Everything it printed."""
         return self.log.read_text(errors="replace")
 
-    def wait_for_line(self, pattern: str, *, seconds: float = 90) -> re.Match[str]:
+    def wait_for_line(self, pattern: str, *, seconds: float = 180) -> re.Match[str]:
         """The first match of `pattern` in its output."""
 
         def look() -> re.Match[str] | None:

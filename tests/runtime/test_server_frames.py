@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from modelwright_runtime.server import codec, frames
 from modelwright_runtime.server.batching import Job, Predictions
@@ -19,6 +19,7 @@ from modelwright_runtime.server.results import Outcome, WrongLength, as_list
 FRAMES = st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 255), st.binary(max_size=50)), max_size=6)
 
 
+@settings(deadline=None)
 @given(FRAMES, st.data())
 def test_frames_are_read_whole_however_the_stream_is_cut(sent: list[tuple[int, int, bytes]], data: Any) -> None:
     stream = b"".join(frames.pack(*frame) for frame in sent)
