@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
-from modelwright.accounts.permissions import ProjectRole
+from modelwright.accounts.permissions import PROJECT_ROLE_CHOICES
 from modelwright.core.models import BaseModel, NamedModel
 from modelwright.core.validators import validate_variable_name
 from workspaces.models import Membership, Workspace
@@ -41,7 +41,7 @@ class ProjectMembership(BaseModel):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
     workspace_membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="project_memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="project_memberships")
-    role = models.CharField(max_length=16, choices=[(role.value, role.value) for role in ProjectRole])
+    role = models.CharField(max_length=16, choices=PROJECT_ROLE_CHOICES)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "user"], name="project_membership")]

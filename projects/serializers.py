@@ -6,9 +6,10 @@ import base64
 import binascii
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from modelwright.accounts.permissions import ProjectRole
+from modelwright.accounts.permissions import PROJECT_ROLE_CHOICES
 from projects import source
 from projects.models import Project, ProjectMembership, Variable
 from projects.selectors import shown_value
@@ -64,6 +65,7 @@ class ProjectCreateSerializer(ProjectChangeSerializer):
     )
 
 
+@extend_schema_serializer(component_name="ProjectMember")
 class MemberSerializer(serializers.ModelSerializer[ProjectMembership]):
     """A person's role in a project."""
 
@@ -76,11 +78,12 @@ class MemberSerializer(serializers.ModelSerializer[ProjectMembership]):
         read_only_fields = fields
 
 
+@extend_schema_serializer(component_name="ProjectMemberSet")
 class MemberSetSerializer(serializers.Serializer[ProjectMembership]):
     """The role to give."""
 
     role = serializers.ChoiceField(
-        choices=[(role.value, role.value) for role in ProjectRole],
+        choices=PROJECT_ROLE_CHOICES,
         help_text=(
             "`viewer` sees; `operator` also starts runs, predicts and rolls back; `contributor` also commits and "
             "deploys; `admin` also administers members, endpoints and keys."
