@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
 
-from modelwright.accounts.permissions import WorkspaceRole
+from modelwright.accounts.permissions import WORKSPACE_ROLE_CHOICES
 from modelwright.core.models import BaseModel, NamedModel
 
 SMALLEST_CPU = 0.1
@@ -33,7 +33,7 @@ class Membership(BaseModel):
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="workspace_memberships")
-    role = models.CharField(max_length=16, choices=[(role.value, role.value) for role in WorkspaceRole])
+    role = models.CharField(max_length=16, choices=WORKSPACE_ROLE_CHOICES)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "user"], name="workspace_membership")]

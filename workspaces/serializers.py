@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from modelwright.accounts.permissions import WorkspaceRole
+from modelwright.accounts.permissions import WORKSPACE_ROLE_CHOICES
 from workspaces.connection_kinds import MAX_TEXT
 from workspaces.connection_services import MAX_SECRET
 from workspaces.models import SMALLEST_CPU, DataConnection, Membership, Workspace
@@ -66,6 +67,7 @@ class WorkspaceCreateSerializer(WorkspaceChangeSerializer):
     name = serializers.CharField(max_length=63, help_text="Unique: small letters, digits and hyphens.")
 
 
+@extend_schema_serializer(component_name="WorkspaceMember")
 class MemberSerializer(serializers.ModelSerializer[Membership]):
     """A person's role in a workspace."""
 
@@ -78,11 +80,12 @@ class MemberSerializer(serializers.ModelSerializer[Membership]):
         read_only_fields = fields
 
 
+@extend_schema_serializer(component_name="WorkspaceMemberSet")
 class MemberSetSerializer(serializers.Serializer[Membership]):
     """The role to give."""
 
     role = serializers.ChoiceField(
-        choices=[(role.value, role.value) for role in WorkspaceRole],
+        choices=WORKSPACE_ROLE_CHOICES,
         help_text="`member` sees the workspace and makes projects; `admin` administers it and every project in it.",
     )
 

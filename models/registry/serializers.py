@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from models.registry.models import ModelVersion, RegisteredModel
@@ -81,6 +81,7 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
         return version.signature
 
 
+@extend_schema_serializer(component_name="ModelFile")
 class FileSerializer(serializers.Serializer[Any]):
     """A file of a version."""
 

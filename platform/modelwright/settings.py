@@ -165,8 +165,8 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["modelwright.core.parsers.PlainJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "modelwright.core.schema.PlatformSchema",
     "EXCEPTION_HANDLER": "modelwright.core.problems.api_exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
@@ -179,13 +179,31 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "TAGS": [
+        {"name": "accounts", "description": "People and their API tokens."},
+        {"name": "workspaces", "description": "Workspaces, their members and data connections."},
+        {"name": "projects", "description": "Projects, their members, variables, files and commits; prototypes."},
+        {"name": "jobs", "description": "Jobs and runs, and what runs logged."},
+        {"name": "models", "description": "Registered models, versions, aliases, lineage."},
+        {"name": "endpoints", "description": "Endpoints, deployments, rollbacks, keys."},
+        {"name": "predictions", "description": "What endpoints answered."},
+        {"name": "compute", "description": "Hosts, sizes, environments."},
+        {"name": "audit", "description": "Who did what, and the seal over it."},
+    ],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "modelwright.core.schema.add_problem_responses",
     ],
-    "APPEND_COMPONENTS": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
-    "SECURITY": [{"token": []}],
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    # Fields of one name with different choices.
+    "ENUM_NAME_OVERRIDES": {
+        "DataConnectionKindEnum": "workspaces.models.DataConnection.Kind",
+        "EndpointStateEnum": "models.endpoints.states.EndpointState",
+        "EnvironmentStateEnum": "modelwright.compute.states.EnvironmentState",
+        "ModelVersionStateEnum": "models.registry.states.VersionState",
+        "ProjectRoleEnum": "modelwright.accounts.permissions.PROJECT_ROLE_CHOICES",
+        "WorkspaceRoleEnum": "modelwright.accounts.permissions.WORKSPACE_ROLE_CHOICES",
+    },
 }
 
 # PostgreSQL is the truth and a message only a wake-up hint: no results, short tasks, quick redelivery.

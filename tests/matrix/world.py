@@ -12,7 +12,9 @@ from modelwright.audit.models import AuditEvent
 from modelwright.compute.models import GIB, Environment, Host, Workload
 from projects import services as project_services
 from projects import source
+from projects.models import Project
 from projects.variable_services import set_variable
+from tests.matrix.things import add_jobs, add_models
 from workspaces import services as workspace_services
 from workspaces.connection_services import create_data_connection
 
@@ -67,13 +69,15 @@ def build() -> World:
     world.people["target"] = create_user(username="target", password=PASSWORD, acting_user=SYSTEM)
     world.values["user_id"] = world.people["target"].pk
     world.values["username"] = "target"
-    _workspace(world)
     _compute(world)
+    project = _workspace(world)
+    world.values |= add_jobs(project)
+    world.values |= add_models(project)
     world.values["event_id"] = AuditEvent.objects.latest("id").pk
     return world
 
 
-def _workspace(world: World) -> None:
+def _workspace(world: World) -> Project:
     workspace = workspace_services.create_workspace(name="acme", acting_user=SYSTEM)
     for role in ("workspace-member", "viewer", "operator", "contributor", "project-admin", "target"):
         workspace_services.set_member(workspace, world.people[role], role="member", acting_user=SYSTEM)
@@ -81,7 +85,7 @@ def _workspace(world: World) -> None:
     connection = create_data_connection(
         workspace, name="lake", kind="http", config={"url": "https://example.org/data"}, acting_user=SYSTEM
     )
-    project = project_services.create_project(workspace, name="churn", acting_user=SYSTEM)
+    project = project_services.create_project(workspace, name="churn", prototype="iris", acting_user=SYSTEM)
     roles = {"viewer": "viewer", "operator": "operator", "contributor": "contributor", "project-admin": "admin"}
     for role, given in {**roles, "target": "viewer"}.items():
         project_services.set_member(project, world.people[role], role=given, acting_user=SYSTEM)
@@ -94,6 +98,7 @@ def _workspace(world: World) -> None:
         "name": "THRESHOLD",
         "form": "csv",
     }
+    return project
 
 
 def _compute(world: World) -> None:

@@ -53,6 +53,7 @@ def idempotent(method: Method) -> Method:
             answer.save(update_fields=["status", "body"])
             return response
 
+    wrapper.is_idempotent = True  # type: ignore[attr-defined]  # the OpenAPI schema names the header where this is set
     return wrapper
 
 

@@ -43,6 +43,8 @@ class ProjectRole(StrEnum):
     ADMIN = "admin"
 
 
+WORKSPACE_ROLE_CHOICES = [(role.value, role.value) for role in WorkspaceRole]
+PROJECT_ROLE_CHOICES = [(role.value, role.value) for role in ProjectRole]
 READ_PERMISSIONS = frozenset({Permission.WORKSPACE_VIEW, Permission.PROJECT_VIEW})
 AUDITOR_PERMISSIONS = READ_PERMISSIONS | {Permission.AUDIT_READ}
 

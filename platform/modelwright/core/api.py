@@ -12,7 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from modelwright.core.errors import ValidationFailed
 from modelwright.core.pagination import page
+from modelwright.core.text import unfit
 
 # Declared by views that any signed-in person may call; what they then see is the selector's business.
 SIGNED_IN = "signed-in"
@@ -34,6 +36,10 @@ class PlatformAPIView(APIView):
         if method not in self.permissions and method not in ("HEAD", "OPTIONS"):
             self.http_method_not_allowed(request)
         super().initial(request, *args, **kwargs)
+        for name, value in [*request.query_params.items(), *kwargs.items()]:
+            if fault := unfit(name + str(value)):
+                field = ascii(name)[1:-1]
+                raise ValidationFailed(f"`{field}` holds {fault}.", remedy="Leave it out.", field=field)
 
     def parse(self, serializer: type[serializers.Serializer[Any]], **kwargs: Any) -> dict[str, Any]:
         """Return the validated body. Raises DRF's ValidationError, which names each wrong field."""
