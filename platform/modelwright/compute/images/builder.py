@@ -19,7 +19,6 @@ from modelwright.compute.images.recipe import context, remedy
 
 logger = logging.getLogger(__name__)
 BASE = "python:{python}-slim"
-LABEL = "modelwright.instance"
 SHOWN_LINES = 12
 
 
@@ -93,14 +92,13 @@ class ImageBuilder:
         """The build's output. Raises BackendError when it fails."""
         with told_apart("The image could not be built"):
             stream = self._api.build(
-                fileobj=context(order, base),
+                fileobj=context(order, base, self._instance),
                 custom_context=True,
                 tag=image,
                 rm=True,
                 forcerm=True,
                 decode=True,
                 timeout=3600,
-                labels={LABEL: self._instance},
             )
             with contextlib.closing(stream):
                 for piece in stream:

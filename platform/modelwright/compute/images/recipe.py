@@ -8,6 +8,7 @@ import tarfile
 
 from modelwright.compute.images.order import BuildOrder
 
+LABEL = "modelwright.instance"
 CHECK = "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '{python}')"
 _REMEDIES = (
     (
@@ -30,12 +31,16 @@ _REMEDIES = (
 )
 
 
-def dockerfile(order: BuildOrder, base: str) -> str:
-    """A virtual environment at the order's path with exactly what the lock names, readable by any user."""
+def dockerfile(order: BuildOrder, base: str, instance: str) -> str:
+    """A virtual environment at the order's path with exactly what the lock names, readable by any user.
+
+    The label comes first, so that what a failed build leaves carries it as well.
+    """
     python = f"{order.path}/bin/python"
     install = f"python3 -m pip --python {python} install --no-cache-dir --no-deps --require-hashes --compile"
     steps = [
         f"FROM {base}",
+        f'LABEL {LABEL}="{instance}"',
         f'RUN python3 -c "{CHECK.format(python=order.python)}"',
         f"RUN python3 -m venv --without-pip {order.path}",
         f"COPY lock.txt {order.path}/lock.txt",
@@ -46,11 +51,11 @@ def dockerfile(order: BuildOrder, base: str) -> str:
     return "\n".join(steps) + "\n"
 
 
-def context(order: BuildOrder, base: str) -> io.BytesIO:
+def context(order: BuildOrder, base: str, instance: str) -> io.BytesIO:
     """The build context as a tar archive. Equal orders give equal archives, so the engine's cache serves them."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        for name, text in (("Dockerfile", dockerfile(order, base)), ("lock.txt", order.lock)):
+        for name, text in (("Dockerfile", dockerfile(order, base, instance)), ("lock.txt", order.lock)):
             data = text.encode()
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(data), 0o644

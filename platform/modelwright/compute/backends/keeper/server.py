@@ -65,7 +65,8 @@ class Keeper:
             )
             try:
                 if user not in self._users:
-                    raise codec.RefusedError(f"User {user} may not ask this keeper.")
+                    _turn_away(connection, user)
+                    return
                 answer = self._answer(codec.receive(connection))
             except BackendError as error:
                 answer = codec.error_to_json(error)
@@ -107,6 +108,16 @@ class Keeper:
 
     def _build_image(self, **values: object) -> Answer:
         return {"build": self._builder.ensure(BuildOrder.from_json(values)).to_json()}
+
+
+def _turn_away(connection: socket.socket, user: int) -> None:
+    """Says so, and waits for the other side to go: an end with something unread would destroy the answer."""
+    error = codec.RefusedError(f"User {user} may not ask this keeper.")
+    codec.send(connection, codec.error_to_json(error))
+    connection.shutdown(socket.SHUT_WR)
+    left = codec.LARGEST_MESSAGE
+    while left > 0 and (piece := connection.recv(65536)):
+        left -= len(piece)
 
 
 def _listen(path: Path, *, everyone: bool) -> socket.socket:
