@@ -66,7 +66,7 @@ class Work(Thread):
     def _demonstrate(self) -> Outcome:
         password = self.installation.layout.admin_password.read_text().strip()
         client = sign_in(self.installation.web_url, ADMIN, password, "demonstration")
-        steps = Demonstration(client, self.installation.gateway_url, self.progress.note, self.give_up)
+        steps = Demonstration(client, self.progress.note, self.give_up)
         return steps.run()
 
     def _explain(self, error: Exception) -> None:

@@ -19,6 +19,7 @@ MODEL = "churn"
 RUN_SECONDS = 1800.0
 DEPLOY_SECONDS = 900.0
 CONFLICT = 409
+UNAUTHORIZED = 401
 ENDED = ("succeeded", "failed", "cancelled", "timed_out", "out_of_memory", "lost")
 
 
@@ -43,7 +44,6 @@ class Demonstration:
     """Does the main job; `note` gets each line for the person who watches, `give_up` ends it early."""
 
     api: Client
-    gateway_url: str
     note: Callable[[str], None]
     give_up: Event
 
@@ -61,7 +61,7 @@ class Demonstration:
             endpoint = self.endpoint(project)
             self.deploy(endpoint, first)
             key = self.api.post(f"/api/v1/endpoints/{endpoint['id']}/keys/", {"name": "demonstration"})["key"]
-        url = f"{self.gateway_url}/{workspace['name']}/{endpoint['name']}/predict"
+        url = endpoint["url"]
         records = self.records(first)
         with self.step("Predictions"):
             self.predict(url, key, records)
@@ -197,11 +197,20 @@ class Demonstration:
     def predict(self, url: str, key: str, records: list[dict[str, Any]]) -> None:
         """Ask for a few customers and print what came back."""
         client = Client(url, key)
-        for record in records[:3]:
+        wait_for(lambda: self.knows_key(client, url), 60, "The gateway's taking the new key", every=0.1)
+        for record in records:
             answer = client.post(url, {"records": [record]})
-            self.note(
-                f"  {json.dumps(answer['predictions'][0])}  (version {answer['version']}, {answer['prediction_id']})"
-            )
+            said = json.dumps(answer["predictions"][0])
+            self.note(f"  leaves: {said}, by version {answer['version']}, on record as {answer['prediction_id']}")
+
+    def knows_key(self, client: Client, url: str) -> bool:
+        """Has the gateway taken the route table that holds the key? A request without records is never on record."""
+        self.stay()
+        try:
+            client.post(url, {"records": []})
+        except Refused as refused:
+            return refused.status != UNAUTHORIZED
+        return True
 
     def records(self, version: dict[str, Any]) -> list[dict[str, Any]]:
         """The customer that the training script kept as an example, and the same one newer and older."""
