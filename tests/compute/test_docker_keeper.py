@@ -133,6 +133,39 @@ def test_a_workload_outlives_a_killed_keeper_and_the_next_one_goes_on(kind: Keep
     assert backend.log_path(spec.key).read_text() == "".join(f"{i}\n" for i in range(100))
 
 
+def test_a_container_reaches_the_platform_again_after_a_restart_of_the_keeper(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        port = server.getsockname()[1]
+        kind = KeeperKind("keeper", tmp_path, "--relay", f"127.0.0.1:{port}")
+        try:
+            backend = kind.again()
+            spec = script(CALL, str(port))
+            for i in range(2):
+                if i:
+                    kind.kill_keeper()
+                    kind.start_keeper()
+                backend.start(spec)
+                (backend.work_folder(spec.key) / f"go{i}").touch()
+                connection, _ = server.accept()
+                assert connection.recv(10) == f"call {i}".encode()
+                connection.close()
+            assert wait_for_end(backend, spec.key).cause is Cause.SUCCEEDED
+        finally:
+            kind.close()
+
+
+CALL = """
+import os, socket, sys, time
+for i in range(2):
+    while not os.path.exists(f"go{i}"):
+        time.sleep(0.05)
+    connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=60)
+    connection.sendall(f"call {i}".encode())
+    connection.recv(1)
+"""
+
+
 def test_a_time_limit_that_passes_while_no_keeper_lives_is_kept_by_the_next_one(
     kind: KeeperKind, backend: KeeperBackend
 ) -> None:

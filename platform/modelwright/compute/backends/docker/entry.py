@@ -21,7 +21,7 @@ import time
 from typing import Any, NoReturn
 
 ENDING = "/run/modelwright/ending.json"
-RELAY = "/run/modelwright/api.sock"
+RELAY = "/run/modelwright/api/api.sock"
 ORDER_SECONDS = 60
 SAMPLE_SECONDS = 0.25
 UNDELIVERED = 125

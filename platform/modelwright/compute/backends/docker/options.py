@@ -132,7 +132,8 @@ def _mounts(config: DockerConfig, spec: WorkloadSpec, entry: Path, relay: Path |
         _mount(str(entry), ENTRY, read_only=True),
     ]
     if relay is not None:
-        mounts.append(_mount(str(relay), RELAY, read_only=True))
+        # The folder: the socket in it is another one after a restart of whoever serves it.
+        mounts.append(_mount(str(relay.parent), str(Path(RELAY).parent), read_only=True))
     mounts += [_mount(str(path), str(path), read_only=True) for path in readable_folders(config, spec.readable)]
     return mounts
 
