@@ -81,7 +81,7 @@ def test_relative(seconds: int, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.42, "0.4 s"), (12.9, "12 s"), (184, "3 min 4 s"), (7500, "2 h 5 min"), (90000, "1 day 1 h")],
+    [(0.42, "0.4 s"), (12.9, "12 s"), (184, "3 min 4 s"), (1800, "30 min"), (7500, "2 h 5 min"), (90000, "1 day 1 h")],
 )
 def test_duration(seconds: float, words: str) -> None:
     assert duration(seconds) == words

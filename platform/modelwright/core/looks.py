@@ -83,7 +83,11 @@ def duration(seconds: float) -> str:
     if whole < _MINUTE:
         return f"{whole} s"
     if whole < _HOUR:
-        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+        return _two(f"{whole // _MINUTE} min", whole % _MINUTE, "s")
     if whole < _DAY:
-        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
-    return f"{_plural(whole // _DAY, 'day')} {whole % _DAY // _HOUR} h"
+        return _two(f"{whole // _HOUR} h", whole % _HOUR // _MINUTE, "min")
+    return _two(_plural(whole // _DAY, "day"), whole % _DAY // _HOUR, "h")
+
+
+def _two(larger: str, count: int, unit: str) -> str:
+    return f"{larger} {count} {unit}" if count else larger

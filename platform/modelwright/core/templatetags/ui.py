@@ -58,13 +58,26 @@ def moment(value: datetime | None, style: str = "relative", none: str = "—") -
     local = timezone.localtime(value)
     text, ago = f"{local:%Y-%m-%d %H:%M:%S} {local:%Z}", relative(value, timezone.now())
     shown = {"relative": ago, "absolute": text}.get(style, f"{text} ({ago})")
-    return format_html('<time datetime="{}" title="{}" class="nowrap">{}</time>', local.isoformat(), text, shown)
+    css = "" if style == "full" else "nowrap"
+    return format_html('<time datetime="{}" title="{}" class="{}">{}</time>', local.isoformat(), text, css, shown)
 
 
 @register.filter
 def duration(seconds: float | None) -> str:
     """A number of seconds in words, "—" for None."""
     return "—" if seconds is None else duration_words(float(seconds))
+
+
+@register.filter
+def figure(value: object) -> str:
+    """A number to six significant digits; anything else as it is."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+@register.filter
+def small_first(text: str) -> str:
+    """A label inside a sentence: its first letter small, the others as they are."""
+    return text[:1].lower() + text[1:]
 
 
 @register.filter
@@ -155,13 +168,16 @@ def post_button(context: Context, url: str, label: str, css: str = "", symbol: s
 
 
 @register.simple_tag(takes_context=True)
-def nav_link(context: Context, name: str, label: str) -> SafeString | str:
-    """An item of the main navigation; nothing where this installation has no such route."""
+def nav_link(context: Context, name: str, label: str, *also: str) -> SafeString | str:
+    """An item of the main navigation, current on its own address and on those that begin as `also` says.
+
+    Nothing where this installation has no such route.
+    """
     url = url_or_empty(name)
     if not url:
         return ""
     path = getattr(context.get("request"), "path", "")
-    current = "page" if path == url else "true" if path.startswith(url) else ""
+    current = "page" if path == url else "true" if path.startswith((url, *also)) else ""
     return render_to_string("components/nav_link.html", {"url": url, "label": label, "current": current})
 
 
@@ -184,6 +200,8 @@ def link_to(name: str, *args: object, label: object) -> SafeString:
 @register.filter
 def inline_code(text: str) -> SafeString:
     """Plain text in which what stands between backticks is code."""
+    if isinstance(text, SafeString):
+        return text
     parts = str(text).split("`")
     pieces = [format_html("<code>{}</code>", part) if i % 2 else escape(part) for i, part in enumerate(parts)]
     return mark_safe("".join(pieces))  # noqa: S308 - every piece is escaped above
