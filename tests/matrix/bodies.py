@@ -31,25 +31,64 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("api-job-runs", "POST"): {"parameters": {"depth": 4}},
     ("api-project-runs", "POST"): {"script": "train.py"},
     ("api-run-cancellation", "POST"): {"reason": "no longer needed"},
+    ("api-model", "PATCH"): {"description": "changed"},
+    ("api-model-alias", "PUT"): {"version": 2},
+    ("api-project-endpoints", "POST"): {"name": "second"},
+    ("api-deployments", "POST"): {"model_version": "{version_id}"},
+    ("api-rollbacks", "POST"): {"reason": "worse than before", "deployment": "{deployment_id}"},
+    ("api-endpoint-stop", "POST"): {"reason": "no longer needed"},
+    ("api-endpoint-keys", "POST"): {"name": "warehouse"},
     ("login", "POST"): {"username": "viewer", "password": PASSWORD},
     ("password", "POST"): {"old": PASSWORD, "password": NEW_PASSWORD, "again": NEW_PASSWORD},
     ("person", "POST"): {"is_active": "on"},
     ("person-create", "POST"): {"username": "newcomer", "password": "a long enough password 1"},
     ("token-create", "POST"): {"name": "another", "scope": "read"},
+    ("workspace-create", "POST"): {"name": "another"},
+    ("workspace-settings", "POST"): {"description": "changed"},
+    ("workspace-members", "POST"): {"username": "target", "role": "admin"},
+    ("data-connection-create", "POST"): {"name": "second", "config.url": "https://example.org/b"},
+    ("data-connection", "POST"): {"config.url": "https://example.org/c"},
+    ("project-create", "POST"): {"name": "second"},
+    ("project-edit", "POST"): {"description": "changed"},
+    ("project-file-edit", "POST"): {"content": "hello", "message": "Change", "expected_head": "{sha}"},
+    ("project-file-delete", "POST"): {"message": "No longer needed", "expected_head": "{sha}"},
+    ("project-members", "POST"): {"username": "target", "role": "operator"},
+    ("project-variables", "POST"): {"name": "THRESHOLD", "value": "2"},
+    ("job-create", "POST"): {"name": "weekly", "script": "train.py"},
+    ("job-edit", "POST"): {"script": "train.py"},
+    ("run-start", "POST"): {"script": "train.py"},
+    ("run-cancel", "POST"): {"reason": "no longer needed"},
+    ("model-edit", "POST"): {"description": "changed"},
+    ("model-alias-set", "POST"): {"alias": "champion", "version": "2"},
+    ("endpoint-create", "POST"): {"name": "second"},
+    ("endpoint-deploy", "POST"): {"model_version": "{version_id}"},
+    ("endpoint-rollback", "POST"): {"deployment": "{deployment_id}", "reason": "worse than before"},
+    ("endpoint-stop", "POST"): {"reason": "no longer needed"},
+    ("endpoint-key-create", "POST"): {"name": "warehouse"},
+    ("endpoint-try", "POST"): {"tenure": "3"},
 }
 
 # What reading routes cannot do without.
 QUERIES: dict[str, dict[str, str]] = {
     "api-project-files": {"path": "README.md"},
     "api-run-metric-history": {"key": "accuracy"},
+    "project-files": {"path": "README.md"},
+    "project-file-download": {"path": "README.md"},
+    "project-file-edit": {"path": "README.md"},
+    "project-file-delete": {"path": "README.md"},
+    "data-connection-create": {"kind": "http"},
+    "run-chart": {"key": "accuracy"},
 }
 
 # Values of variables in addresses that mean something else here than elsewhere.
-VALUES: dict[str, dict[str, str]] = {}
+VALUES: dict[str, dict[str, str]] = {
+    "api-model-version-retries": {"version_id": "{failed_version_id}"},
+    "model-version-retry": {"version_id": "{failed_version_id}"},
+}
 
-# Nobody succeeds in the matrix, because it would take MLflow's server: tests/jobs does it with a real one. Without
-# `path`, whoever may see the run is told that it is missing (422), and whoever may not finds nothing (404).
-SUCCEEDS_ELSEWHERE = {"api-run-artifact GET"}
+# Nobody succeeds in the matrix, because it would take MLflow's server or the gateway: tests/jobs and tests/endpoints
+# do it with real ones. Whoever may see the run is told that `path` is missing (422), and whoever may not finds nothing.
+SUCCEEDS_ELSEWHERE = {"api-run-artifact GET", "run-artifact GET", "endpoint-try POST"}
 
 
 def filled(template: Any, values: dict[str, Any]) -> Any:

@@ -61,7 +61,8 @@ def _client(world: World, role: str) -> Client:
 
 
 def _ask(world: World, client: Client, route: Route, method: str, role: str) -> int:
-    values = {**world.values_for(role), **VALUES.get(route.name, {})}
+    values = world.values_for(role)
+    values |= filled(VALUES.get(route.name, {}), values)
     kwargs: dict[str, Any] = {"query_params": QUERIES.get(route.name)}
     if method != "GET":
         body = filled(BODIES.get((route.name, method), {}), values)

@@ -50,6 +50,10 @@ def add_jobs(project: Project) -> dict[str, Any]:
 def add_models(project: Project) -> dict[str, Any]:
     """A model with two versions, an endpoint that served first one and then the other, a key and a prediction."""
     first, second = (_version(project, number) for number in (1, 2))
+    failed = registry_services.register(
+        project=project, name="churn", number=3, source="models:/m-3", acting_user=SYSTEM
+    )
+    registry_services.fail(failed, reason="Its files could not be read.", acting_user=SYSTEM)
     registry_services.set_alias(first.model, name="champion", version=first, acting_user=SYSTEM)
     endpoint = endpoint_services.create_endpoint(project=project, name="churn", acting_user=SYSTEM)
     earlier, live = (_deployed(endpoint, version) for version in (first, second))
@@ -61,7 +65,7 @@ def add_models(project: Project) -> dict[str, Any]:
     return {
         "model_id": first.model_id,
         "version_id": second.pk,
-        "number": second.number,
+        "failed_version_id": failed.pk,
         "alias": "champion",
         "endpoint_id": endpoint.pk,
         "deployment_id": earlier.pk,

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from modelwright.core.errors import ValidationFailed
 from modelwright.core.pagination import page
+from modelwright.core.strict import wrong_types
 from modelwright.core.text import unfit
 
 # Declared by views that any signed-in person may call; what they then see is the selector's business.
@@ -42,8 +43,11 @@ class PlatformAPIView(APIView):
                 raise ValidationFailed(f"`{field}` holds {fault}.", remedy="Leave it out.", field=field)
 
     def parse(self, serializer: type[serializers.Serializer[Any]], **kwargs: Any) -> dict[str, Any]:
-        """Return the validated body. Raises DRF's ValidationError, which names each wrong field."""
+        """Return the validated body. Raises ValidationFailed or DRF's ValidationError, which name each wrong field."""
         bound = serializer(data=self.request.data, **kwargs)
+        if wrong := tuple(wrong_types(bound, self.request.data)):
+            said = "; ".join(f"{error.field}: {error.message}" for error in wrong)
+            raise ValidationFailed(said, remedy="Correct the fields named in `errors`.", errors=wrong)
         bound.is_valid(raise_exception=True)
         return dict(bound.validated_data)
 

@@ -96,6 +96,23 @@ _ALWAYS = {
 _STALE = "`If-Match` names a version that is no longer current."
 
 
+def allow_any_null(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Postprocessing hook: "anything or null" is anything; drf-spectacular's `oneOf` of the two lets no null through."""
+    _simplify(result)
+    return result
+
+
+def _simplify(node: Any) -> None:
+    if isinstance(node, dict):
+        if node.get("oneOf") == [{}, {"type": "null"}]:
+            del node["oneOf"]
+        for value in node.values():
+            _simplify(value)
+    elif isinstance(node, list):
+        for value in node:
+            _simplify(value)
+
+
 def add_problem_responses(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Postprocessing hook: add the Problem schema and the error answers to every operation."""
     result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM

@@ -1,0 +1,87 @@
+"""Generated requests, valid and invalid, against every operation of the schema, as two people.
+
+Nothing that anybody sends may give an answer that the schema does not describe, and nothing invalid may be taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections, transaction
+from drf_spectacular.generators import SchemaGenerator
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi import checks
+
+from tests.matrix.world import World
+
+CHECKS = [
+    not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+]
+_CONFIG = schemathesis.config.SchemathesisConfig.from_dict({})
+SCHEMA = schemathesis.openapi.from_dict(
+    SchemaGenerator().get_schema(public=True), config=_CONFIG  # type: ignore[no-untyped-call]
+)
+OPERATIONS = {result.ok().label: result.ok() for result in SCHEMA.get_all_operations()}
+PLAN = [
+    *((label, "site-admin", GenerationMode.POSITIVE, 8) for label in OPERATIONS),
+    *((label, "site-admin", GenerationMode.NEGATIVE, 10) for label, one in OPERATIONS.items() if one.query or one.body),
+    *((label, "contributor", GenerationMode.POSITIVE, 3) for label in OPERATIONS),
+]
+
+
+@pytest.fixture(scope="module")
+def app() -> Iterator[Any]:
+    """The web application, without a server. The connection to the database outlives a request, as in Django's client."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield get_wsgi_application()
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("label", "role", "mode", "examples"), PLAN, ids=[f"{label} {role} {mode.value}" for label, role, mode, _ in PLAN]
+)
+def test_answers_are_as_the_schema_says(
+    world: World, app: Any, label: str, role: str, mode: GenerationMode, examples: int
+) -> None:
+    operation = OPERATIONS[label]
+    known = {name: str(value) for name, value in world.values_for(role).items()}
+    own = {one.name: known[one.name] for one in operation.path_parameters if one.name in known}
+    refusal = [checks.negative_data_rejection] if mode == GenerationMode.NEGATIVE else []
+
+    @settings(
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(operation.as_strategy(mode), st.integers(0, 9))
+    def ask(case: Any, dice: int) -> None:
+        # Mostly of things that are there; made-up ids are answered with 404 and show little.
+        if dice:
+            case.path_parameters = {**(case.path_parameters or {}), **own}
+        savepoint = transaction.savepoint()
+        try:
+            headers = {"Authorization": f"Bearer {world.tokens[role]}"}
+            response = case.call(app=app, base_url="http://testserver", headers=headers)
+            case.validate_response(response, checks=[*CHECKS, *refusal])
+        finally:
+            transaction.savepoint_rollback(savepoint)
+
+    ask()
