@@ -11,27 +11,33 @@ from modelwright.local.layout import Layout
 from modelwright.local.ports import PortTaken, choose
 from modelwright.local.progress import Progress
 from modelwright.local.state import AlreadyRunning
+from modelwright.local.supervisor import StartFailed
 
-PROBLEMS = (AlreadyRunning, PortTaken, BadEnvironment)
+PROBLEMS = (AlreadyRunning, PortTaken, BadEnvironment, StartFailed)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command. Returns the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
+    try:
+        return run(words)
+    except PROBLEMS as problem:
+        print(problem, file=sys.stderr)
+        return 1
+
+
+def run(words: list[str]) -> int:
+    """Run a command. Raises one of `PROBLEMS`, whose text is all that a person needs."""
     # These two hand their arguments on, options included, which argparse cannot.
     if words[:1] == ["test"]:
         return checks.main(words[1:])
     if words[:1] == ["manage"]:
         return manage.main(words[1:])
     options = parser().parse_args(words)
-    try:
-        installation = from_options(options)
-        if options.command == "demo":
-            return demo.run(installation, Progress.from_environment(), leave=options.exit)
-        return up.up(installation, Progress.from_environment())
-    except PROBLEMS as problem:
-        print(problem, file=sys.stderr)
-        return 1
+    installation = from_options(options)
+    if options.command == "demo":
+        return demo.run(installation, Progress.from_environment(), leave=options.exit)
+    return up.up(installation, Progress.from_environment())
 
 
 def parser() -> argparse.ArgumentParser:
