@@ -9,7 +9,7 @@ from typing import Any
 
 from modelwright.accounts.actors import Actor
 from modelwright.compute import services, watcher
-from modelwright.compute.backends.process import ProcessBackend
+from modelwright.compute.backends.base import Backend
 from modelwright.compute.models import GIB, Host, Workload
 
 from .backends_support import PATIENCE_SECONDS
@@ -42,7 +42,7 @@ def fresh(workload: Workload) -> Workload:
 
 
 def watch_until(
-    condition: Callable[[], object], host: Host, backend: ProcessBackend, *, seconds: float = PATIENCE_SECONDS
+    condition: Callable[[], object], host: Host, backend: Backend, *, seconds: float = PATIENCE_SECONDS
 ) -> None:
     """Lets the watcher tick until the condition holds."""
     deadline = time.monotonic() + seconds
@@ -52,6 +52,6 @@ def watch_until(
         time.sleep(0.05)
 
 
-def watch_to_end(workload: Workload, host: Host, backend: ProcessBackend) -> Workload:
+def watch_to_end(workload: Workload, host: Host, backend: Backend) -> Workload:
     watch_until(lambda: fresh(workload).is_ended, host, backend)
     return fresh(workload)

@@ -202,6 +202,19 @@ def test_many_files_are_bounded_by_looking(kind: DockerKind) -> None:
     assert "0.02 GiB" in status.message
 
 
+def test_the_record_of_the_end_is_no_place_to_fill(kind: DockerKind) -> None:
+    text = (
+        "import time\n"
+        "with open('/run/modelwright/ending.json', 'wb', buffering=0) as stream:\n"
+        "    for _ in range(19): stream.write(b'[' * (1 << 20))\n"
+        "open('more', 'wb').write(bytes(5 << 20))\n"
+        "time.sleep(600)"
+    )
+    status, _ = run(make(kind, work_bytes=20 * MIB), script(text, limits=Limits(grace_seconds=0)))
+    assert status.cause is Cause.FAILED
+    assert "working folder" in status.message
+
+
 def test_what_is_no_working_folder_is_small(kind: DockerKind) -> None:
     text = (
         "import os\n"

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from modelwright.compute import transitions
-from modelwright.compute.backends.base import Backend, BackendError, Cause
+from modelwright.compute.backends.base import Backend, BackendError, Cause, UnavailableError
 from modelwright.compute.ending import end_workload
 from modelwright.compute.models import GIB, Environment, EnvironmentRequest, Host, Workload
 from modelwright.compute.selectors import Room, free_room
@@ -72,9 +72,14 @@ def place(workload_id: UUID) -> Workload | None:
 
 
 def start(workload: Workload, backend: Backend) -> None:
-    """Hands the workload, whose start has begun, to this host's backend. Its failure ends the workload."""
+    """Hands the workload, whose start has begun, to this host's backend. Its failure ends the workload.
+
+    A backend that nobody answers for is no failure: the watcher tries again.
+    """
     try:
         backend.start(make_spec(workload))
+    except UnavailableError as error:
+        logger.warning("workload %s could not be started yet: %s", workload.pk, error)
     except (BackendError, PlatformError, OSError) as error:
         logger.warning("workload %s could not be started: %s", workload.pk, error)
         end_workload(workload.pk, workload.fence, cause=Cause.FAILED, facts={"detail": str(error)})

@@ -53,7 +53,18 @@ def make_spec(workload: Workload) -> WorkloadSpec:
         source=GitSource(source["repository"], source["commit"]) if source else None,
         files=spec.get("files", {}),
         directory=spec.get("directory", ""),
+        readable=_readable(workload),
+        image=spec.get("image", ""),
+        kind=workload.kind,
     )
+
+
+def _readable(workload: Workload) -> list[str]:
+    """What it needs of this host besides its working folder."""
+    folders = [settings.MODELWRIGHT_RUNTIME_SOURCE]
+    if workload.environment:
+        folders.append(environment_folder(workload.environment))
+    return [str(folder) for folder in folders]
 
 
 def _placeholders(workload: Workload, key: WorkloadKey) -> dict[str, str]:

@@ -13,6 +13,7 @@ from modelwright.compute.backends.base import Cause, Phase, WorkloadKey, Workloa
 from modelwright.compute.backends.shim import record
 
 ENDING = "ending.json"
+LARGEST_ENDING = 65536
 _LIVE = ".live"
 
 
@@ -48,6 +49,15 @@ class Folders:
     def ending(self, key: WorkloadKey) -> Path:
         """Where the first process in the container writes how its child ended."""
         return self.folder(key) / ENDING
+
+    def read_ending(self, key: WorkloadKey) -> dict[str, Any] | None:
+        """What is written there, None when it is nothing of ours. The workload can write into it as well."""
+        path = self.ending(key)
+        try:
+            is_small = path.stat().st_size <= LARGEST_ENDING
+        except OSError:
+            return None
+        return record.read_json(str(path)) if is_small else None
 
     def enlist(self, key: WorkloadKey) -> None:
         """Enters the workload into the list."""

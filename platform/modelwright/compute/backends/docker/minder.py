@@ -161,7 +161,7 @@ class Minder(threading.Thread):
         started_at = (self._folders.read_status(key) or {}).get("started_at")
         if timeout is not None and started_at is not None and time.time() >= started_at + timeout:
             return Cause.TIMED_OUT, f"It ran longer than its time limit of {timeout:g} seconds."
-        problem = self._space.problem(key, self._folders.work(key))
+        problem = self._space.problem(key, self._folders.work(key), self._folders.ending(key))
         return (Cause.FAILED, problem) if problem else None
 
     def _give_up_after_patience(self) -> None:

@@ -25,12 +25,12 @@ class SpaceWatch:
         """Those that have ended are looked at no more."""
         self._next = {key: moment for key, moment in self._next.items() if key in keys}
 
-    def problem(self, key: WorkloadKey, folder: Path) -> str | None:
-        """What is wrong with the folder's size, None when nothing is or it is not yet time to look."""
+    def problem(self, key: WorkloadKey, folder: Path, *files: Path) -> str | None:
+        """What is wrong with the size of all, None when nothing is or it is not yet time to look."""
         began = time.monotonic()
         if began < self._next.get(key, 0.0):
             return None
-        used = used_bytes(folder)
+        used = used_bytes(folder) + sum(path.stat().st_blocks * 512 for path in files if path.exists())
         now = time.monotonic()
         self._next[key] = now + max(LEAST_SECONDS, (now - began) / SHARE)
         if used <= self._limit:

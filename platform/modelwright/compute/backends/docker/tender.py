@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import requests
 import urllib3
@@ -16,9 +17,9 @@ from modelwright.compute.backends.docker.engine import Api, is_absent
 from modelwright.compute.backends.docker.logs import LogCopy
 from modelwright.compute.backends.docker.outcome import EngineState, judge
 from modelwright.compute.backends.folders import Folders
-from modelwright.compute.backends.shim import record
 
 logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 RETRY_SECONDS = 0.5
 ENGINE_ERRORS = (errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
@@ -43,21 +44,31 @@ class Tender(threading.Thread):
     def run(self) -> None:
         """Until the end is recorded, or somebody closes it."""
         log = LogCopy(self._folders.log(self.key), limit=self.limits.log_bytes)
+        ended = self._persist(lambda: self._follow(log))
+        if self._closed.is_set():
+            return
+        log.close()
+        if ended is None:
+            self._folders.write_absent(self.key)
+        else:
+            self._persist(lambda: self._record(ended))
+
+    def _persist(self, step: Callable[[], Result | None]) -> Result | None:
+        """What the step gives once it gives something; None when the container has disappeared, or when closed."""
         while not self._closed.is_set():
             try:
-                log.follow(self._api, self.container)
-                ended = self._ended_state()
-                if ended is not None and not self._closed.is_set():
-                    log.close()
-                    self._record(ended)
-                    return
+                if (result := step()) is not None:
+                    return result
             except ENGINE_ERRORS as error:
                 if is_absent(error):
-                    log.close()
-                    self._folders.write_absent(self.key)
-                    return
+                    return None
                 logger.warning("container of workload %s: %s", self.key.name, error)
             self._closed.wait(RETRY_SECONDS)
+        return None
+
+    def _follow(self, log: LogCopy) -> EngineState | None:
+        log.follow(self._api, self.container)
+        return self._ended_state()
 
     def _ended_state(self) -> EngineState | None:
         """How it ended; None while it goes on, as after a connection that broke."""
@@ -69,12 +80,13 @@ class Tender(threading.Thread):
             state = self._api.inspect_container(self.container)["State"]
         return EngineState.of(state) if state.get("Status") in ("exited", "dead") else None
 
-    def _record(self, ended: EngineState) -> None:
+    def _record(self, ended: EngineState) -> bool:
         values = judge(
             ended,
-            ending=record.read_json(str(self._folders.ending(self.key))),
+            ending=self._folders.read_ending(self.key),
             stop=self._folders.read_stop(self.key),
             memory_bytes=self.limits.memory_bytes,
         )
         self._folders.write_ended(self.key, values)
         self._api.remove_container(self.container, v=True, force=True)
+        return True
