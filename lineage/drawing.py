@@ -104,7 +104,7 @@ def _svg(nodes: list[Node], edges: list[Edge], places: dict[UUID, Place], start:
     width = max((x for x, _ in corners.values()), default=0) + WIDTH + MARGIN
     height = max((y for _, y in corners.values()), default=0) + HEIGHT + MARGIN
     return format_html(
-        '<svg class="lineage-graph" role="img" aria-label="Lineage of {} things; the table below says the same" '
+        '<svg class="lineage-graph" role="group" aria-label="Lineage of {} things; the table below says the same" '
         'xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}" width="{}" height="{}">'
         '<defs><marker id="lineage-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
         'orient="auto"><path d="M0 0L8 4L0 8z" fill="currentColor"/></marker></defs>{}{}</svg>',

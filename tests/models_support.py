@@ -17,9 +17,10 @@ import psycopg
 
 from models.registry import snapshots
 from models.registry.models import ModelVersion, RegisteredModel
+from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import ProjectRole, WorkspaceRole
-from modelwright.compute import placement, watcher
+from modelwright.compute import placement, services, watcher
 from modelwright.compute.backends.process import ProcessBackend
 from modelwright.compute.layout import environments_folder
 from modelwright.compute.models import Environment, EnvironmentRequest, Host, Workload
@@ -98,6 +99,9 @@ def wait_for(condition: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS,
 
 def watch(host: Host, backend: ProcessBackend) -> None:
     """One round of a host's watcher, without a worker: what is queued is placed and started here."""
+    services.announce_host(
+        name=host.name, cpu=host.cpu, memory_bytes=host.memory_bytes, acting_user=Actor.system("tests")
+    )
     for workload_id in Workload.objects.filter(state="queued").values_list("pk", flat=True):
         placement.place_and_start(workload_id, backend)
     watcher.tick(host, backend)

@@ -103,9 +103,10 @@ def replicas_of(endpoint: Endpoint) -> QuerySet[Replica]:
 
 
 def deployable_versions(endpoint: Endpoint) -> QuerySet[ModelVersion]:
+    """The versions that may be deployed to the endpoint, newest first. The caller has required PROJECT_VIEW."""
+    return versions_ready(endpoint.project)
+
+
+def versions_ready(project: Project) -> QuerySet[ModelVersion]:
     """The project's versions that are ready, newest first. The caller has required PROJECT_VIEW."""
-    return (
-        ModelVersion.objects.filter(model__project=endpoint.project, state="ready")
-        .select_related("model")
-        .order_by("-id")
-    )
+    return ModelVersion.objects.filter(model__project=project, state="ready").select_related("model").order_by("-id")

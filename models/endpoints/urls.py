@@ -2,7 +2,9 @@
 
 from django.urls import URLPattern, path
 
-from models.endpoints import api
+from models.endpoints import action_views, api, views
+
+_ENDPOINT = "endpoints/<uuid:endpoint_id>/"
 
 api_urlpatterns: list[URLPattern] = [
     path("endpoints/", api.EndpointListView.as_view(), name="api-endpoints"),
@@ -16,4 +18,16 @@ api_urlpatterns: list[URLPattern] = [
     path("endpoints/<uuid:endpoint_id>/keys/<uuid:key_id>/", api.KeyDetailView.as_view(), name="api-endpoint-key"),
     path("deployments/<uuid:deployment_id>/", api.DeploymentDetailView.as_view(), name="api-deployment"),
 ]
-page_urlpatterns: list[URLPattern] = []
+page_urlpatterns: list[URLPattern] = [
+    path("endpoints/", views.EndpointsView.as_view(), name="endpoints"),
+    path("projects/<uuid:project_id>/endpoints/", views.ProjectEndpointsView.as_view(), name="project-endpoints"),
+    path("projects/<uuid:project_id>/endpoints/new/", views.EndpointCreateView.as_view(), name="endpoint-create"),
+    path(_ENDPOINT, views.EndpointView.as_view(), name="endpoint"),
+    path(f"{_ENDPOINT}serving/", views.EndpointServingView.as_view(), name="endpoint-serving"),
+    path(f"{_ENDPOINT}deploy/", action_views.DeployView.as_view(), name="endpoint-deploy"),
+    path(f"{_ENDPOINT}rollback/", action_views.RollbackView.as_view(), name="endpoint-rollback"),
+    path(f"{_ENDPOINT}stop/", action_views.StopView.as_view(), name="endpoint-stop"),
+    path(f"{_ENDPOINT}try/", action_views.TryView.as_view(), name="endpoint-try"),
+    path(f"{_ENDPOINT}keys/new/", action_views.KeyCreateView.as_view(), name="endpoint-key-create"),
+    path(f"{_ENDPOINT}keys/<uuid:key_id>/revoke/", action_views.KeyRevokeView.as_view(), name="endpoint-key-revoke"),
+]

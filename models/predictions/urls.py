@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.urls import URLPattern, path, register_converter
 
-from models.predictions import api
+from models.predictions import api, views
 
 
 class PredictionId:
@@ -27,4 +27,12 @@ api_urlpatterns: list[URLPattern] = [
     path("endpoints/<uuid:endpoint_id>/predictions/", api.PredictionListView.as_view(), name="api-predictions"),
     path("predictions/<prediction:prediction_id>/", api.PredictionDetailView.as_view(), name="api-prediction"),
 ]
-page_urlpatterns: list[URLPattern] = []
+page_urlpatterns: list[URLPattern] = [
+    path("endpoints/<uuid:endpoint_id>/predictions/", views.PredictionsView.as_view(), name="endpoint-predictions"),
+    path(
+        "endpoints/<uuid:endpoint_id>/predictions/recent/",
+        views.RecentPredictionsView.as_view(),
+        name="endpoint-recent-predictions",
+    ),
+    path("predictions/<prediction:prediction_id>/", views.PredictionView.as_view(), name="prediction"),
+]

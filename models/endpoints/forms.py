@@ -1,0 +1,68 @@
+"""Forms of the endpoint pages. Services decide; these only parse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+
+from models.endpoints.models import Deployment
+from models.registry.models import ModelVersion
+from workspaces.forms import description_field, name_field
+
+MAX_REASON = 1000
+
+
+def _reason(*, required: bool, help_text: str) -> forms.CharField:
+    return forms.CharField(
+        label="Reason",
+        max_length=MAX_REASON,
+        required=required,
+        help_text=help_text,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+
+class EndpointForm(forms.Form):
+    """An endpoint to make."""
+
+    name = name_field()
+    description = description_field()
+
+
+class DeployForm(forms.Form):
+    """A version to serve."""
+
+    def __init__(self, versions: Iterable[ModelVersion], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(str(version.pk), f"{version} ({version.algorithm_name or version.flavor})") for version in versions]
+        self.fields["model_version"] = forms.ChoiceField(label="Version", choices=choices)
+        self.fields["reason"] = _reason(required=False, help_text="What is better about it?")
+
+
+class RollbackForm(forms.Form):
+    """What to go back to, and why."""
+
+    def __init__(self, choices: Iterable[Deployment], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        options = [(str(choice.pk), _words(choice)) for choice in choices]
+        self.fields["deployment"] = forms.ChoiceField(label="Go back to", choices=options)
+        self.fields["reason"] = _reason(required=True, help_text="Why? It stands in the time line.")
+
+
+class StopForm(forms.Form):
+    """Why an endpoint is stopped."""
+
+    reason = _reason(required=False, help_text="It stands in the audit log.")
+
+
+class KeyForm(forms.Form):
+    """A key to make."""
+
+    name = forms.CharField(label="Name", max_length=100, help_text="The client that will use it, such as shop.")
+
+
+def _words(deployment: Deployment) -> str:
+    versions = ", ".join(str(target.model_version) for target in deployment.targets.all())
+    return f"Deployment {deployment.number}: {versions}"

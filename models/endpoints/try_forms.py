@@ -1,0 +1,108 @@
+"""The form with which a person tries an endpoint: one field per column of the signature."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+
+from models.registry.mlmodel import served_signature
+from models.registry.models import ModelVersion
+from modelwright.core.errors import FieldError, PlatformError
+
+WHOLE, NUMBERS = ("integer", "long"), ("double", "float")
+MAX_FIELDS = 200
+MAX_RECORDS_TEXT = 200_000
+
+
+class TryForm(forms.Form):
+    """Columns as fields where the version has a signature, else JSON."""
+
+    def __init__(self, version: ModelVersion, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        signature = served_signature(version.signature)
+        columns = signature["inputs"] if signature else []
+        self.columns: list[dict[str, Any]] = columns if 0 < len(columns) <= MAX_FIELDS else []
+        example = version.example or {}
+        for index, column in enumerate(self.columns):
+            self.fields[f"column-{index}"] = _field(column, example.get(column["name"]))
+        if not self.columns:
+            text = json.dumps([example] if example else [{}], indent=2, ensure_ascii=False)
+            self.fields["records"] = forms.CharField(
+                label="Records",
+                initial=text,
+                max_length=MAX_RECORDS_TEXT,
+                help_text="A JSON list of objects, one per record.",
+                widget=forms.Textarea(attrs={"class": "code", "rows": 12, "spellcheck": "false"}),
+            )
+
+    def clean(self) -> dict[str, Any]:
+        """Adds `asked`, the records to ask for."""
+        values = super().clean() or {}
+        if self.columns:
+            values["asked"] = [self._record(values)]
+        elif "records" in values:
+            values["asked"] = self._parsed(values["records"])
+        return values
+
+    def _record(self, values: dict[str, Any]) -> dict[str, Any]:
+        record = {}
+        for index, column in enumerate(self.columns):
+            value = values.get(f"column-{index}")
+            if value is None or (value == "" and (column["type"] != "string" or not column["required"])):
+                value = None
+            record[column["name"]] = _converted(value, column["type"])
+        return record
+
+    def _parsed(self, text: str) -> list[dict[str, Any]]:
+        try:
+            records = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            self.add_error("records", f"This is no valid JSON: {error}")
+            return []
+        if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+            self.add_error("records", 'Write a list of objects, such as [{"column": 1}].')
+            return []
+        return records
+
+    def explain(self, error: PlatformError) -> None:
+        """Put what the gateway found wrong beside the fields that it names."""
+        for one in error.errors or (FieldError("", error.message, error.remedy),):
+            self.add_error(self._field_of(one.field), f"{one.message} {one.remedy}".strip())
+
+    def _field_of(self, path: str) -> str | None:
+        names = {f"records[0].{column['name']}": f"column-{index}" for index, column in enumerate(self.columns)}
+        return names.get(path)
+
+
+def _field(column: dict[str, Any], example: Any) -> forms.Field:
+    kind, required = column["type"], column["required"]
+    help_text = f"{kind}{'' if required else ', may be empty'}"
+    common: dict[str, Any] = {"label": column["name"], "required": False, "help_text": help_text}
+    if kind == "boolean":
+        empty = [] if required else [("", "—")]
+        shown = None if example is None else json.dumps(example)
+        return forms.ChoiceField(choices=[*empty, ("true", "true"), ("false", "false")], initial=shown, **common)
+    widget = forms.TextInput(attrs={"autocomplete": "off"})
+    if kind in WHOLE or kind in NUMBERS:
+        widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+    return forms.CharField(initial="" if example is None else example, strip=False, widget=widget, **common)
+
+
+def _converted(value: Any, kind: str) -> Any:
+    """The JSON value that a text stands for; what stands for none is left for the gateway to explain."""
+    if not isinstance(value, str):
+        return value
+    if kind == "boolean":
+        return {"true": True, "false": False}.get(value, value)
+    try:
+        if kind in WHOLE:
+            return int(value)
+        if kind in NUMBERS:
+            return float(value)
+        if kind not in ("string", "datetime", "binary"):
+            return json.loads(value)
+    except ValueError:
+        pass
+    return value

@@ -1,0 +1,91 @@
+"""Pages: the predictions of an endpoint, and one with all that it came from."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
+
+from lineage.drawing import draw
+from models.endpoints.pages import EndpointPage, endpoint_crumbs
+from models.endpoints.selectors import get_endpoint
+from models.predictions import selectors
+from models.registry.links import link_of
+from models.registry.selectors import lineage_of
+from modelwright.accounts.permissions import Permission
+from modelwright.accounts.views import person_of
+from modelwright.core.listing import Column, Filter, Listing
+
+RECENT = 8
+_COLUMNS = [
+    Column("Prediction"),
+    Column("At", "at"),
+    Column("Version", "version", ("version_number",)),
+    Column("Input"),
+    Column("Output"),
+    Column("Key", "key", ("key_name",)),
+    Column("Latency (ms)", "latency", ("latency_ms",), numeric=True),
+]
+
+
+class PredictionsView(EndpointPage):
+    """The predictions of an endpoint."""
+
+    permissions = {"GET": Permission.PROJECT_VIEW}
+    template = "predictions/predictions.html"
+
+    def get(self, request: HttpRequest, endpoint_id: UUID) -> HttpResponseBase:
+        """List them."""
+        endpoint = self.endpoint(request, endpoint_id)
+        filters = [
+            Filter("version", "Version number", apply=lambda found, text: found.filter(version_number=_number(text))),
+            Filter("key", "Key", ("key_name",)),
+            Filter("at", "Since", ("at",), kind="date"),
+        ]
+        found = selectors.predictions_of(endpoint)
+        listing = Listing(found, request.GET, columns=_COLUMNS, filters=filters, default_sort="-id")
+        context = {"endpoint": endpoint, "listing": listing, "rows": listing.rows}
+        return self.page(context, crumbs=endpoint_crumbs(endpoint, ("Predictions", "")))
+
+
+class RecentPredictionsView(EndpointPage):
+    """The newest predictions, for the endpoint's page."""
+
+    permissions = {"GET": Permission.PROJECT_VIEW}
+    template = "predictions/_recent.html"
+
+    def get(self, request: HttpRequest, endpoint_id: UUID) -> HttpResponseBase:
+        """Answer the fragment."""
+        endpoint = self.endpoint(request, endpoint_id)
+        return self.page({"endpoint": endpoint, "rows": selectors.predictions_of(endpoint)[:RECENT]})
+
+
+class PredictionView(EndpointPage):
+    """A prediction."""
+
+    permissions = {"GET": Permission.PROJECT_VIEW}
+    template = "predictions/prediction.html"
+
+    def get(self, request: HttpRequest, prediction_id: UUID) -> HttpResponseBase:
+        """Show it and what it came from."""
+        person = person_of(request)
+        prediction = selectors.get_prediction(person, prediction_id)
+        endpoint = get_endpoint(person, prediction.endpoint_id)
+        found = selectors.provenance(person, prediction)
+        graph = lineage_of(person, found.version, ancestors_only=True) if found.version else None
+        data = [(node, link_of(node)) for node in found.data]
+        context = {"prediction": prediction, "endpoint": endpoint, "found": found, "data": data}
+        context["drawing"] = draw(graph, link_of=link_of) if graph else None
+        crumbs = endpoint_crumbs(
+            endpoint,
+            ("Predictions", reverse("endpoint-predictions", args=[endpoint.pk])),
+            (prediction.pk.hex, ""),
+        )
+        return self.page(context, crumbs=crumbs)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise ValueError(f"{text!r} is no version number.")
+    return int(text)
