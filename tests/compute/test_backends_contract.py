@@ -244,7 +244,7 @@ def test_a_supervisor_killed_without_a_record_is_lost_and_its_processes_are_clea
 def test_a_lost_workload_is_not_started_again(kind: Kind, backend: LocalBackend) -> None:
     spec = script("import time; print('started'); time.sleep(600)")
     backend.start(spec)
-    wait_for_log(backend, spec.key, "started")
+    wait_for_log(backend, spec.key, "started\n")
     os.kill(kind.supervisor_pid(spec.key), signal.SIGKILL)
     assert wait_for_end(backend, spec.key).cause is Cause.LOST
     assert backend.start(spec).cause is Cause.LOST
