@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+import time
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
-from modelwright.core.errors import Conflict, ValidationFailed
+from modelwright.core.errors import Conflict, Unavailable, ValidationFailed
 from projects.models import Project
 from projects.source.git import GitRefused, run
 from projects.source.paths import check_path
@@ -18,6 +19,8 @@ MAX_COMMIT_BYTES = 20 * 1024 * 1024
 MAX_CHANGES = 1000
 MAX_MESSAGE = 5000
 _NO_COMMIT = "0" * 40
+# A write holds its lock for some milliseconds.
+_OLD_LOCK_SECONDS = 60
 _COMMITTER = {"GIT_COMMITTER_NAME": "Modelwright", "GIT_COMMITTER_EMAIL": "modelwright@localhost"}
 
 
@@ -70,11 +73,30 @@ def write_commit(
 
 
 def move_head(project: Project, commit: str, expected_head: str | None) -> None:
-    """Make `commit` the newest one if `expected_head` still is. Raises Conflict."""
+    """Make `commit` the newest one if `expected_head` still is. Raises Conflict, Unavailable."""
+    arguments = ["update-ref", branch_ref(project), commit, expected_head or _NO_COMMIT]
     try:
-        run(repository_path(project), ["update-ref", branch_ref(project), commit, expected_head or _NO_COMMIT])
+        run(repository_path(project), arguments)
     except GitRefused:
-        raise _moved(project) from None
+        if head(project) != expected_head:
+            raise _moved(project) from None
+        _break_old_lock(project)
+        run(repository_path(project), arguments)
+
+
+def _break_old_lock(project: Project) -> None:
+    """Remove the lock that an interrupted write left on the branch; a fresh one belongs to somebody."""
+    lock = repository_path(project) / f"{branch_ref(project)}.lock"
+    try:
+        is_old = time.time() - lock.stat().st_mtime > _OLD_LOCK_SECONDS
+    except FileNotFoundError:
+        return
+    if not is_old:
+        raise Unavailable(
+            f"The files of the project {project.name} are being written at this moment.",
+            remedy=f"Try again; a write that was interrupted is cleared away after {_OLD_LOCK_SECONDS} seconds.",
+        )
+    lock.unlink(missing_ok=True)
 
 
 def commit_files(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from modelwright.core.errors import Conflict, NotFound, ValidationFailed
+from modelwright.core.errors import Conflict, NotFound, Unavailable, ValidationFailed
 from modelwright.core.ids import new_id
 from projects import source
 from projects.models import Project
@@ -228,6 +228,19 @@ def test_a_write_that_lost_the_race_at_the_last_moment_moves_nothing(project: Pr
     with pytest.raises(Conflict):
         source.move_head(project, late, first)
     assert source.head(project) == second
+
+
+def test_a_lock_that_an_interrupted_write_left_is_cleared_away(project: Project) -> None:
+    first = put(project, {"a": b"1"})
+    lock = source.repository_path(project) / "refs" / "heads" / "main.lock"
+    lock.touch()
+    with pytest.raises(Unavailable):
+        put(project, {"a": b"2"})
+    assert source.head(project) == first
+    os.utime(lock, (0, 0))
+    second = put(project, {"a": b"2"})
+    assert source.head(project) == second
+    assert not lock.exists()
 
 
 def test_neither_hooks_nor_a_persons_configuration_are_used(
