@@ -95,14 +95,19 @@ def keep_screenshot(page: Page) -> None:
         page.screenshot(path=f"{folder}/{name[:80]}-{width}-{scheme}.png", full_page=True)
 
 
+def check_width(page: Page) -> None:
+    """Assert that the page is no wider than the window."""
+    keep_screenshot(page)
+    assert overflow(page) <= 0, f"{page.url} is {overflow(page)} px wider than the window"
+
+
 def check_page(page: Page) -> None:
     """Assert what every page keeps: a title and one h1, a main landmark, no horizontal overflow, no accessibility
     violation, and, where `watch` was called, no script error, policy violation or failed asset."""
-    keep_screenshot(page)
     expect(page.locator("main#main")).to_be_visible(timeout=TIMEOUT_MS)
     expect(page.locator("h1")).to_have_count(1)
     assert page.title().endswith("Modelwright")
-    assert overflow(page) <= 0, f"{page.url} is {overflow(page)} px wider than the window"
+    check_width(page)
     violations = axe_violations(page)
     assert not violations, f"{page.url}\n" + "\n".join(violations)
     watched = page.__dict__.get("watched")

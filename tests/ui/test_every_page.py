@@ -1,4 +1,4 @@
-"""Every page of the platform in a browser, at both widths: accessible, no wider than the window, within the policy.
+"""Every page of the platform in a browser: accessible, within the policy, no wider than the window at both widths.
 
 The pages are those of the URLconf, over the world that the permission matrix makes, with one of everything.
 """
@@ -13,11 +13,29 @@ from pytest_django.live_server_helper import LiveServer
 
 from tests.matrix.routes import Route, routes
 from tests.matrix.world import World, build
-from tests.ui.browser import NARROW, WIDE, check_page, sign_in
+from tests.ui.browser import NARROW, WIDE, check_page, check_width, sign_in
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(1500)]
 # Files, fragments and documents for scripts are no pages.
-NO_PAGES = {"audit-export", "health-live", "health-ready", "workload-log", "login", "logout", "project-file-download"}
+NO_PAGES = {
+    "audit-export",
+    "health-live",
+    "health-ready",
+    "login",
+    "logout",
+    "project-file-download",
+    "run-artifact",
+    "workload-log",
+}
+    "audit-export",
+    "health-live",
+    "health-ready",
+    "workload-log",
+    "login",
+    "logout",
+    "project-file-download",
+    "run-artifact",
+}
 
 QUERIES = {
     "project-file-delete": "?path=README.md",
@@ -53,10 +71,10 @@ def walk(page: Page, server: str, world: World, role: str) -> list[str]:
             wrong.append(f"{route.name}: {response.status} {page.locator('main').inner_text()[:200]}")
             page.__dict__["watched"].failed.clear()
             continue
-        for size in (WIDE, NARROW):
+        for size, check in ((WIDE, check_page), (NARROW, check_width)):
             page.set_viewport_size(size)  # type: ignore[arg-type]
             try:
-                check_page(page)
+                check(page)
             except AssertionError as error:
                 wrong.append(f"{route.name} at {size['width']}: {error}")
             watched: Any = page.__dict__["watched"]
