@@ -27,16 +27,6 @@ NO_PAGES = {
     "run-artifact",
     "workload-log",
 }
-    "audit-export",
-    "health-live",
-    "health-ready",
-    "workload-log",
-    "login",
-    "logout",
-    "project-file-download",
-    "run-artifact",
-}
-
 QUERIES = {
     "project-file-delete": "?path=README.md",
     "project-file-edit": "?path=README.md",
