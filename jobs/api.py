@@ -6,13 +6,14 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from django.http import FileResponse
+from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jobs import selectors, services
+from jobs.downloads import attachment
 from jobs.models import Job, Run
 from jobs.serializers import (
     ArtifactListSerializer,
@@ -28,7 +29,7 @@ from jobs.serializers import (
     ScriptRunSerializer,
     TrackedSerializer,
 )
-from jobs.tracking.artifacts import list_artifacts, open_artifact
+from jobs.tracking.artifacts import list_artifacts
 from jobs.tracking.reader import metric_history, tracked_runs
 from modelwright.accounts.actors import Actor, actor_of
 from modelwright.accounts.api import current_user
@@ -258,18 +259,7 @@ class RunArtifactView(PlatformAPIView):
         parameters=[OpenApiParameter("path", str, required=True, description="A path of the list of artifacts.")],
         responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
     )
-    def get(self, request: Request, run_id: UUID) -> FileResponse:
+    def get(self, request: Request, run_id: UUID) -> StreamingHttpResponse:
         """Answer the file as an attachment."""
         run = selectors.get_run(current_user(request), run_id)
-        return attachment(run, request.query_params.get("path", ""))
-
-
-def attachment(run: Run, path: str) -> FileResponse:
-    """The artifact as a download: whatever it is, no browser shows it in the platform's origin."""
-    stream, size = open_artifact(run.project.mlflow_workspace, run.pk, path)
-    response = FileResponse(
-        stream, as_attachment=True, filename=path.rsplit("/", 1)[-1], content_type="application/octet-stream"
-    )
-    response.headers["Content-Length"] = str(size)
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+        return attachment(request, run, request.query_params.get("path", ""))

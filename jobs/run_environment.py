@@ -35,6 +35,8 @@ def plain_variables(run: Run, own: Mapping[str, str]) -> dict[str, str]:
         "MLFLOW_TRACKING_URI": f"{settings.WEB_URL}/mlflow",
         "MLFLOW_EXPERIMENT_NAME": own.get("MLFLOW_EXPERIMENT_NAME") or run.name,
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        # They lead to MLflow's own pages, which the platform does not show.
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "DO_NOT_TRACK": "true",
         "MODELWRIGHT_RUN_ID": str(run.pk),
         "MODELWRIGHT_RUN_NUMBER": str(run.number),

@@ -11,8 +11,9 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from jobs import selectors, services
-from jobs.api import attachment, trigger_of
+from jobs.api import trigger_of
 from jobs.dependencies import read_snapshot
+from jobs.downloads import attachment
 from jobs.failures import explain
 from jobs.forms import CancelForm, ScriptForm
 from jobs.models import Run
@@ -234,7 +235,7 @@ class RunArtifactView(RunPage):
 
     def get(self, request: HttpRequest, run_id: UUID) -> HttpResponseBase:
         """Answer the file at `?path=` as a download."""
-        return attachment(self.run(request, run_id), request.GET.get("path", ""))
+        return attachment(request, self.run(request, run_id), request.GET.get("path", ""))
 
 
 class RunCancelView(RunPage):
@@ -264,7 +265,7 @@ class RunCancelView(RunPage):
             "title": f"Cancel {run}",
             "explanation": "Its processes are asked to end, and ended by force after ten seconds.",
             "consequences": ["What it logged so far stays.", "It cannot be resumed; start it again instead."],
-            "submit": "Cancel the run",
+            "submit": "Stop the run",
             "cancel_url": reverse("run", args=[run.pk]),
             "danger": True,
             "form": form,

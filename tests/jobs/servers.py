@@ -71,6 +71,7 @@ def web_running(folder: Path, mlflow: Mlflow) -> Iterator[str]:
         "DATABASE_URL": test_database_url(),
         "MLFLOW_DATABASE_URL": mlflow.database_url,
         "MODELWRIGHT_MLFLOW_SOCKET": str(mlflow.socket),
+        "MODELWRIGHT_MLFLOW_ARTIFACTS_DIR": str(mlflow.artifacts),
         "MODELWRIGHT_WEB_URL": f"http://127.0.0.1:{port}",
     }
     program = Program(

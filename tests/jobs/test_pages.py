@@ -104,7 +104,7 @@ def test_a_failed_run_shows_cause_remedy_and_last_lines(con: Client, run: Run) -
 
 
 def test_a_run_is_cancelled_after_a_question(con: Client, run: Run) -> None:
-    assert "Cancel the run" in con.get(f"/runs/{run.pk}/cancel/").content.decode()
+    assert "Stop the run" in con.get(f"/runs/{run.pk}/cancel/").content.decode()
     assert con.post(f"/runs/{run.pk}/cancel/", {"reason": "too slow"}).status_code == 302
     assert Run.objects.get(pk=run.pk).state == "cancelled"
     assert con.post(f"/runs/{run.pk}/cancel/", {"reason": ""}).status_code == 409

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jobs.collector import collect_ended
 from jobs.failures import explain
 from jobs.models import Run
 from jobs.selectors import run_of_token
@@ -20,13 +18,12 @@ from jobs.tracking.reader import tracked_runs
 from lineage.models import Edge
 from modelwright.accounts.actors import Actor
 from modelwright.audit.models import AuditEvent
-from modelwright.compute import watcher
 from modelwright.compute.layout import work_folder
 from modelwright.compute.selectors import log_tail
 from projects.models import Project
+from tests.jobs.turning import execute, fresh, turn_until
 
 SYSTEM = Actor.system("tests")
-SECONDS = 120
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 TRACKING = """
@@ -38,27 +35,6 @@ mlflow.log_param("depth", sys.argv[2])
 mlflow.log_metric("auc", 0.9)
 print("tracked", flush=True)
 """
-
-
-def turn_until(condition: Callable[[], bool]) -> None:
-    """Turn the watcher's loops until the condition holds."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        watcher.tick()
-        collect_ended()
-        time.sleep(0.1)
-
-
-def fresh(run: Run) -> Run:
-    found: Run = Run.objects.select_related("workload__host", "workload__environment", "project").get(pk=run.pk)
-    return found
-
-
-def execute(run: Run) -> Run:
-    """Turn the loops until the run has ended and is collected."""
-    turn_until(lambda: fresh(run).workload.collected_at is not None)
-    return fresh(run)
 
 
 @pytest.fixture
