@@ -44,12 +44,18 @@ class Application:
 
     def refuse(self, method: bytes, path: bytes, authorization: bytes) -> Response | None:
         """A refusal that needs no body: wrong method, unknown endpoint, wrong key."""
+        return self._look_up(method, path, authorization)[1]
+
+    def _look_up(self, method: bytes, path: bytes, authorization: bytes) -> tuple[str | None, Response | None]:
+        """The id of the key, or the refusal; neither for a page."""
         endpoint = self._table.by_path.get(path)
         if endpoint is None:
-            return None if path in _PAGES and method in _READING else answers.not_found(method, path, path in _PAGES)
+            is_page = path in _PAGES
+            return None, None if is_page and method in _READING else answers.not_found(method, path, is_page)
         if method != b"POST":
-            return answers.METHOD_NOT_ALLOWED
-        return None if key_id_of(endpoint, authorization) is not None else answers.wrong_key(authorization)
+            return None, answers.METHOD_NOT_ALLOWED
+        key_id = key_id_of(endpoint, authorization)
+        return key_id, None if key_id is not None else answers.wrong_key(authorization)
 
     def refused(self, path: bytes, response: Response) -> None:
         """Count what was refused before it was a request."""
@@ -66,15 +72,15 @@ class Application:
             slot.answer(response)
 
         # The table may have changed since the head of the request was looked at.
-        refusal = self.refuse(request.method, request.path, request.authorization)
+        key_id, refusal = self._look_up(request.method, request.path, request.authorization)
         if refusal is not None:
             answer(refusal)
-        elif endpoint is None:
+        elif endpoint is None or key_id is None:
             slot.answer(self._page(request.path))
         else:
-            self._predict(endpoint, request, answer)
+            self._predict(endpoint, key_id, request, answer)
 
-    def _predict(self, endpoint: Endpoint, request: Request, answer: Callable[[Response], None]) -> None:
+    def _predict(self, endpoint: Endpoint, key_id: str, request: Request, answer: Callable[[Response], None]) -> None:
         refusal = self._spool.refusal()
         if refusal is not None:
             answer(_not_recorded(refusal))
@@ -91,7 +97,7 @@ class Application:
         pending = Pending(
             endpoint,
             target,
-            key_id_of(endpoint, request.authorization) or "",
+            key_id,
             records,
             answer,
             at=time.time(),

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 0.5
 MAX_PIPELINED = 16
+SMALL_BODY = 64 * 1024
 MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 
 
@@ -237,7 +238,8 @@ class Connection(asyncio.Protocol):
             self._refuse_early(_body_too_large(limits.body))
         elif message.encoding not in (b"", b"identity"):
             message.refusal = _ENCODED
-        else:
+        elif message.expects_continue or not 0 < message.length <= SMALL_BODY:
+            # A small body is read first: whoever sends it is then refused with one look at the key instead of two.
             message.refusal = self._handler.refuse(message.method, message.path, message.authorization)
         if message.expects_continue and not self._closing:
             self._continue_or_refuse(message.refusal)
