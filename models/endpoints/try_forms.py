@@ -50,9 +50,7 @@ class TryForm(forms.Form):
         record = {}
         for index, column in enumerate(self.columns):
             value = values.get(f"column-{index}")
-            if value is None or (value == "" and (column["type"] != "string" or not column["required"])):
-                value = None
-            record[column["name"]] = _converted(value, column["type"])
+            record[column["name"]] = None if value in (None, "") else _converted(value, column["type"])
         return record
 
     def _parsed(self, text: str) -> list[dict[str, Any]]:
@@ -79,7 +77,7 @@ class TryForm(forms.Form):
 def _field(column: dict[str, Any], example: Any) -> forms.Field:
     kind, required = column["type"], column["required"]
     help_text = f"{kind}{'' if required else ', may be empty'}"
-    common: dict[str, Any] = {"label": column["name"], "required": False, "help_text": help_text}
+    common: dict[str, Any] = {"label": column["name"], "required": required, "help_text": help_text}
     if kind == "boolean":
         empty = [] if required else [("", "—")]
         shown = None if example is None else json.dumps(example)

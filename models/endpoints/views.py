@@ -16,6 +16,7 @@ from models.endpoints import selectors, services
 from models.endpoints.forms import EndpointForm
 from models.endpoints.models import DeploymentTarget, Endpoint
 from models.endpoints.pages import EndpointPage, address_of, endpoint_crumbs
+from models.registry.models import ModelVersion
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.permissions import Permission
 from modelwright.accounts.views import person_of
@@ -142,8 +143,8 @@ class EndpointServingView(EndpointPage):
 
 def _curl(endpoint: Endpoint, live: Any) -> str:
     target = next(iter(live.targets.all()), None) if live else None
-    example = (target.model_version.example if target else None) or {"column": 1}
-    body = json.dumps({"records": [example]}, ensure_ascii=False).replace("'", "'\\''")
+    example = _example(target.model_version) if target else {}
+    body = json.dumps({"records": [example or {"column": 1}]}, ensure_ascii=False).replace("'", "'\\''")
     return "\n".join(
         [
             f"curl -X POST {address_of(endpoint)} \\",
@@ -151,3 +152,11 @@ def _curl(endpoint: Endpoint, live: Any) -> str:
             f"  -d '{body}'",
         ]
     )
+
+
+def _example(version: ModelVersion) -> dict[str, Any]:
+    """The version's example in the order of its columns, which PostgreSQL does not keep."""
+    example: dict[str, Any] = version.example or {}
+    columns = [column.get("name") for column in (version.signature or {}).get("inputs", [])]
+    known = {name: example[name] for name in columns if name in example}
+    return {**known, **example}
