@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema_serializer
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from modelwright.accounts.permissions import WORKSPACE_ROLE_CHOICES
@@ -102,12 +104,27 @@ class DataConnectionSerializer(serializers.ModelSerializer[DataConnection]):
         read_only_fields = fields
 
 
+@extend_schema_field({"oneOf": [{"type": "string", "maxLength": MAX_TEXT}, {"type": "integer"}]})
+class ConfigValueField(serializers.Field[Any, Any, Any, Any]):
+    """A text or a whole number, such as a port; the kind of connection then says what it must be."""
+
+    def to_internal_value(self, data: Any) -> str | int:
+        """Refuse every other type."""
+        if isinstance(data, bool) or not isinstance(data, str | int):
+            raise serializers.ValidationError("Give a text or a whole number.")
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        """As it is."""
+        return value
+
+
 class DataConnectionChangeSerializer(serializers.Serializer[DataConnection]):
     """What may be changed of a data connection."""
 
     description = serializers.CharField(required=False, allow_blank=True, max_length=MAX_DESCRIPTION)
     config = serializers.DictField(
-        child=serializers.CharField(max_length=MAX_TEXT, allow_blank=True),
+        child=ConfigValueField(),
         required=False,
         help_text=(
             "postgresql: host, port, database, username, sslmode · s3: bucket, endpoint_url, region, access_key_id, "
@@ -130,6 +147,6 @@ class DataConnectionCreateSerializer(DataConnectionChangeSerializer):
     name = serializers.CharField(max_length=63, help_text="Unique in the workspace.")
     kind = serializers.ChoiceField(choices=DataConnection.Kind.choices)
     config = serializers.DictField(
-        child=serializers.CharField(max_length=MAX_TEXT, allow_blank=True),
+        child=ConfigValueField(),
         help_text=DataConnectionChangeSerializer().fields["config"].help_text or "",
     )

@@ -59,12 +59,19 @@ def test_only_site_administrators_make_workspaces(api: Any, cast: Cast) -> None:
         ({"name": "x", "cpu_limit": 0}, 422, "cpu_limit"),
         ({"name": "x", "memory_limit_mib": 10**12}, 422, "memory_limit_mib"),
         ({"name": "x", "concurrent_runs_limit": "many"}, 422, "concurrent_runs_limit"),
+        ({"name": "x", "concurrent_runs_limit": 10**400}, 422, "concurrent_runs_limit"),
     ],
 )
 def test_wrong_input_names_the_field(api: Any, cast: Cast, body: dict[str, Any], status: int, field: str) -> None:
     response = api(cast.admin).post(ALL, body, content_type=JSON)
     assert response.status_code == status
     assert [error["field"] for error in response.json()["errors"]] == [field]
+
+
+def test_a_number_beyond_all_bounds_is_no_fault_of_ours(api: Any, cast: Cast) -> None:
+    for field in ("cpu_limit", "memory_limit_mib"):
+        response = api(cast.admin).post(ALL, f'{{"name": "x", "{field}": 1e400}}', content_type=JSON)
+        assert response.status_code in (400, 422)
 
 
 def test_a_repeated_post_makes_one_workspace(api: Any, cast: Cast) -> None:

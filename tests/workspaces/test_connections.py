@@ -111,6 +111,13 @@ def test_every_kind_is_described() -> None:
     assert set(KINDS) == set(SECRETS) == set(DataConnection.Kind.values)
 
 
+@pytest.mark.parametrize("value", [True, 1.5, [5432], {"a": 1}, 1e400, None, 10**400])
+def test_a_port_is_a_number_or_a_text(api: Any, cast: Cast, value: Any) -> None:
+    config = {**POSTGRES["config"], "port": value}  # type: ignore[dict-item]
+    response = api(cast.owner).post(_url(cast), {**POSTGRES, "config": config}, content_type=JSON)
+    assert response.status_code in (400, 422)
+
+
 def test_a_kind_without_a_secret_refuses_one(api: Any, cast: Cast) -> None:
     body = {"name": "share", "kind": "directory", "config": {"path": "/srv/data"}, "secret": "x"}
     response = api(cast.admin).post(_url(cast), body, content_type=JSON)

@@ -38,7 +38,7 @@ def _other_type(field: Any, value: Any) -> str:
     if isinstance(field, serializers.BooleanField):
         return "" if isinstance(value, bool) else "true or false"
     if isinstance(field, serializers.IntegerField):
-        return "" if is_number and value == int(value) else "a whole number"
+        return "" if is_number and (isinstance(value, int) or value.is_integer()) else "a whole number"
     if isinstance(field, serializers.FloatField):
         return "" if is_number else "a number"
     if isinstance(field, _TEXT):
