@@ -45,7 +45,9 @@ def make_spec(workload: Workload) -> WorkloadSpec:
         command=[_fill(part, names) for part in spec["command"]],
         environment=_environment(workload, given, names),
         limits=Limits(
-            cpu=workload.cpu,
+            # The share under contention. Replicas reserve little, since most of them idle most of the time, but when
+            # one works somebody waits for its answer.
+            cpu=max(workload.cpu, 1.0) if workload.kind == Workload.Kind.REPLICA else workload.cpu,
             memory_bytes=workload.memory_bytes,
             timeout_seconds=workload.timeout_seconds,
             grace_seconds=spec.get("grace_seconds", Limits.grace_seconds),
