@@ -113,7 +113,8 @@ class DockerBackend:
         what = f"Workload {spec.key.name} could not be started"
         with told_apart(what):
             self._api = self._api or connect(self.config.engine)
-            found = self._find(spec.key)
+            # Files come before the container: where there are none, nobody has made one.
+            found = self._find(spec.key) if self._folders.work(spec.key).exists() else None
             if found is None or found["State"]["Status"] == "created":
                 self._prepare(spec)
                 container = found["Id"] if found else self._create(spec)
