@@ -18,6 +18,7 @@ PROTOTYPE = "churn"
 MODEL = "churn"
 RUN_SECONDS = 1800.0
 DEPLOY_SECONDS = 900.0
+ANSWERS_AFTERWARDS = 20
 CONFLICT = 409
 UNAUTHORIZED = 401
 ENDED = ("succeeded", "failed", "cancelled", "timed_out", "out_of_memory", "lost")
@@ -68,9 +69,9 @@ class Demonstration:
         with self.step("Second version: gradient boosting"):
             self.run_job(project, "train", parameters={"model": "gradient-boosting"})
             second = self.version(project, 2)
-        with self.step("Switch to version 2 while requests go on"), self.traffic(url, key, records):
+        with self.step("Switch to version 2 while requests go on"), self.traffic(url, key, records, until=2):
             self.deploy(endpoint, second)
-        with self.step("Rollback to version 1 while requests go on"), self.traffic(url, key, records):
+        with self.step("Rollback to version 1 while requests go on"), self.traffic(url, key, records, until=1):
             self.roll_back(endpoint)
         page = f"{self.api.base}/endpoints/{endpoint['id']}/"
         return Outcome(page, curl_line(url, key, records[0]))
@@ -84,13 +85,15 @@ class Demonstration:
         self.note(f"  done in {time.monotonic() - started:.1f} s")
 
     @contextmanager
-    def traffic(self, url: str, key: str, records: list[dict[str, Any]]) -> Iterator[None]:
-        """Send requests all the while; a single failed one is a failure of the step."""
+    def traffic(self, url: str, key: str, records: list[dict[str, Any]], *, until: int) -> Iterator[None]:
+        """Send requests all the while, and until the version answers; a single failed one is a failure of the step."""
         sender = Traffic(url, key, records)
         sender.start()
         try:
             yield
-            time.sleep(1.0)
+            enough = sender.versions[until] + ANSWERS_AFTERWARDS
+            what = f"{ANSWERS_AFTERWARDS} answers by version {until}"
+            wait_for(lambda: sender.versions[until] >= enough or sender.failures, 120, what, every=0.05)
         finally:
             sender.stop()
         answered = ", ".join(f"{number} by version {version}" for version, number in sorted(sender.versions.items()))
