@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from jobs.models import Run
 from jobs.tracking.artifacts import list_artifacts, open_artifact
 from jobs.tracking.reader import metric_history, tracked_runs
+from modelwright.accounts.actors import Actor
+from modelwright.accounts.services import create_token
 from modelwright.core.errors import NotFound, PlatformError, Unavailable
 from tests.jobs.test_tracking_client import run_client
 
@@ -94,3 +97,17 @@ def test_a_database_that_does_not_answer_is_unavailable(settings: Any, db: None,
     settings.MLFLOW_DATABASE_URL = f"postgresql://mlflow@/mlflow?host={tmp_path}"
     with pytest.raises(Unavailable):
         tracked_runs("p-x", Run().pk)
+
+
+def test_a_download_comes_in_pieces_as_an_attachment(
+    web: str, tracked: tuple[str, Run], make_user: Any, admin: Any
+) -> None:
+    workspace, run = tracked
+    path = next(a.path for a in list_artifacts(workspace, run.pk) if a.path.endswith("big.bin"))
+    _, token = create_token(name="t", acting_user=Actor.person(admin))
+    address = f"{web}/api/v1/runs/{run.pk}/artifacts/content/"
+    answer = requests.get(address, params={"path": path}, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    assert answer.status_code == 200
+    assert len(answer.content) == 3_000_000
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="big.bin"'
+    assert answer.headers["Content-Type"] == "application/octet-stream"

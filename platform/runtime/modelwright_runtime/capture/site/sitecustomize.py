@@ -1,10 +1,8 @@
 """Python imports this at its start, because the platform puts this folder on the path of every run.
 
-It switches capture on and then runs the `sitecustomize` that it stands in front of.
+It switches capture on and then imports the `sitecustomize` that it stands in front of.
 """
 
-import importlib.machinery
-import importlib.util
 import os
 import sys
 
@@ -18,15 +16,20 @@ def _switch_on() -> None:
         pass
 
 
-def _run_next() -> None:
+def _import_next() -> None:
     here = os.path.dirname(os.path.abspath(__file__))
-    others = [path for path in sys.path if os.path.abspath(path) != here]
-    spec = importlib.machinery.PathFinder.find_spec("sitecustomize", others)
-    if spec is not None and spec.loader is not None:
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["sitecustomize"] = module
-        spec.loader.exec_module(module)
+    whole, own = sys.path[:], sys.modules.pop(__name__)
+    sys.path[:] = [path for path in whole if os.path.abspath(path) != here]
+    try:
+        # By now another one, or none.
+        __import__(__name__)
+    except ModuleNotFoundError as error:
+        if error.name != __name__:
+            raise
+        sys.modules[__name__] = own
+    finally:
+        sys.path[:] = whole
 
 
 _switch_on()
-_run_next()
+_import_next()
