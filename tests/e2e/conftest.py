@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.stack import Rest, Stack, person_token
+from tests.ui.fixtures import browser
+
+__all__ = ["browser", "rest", "stack"]
 
 HERE = Path(__file__).parent
+KEEP = "MODELWRIGHT_E2E_KEEP"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,13 +28,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The platform after the demo. The data directory's path stays short: Unix sockets allow 107 characters."""
-    running = Stack(tmp_path_factory.mktemp("mw") / "d")
+    """The platform after the demo. The data directory's path stays short: Unix sockets allow 107 characters.
+
+    MODELWRIGHT_E2E_KEEP names a folder whose platform is used if it runs and is left running: for writing tests.
+    """
+    kept = os.environ.get(KEEP)
+    running = Stack(Path(kept).absolute() if kept else tmp_path_factory.mktemp("mw"))
     try:
         running.wait_for_demo()
         yield running
     finally:
-        running.stop()
+        if not kept:
+            running.stop()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -41,39 +40,61 @@ def wait_for(what: str, look: Callable[[], Found | None], seconds: float = 120.0
 
 
 class Stack:
-    """A platform on free ports with its own data directory, after the demo did the main job on it."""
+    """A platform on free ports with its own data directory, after the demo did the main job on it.
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.output = ""
-        self.started = time.monotonic()
-        self.process = subprocess.Popen(
-            [
-                str(ROOT / "modelwright"), "demo", "--data-dir", str(directory),
-                "--web-port", str(free_port()), "--gateway-port", str(free_port()),
-            ],
-            cwd=directory.parent,
-            env=own_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )  # fmt: skip
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+    What its command prints goes into the file `printed`. A platform that runs on the directory already is taken over.
+    """
 
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.output += line
+    def __init__(self, folder: Path) -> None:
+        self.directory = folder / "d"
+        self.printed = folder / "printed.txt"
+        self.process: subprocess.Popen[bytes] | None = None
+        if self.running() is None:
+            self.ports = [free_port(), free_port()]
+            self.printed.write_text("")
+            self.start("demo")
+        else:
+            self.ports = [int(url.rpartition(":")[2]) for url in (self.web_url, self.gateway_url)]
+
+    def start(self, command: str) -> None:
+        """Run `./modelwright demo` or `./modelwright up`, on the same ports each time."""
+        web, gateway = (str(port) for port in self.ports)
+        places = ["--data-dir", str(self.directory), "--web-port", web, "--gateway-port", gateway]
+        with self.printed.open("ab") as printed:
+            self.process = subprocess.Popen(
+                [str(ROOT / "modelwright"), command, *places],
+                cwd=self.directory.parent,
+                env=own_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def running(self) -> psutil.Process | None:
+        """The process that supervises the platform on the directory, None where there is none."""
+        lock = self.directory / "up.lock"
+        try:
+            process = psutil.Process(int(lock.read_text()))
+            return process if str(self.directory) in process.cmdline() else None
+        except (OSError, ValueError, psutil.Error):
+            return None
+
+    @property
+    def output(self) -> str:
+        """What it has printed so far."""
+        return self.printed.read_text(errors="replace")
 
     def wait_for_demo(self) -> None:
         """Wait until the demo has printed its end. Raises AssertionError with what it printed otherwise."""
-        deadline = time.monotonic() + DEMO_SECONDS
-        while DEMO_END not in self.output:
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"the demo did not come to its end:\n{self.output[-6000:]}\n{self.log_tails()}")
+        self.wait_for_line(DEMO_END, 0, DEMO_SECONDS)
+
+    def wait_for_line(self, text: str, after: int, seconds: float) -> None:
+        """Wait until it prints `text`, beyond the first `after` characters."""
+        deadline = time.monotonic() + seconds
+        while text not in (output := self.output)[after:]:
+            if (self.process and self.process.poll() is not None) or time.monotonic() > deadline:
+                raise AssertionError(f"it never printed {text!r}:\n{output[-6000:]}\n{self.log_tails()}")
             time.sleep(0.2)
 
     @property
@@ -123,17 +144,32 @@ class Stack:
         ]
         return "\n".join(parts)
 
-    def stop(self) -> float:
-        """Ctrl-C, wait, and return the seconds it took."""
-        started = time.monotonic()
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+    def stop(self) -> None:
+        """Ctrl-C, and wait until the command has ended; kill it when it does not."""
+        process = self.running() if self.process is None else self.process
+        if process is None:
+            return
+        try:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+        except psutil.NoSuchProcess:
+            pass
+        except (subprocess.TimeoutExpired, psutil.TimeoutExpired):
+            process.kill()
+            process.wait(10)
+
+    def processes(self) -> dict[int, str]:
+        """Every process that has to do with the directory, by its command line, environment or working folder."""
+        found = {}
+        for process in psutil.process_iter():
             try:
-                self.process.wait(60)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait(10)
-        return time.monotonic() - started
+                line = process.cmdline()
+                signs = [*line, *process.environ().values(), process.cwd()]
+            except psutil.Error:
+                continue
+            if process.pid != os.getpid() and any(str(self.directory) in sign for sign in signs):
+                found[process.pid] = " ".join(line)[:200]
+        return found
 
 
 def own_environment() -> dict[str, str]:
@@ -155,6 +191,13 @@ class Rest:
         response = self.session.request(method, f"{self.web_url}/api/v1/{path}", json=body, headers=headers, timeout=60)
         assert response.ok, f"{method} {path}: {response.status_code} {response.text[:2000]}"
         return response.json() if response.content else None
+
+    def answers(self, path: str) -> bool:
+        """Does a GET succeed right now?"""
+        try:
+            return bool(self.session.get(f"{self.web_url}/api/v1/{path}", timeout=60).ok)
+        except requests.RequestException:
+            return False
 
     def get(self, path: str) -> Any:
         """GET."""

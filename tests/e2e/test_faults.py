@@ -158,6 +158,28 @@ def test_predictions_go_on_while_postgresql_is_stopped(stack: Stack, endpoint: E
     endpoint.wait_until_recorded(load.acknowledged)
 
 
+def test_killing_postgresql_loses_neither_predictions_nor_a_run(
+    stack: Stack, endpoint: Endpoint, rest: Rest, scripts: Scripts
+) -> None:
+    run = scripts.start("import time\ntime.sleep(8)\nprint('came to the end')")
+    scripts.wait(run, {"running"})
+    with Load(endpoint.url, endpoint.key, endpoint.record, clients=2) as load:
+        wait_for("answers before the kill", lambda: load.count > 20)
+        killed = stack.kill("postgres")
+        before = load.count
+        wait_for("answers without PostgreSQL", lambda: load.count > before + 50)
+        stack.wait_for_restart("postgres", killed)
+        wait_for("the API again", lambda: rest.answers(f"runs/{run['id']}/"), 120)
+        before = load.count
+        wait_for("answers after the restart", lambda: load.count > before + 50)
+    assert load.failures == {}
+    assert scripts.wait(run)["state"] == "succeeded"
+    assert scripts.log(run).count("came to the end") == 1
+    endpoint.wait_until_recorded(load.acknowledged)
+    after = scripts.wait(scripts.start("print('a run after the restart')"))
+    assert after["state"] == "succeeded"
+
+
 # --- switching --------------------------------------------------------------------------------------------------------
 
 
