@@ -42,6 +42,7 @@ def world(db: None, _world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     savepoint = transaction.savepoint()
     yield _world
     transaction.savepoint_rollback(savepoint)
+    _world.restore_branch()
 
 
 class JsonClient(Client):
@@ -61,4 +62,3 @@ class JsonClient(Client):
 def client_of(world: World) -> Any:
     """A client for a role: `client_of("site-admin").send("POST", "/api/v1/…", {...})`."""
     return lambda role: JsonClient(world.tokens[role])
-

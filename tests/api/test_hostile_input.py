@@ -31,7 +31,7 @@ TEXTS = {
     "NUL": "a\0b",
     "half a surrogate pair": "\ud800",
     "very long": "x" * 100_000,
-    "right to left": "‮abc",
+    "right to left": "\u202eabc",
     "a path": "../../etc/passwd",
     "markup": "<script>alert(1)</script>",
 }

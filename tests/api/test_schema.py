@@ -47,7 +47,9 @@ def test_an_operation_explains_itself(operation: Operation) -> None:
     assert len(raw["summary"]) <= 100
     assert raw["description"]
     assert len(raw["tags"]) == 1
-    assert [one["name"] for one in raw.get("parameters", []) if one["in"] == "query" and not one.get("description")] == []
+    assert [
+        one["name"] for one in raw.get("parameters", []) if one["in"] == "query" and not one.get("description")
+    ] == []
 
 
 @each_operation

@@ -42,7 +42,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("password", "POST"): {"old": PASSWORD, "password": NEW_PASSWORD, "again": NEW_PASSWORD},
     ("person", "POST"): {"is_active": "on"},
     ("person-create", "POST"): {"username": "newcomer", "password": "a long enough password 1"},
-    ("token-create", "POST"): {"name": "another", "scope": "read"},
+    ("token-create", "POST"): {"name": "another", "scope": "read", "days": "90"},
     ("workspace-create", "POST"): {"name": "another"},
     ("workspace-settings", "POST"): {"description": "changed"},
     ("workspace-members", "POST"): {"username": "target", "role": "admin"},

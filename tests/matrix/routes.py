@@ -43,4 +43,6 @@ def _walk(resolver: URLResolver, prefix: str) -> Iterator[Route]:
         elif isinstance(entry, URLPattern):
             assert entry.name, f"{path} has no name"
             view = getattr(entry.callback, "cls", None) or getattr(entry.callback, "view_class", entry.callback)
-            yield Route(entry.name, view, tuple(entry.pattern.converters), path.startswith("api/") and path != "api/docs/")
+            yield Route(
+                entry.name, view, tuple(entry.pattern.converters), path.startswith("api/") and path != "api/docs/"
+            )

@@ -16,7 +16,15 @@ from django.db import transaction
 from django.test import Client
 from django.test.client import MULTIPART_CONTENT
 
-from modelwright.core.api import PUBLIC
+from modelwright.accounts.permissions import (
+    AUDITOR_PERMISSIONS,
+    PROJECT_ROLE_PERMISSIONS,
+    WORKSPACE_ROLE_PERMISSIONS,
+    Permission,
+    ProjectRole,
+    WorkspaceRole,
+)
+from modelwright.core.api import PUBLIC, SIGNED_IN
 from tests.matrix.bodies import BODIES, QUERIES, SUCCEEDS_ELSEWHERE, VALUES, filled
 from tests.matrix.routes import METHODS, Route, routes
 from tests.matrix.world import ROLES, World, build
@@ -79,6 +87,7 @@ def _ask(world: World, client: Client, route: Route, method: str, role: str) -> 
     finally:
         transaction.savepoint_rollback(savepoint)
         client.cookies = cookies
+        world.restore_branch()
 
 
 def succeeded(status: int) -> bool:
@@ -153,6 +162,35 @@ def test_an_auditor_writes_nothing(matrix: Matrix) -> None:
         if not key.endswith(" GET") and key.split()[0] not in own and succeeded(row["auditor"])
     }
     assert written == {}
+
+
+def _holders(permission: str) -> set[str]:
+    """The roles that hold the permission, by the tables of roles and by nothing that a view does."""
+    member, boss = (WORKSPACE_ROLE_PERMISSIONS[role] for role in (WorkspaceRole.MEMBER, WorkspaceRole.ADMIN))
+    held = {
+        "workspace-member": member,
+        "viewer": member | PROJECT_ROLE_PERMISSIONS[ProjectRole.VIEWER],
+        "operator": member | PROJECT_ROLE_PERMISSIONS[ProjectRole.OPERATOR],
+        "contributor": member | PROJECT_ROLE_PERMISSIONS[ProjectRole.CONTRIBUTOR],
+        "project-admin": member | PROJECT_ROLE_PERMISSIONS[ProjectRole.ADMIN],
+        "workspace-admin": boss,
+        "auditor": AUDITOR_PERMISSIONS,
+        "site-admin": frozenset(Permission),
+    }
+    return {role for role, permissions in held.items() if permission in permissions}
+
+
+def test_each_role_gets_what_the_tables_of_roles_give_it(matrix: Matrix) -> None:
+    """Whoever holds the declared permission is not refused; everybody else is."""
+    wrong = {}
+    for route in routes():
+        for method, permission in (route.permissions or {}).items():
+            if permission not in (PUBLIC, SIGNED_IN):
+                row = matrix[f"{route.name} {method}"]
+                let_in = {role for role in ROLES if role != "anonymous" and row[role] not in (401, 403, 404)}
+                if let_in != _holders(permission):
+                    wrong[f"{route.name} {method}"] = {"may": _holders(permission), "does": let_in}
+    assert wrong == {}
 
 
 def test_matrix_equals_the_golden_file(matrix: Matrix) -> None:

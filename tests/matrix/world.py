@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from modelwright.accounts.actors import Actor
@@ -43,6 +44,12 @@ class World:
     values: dict[str, Any] = field(default_factory=dict)
     # Values that differ by role: one's own token.
     own: dict[str, dict[str, Any]] = field(default_factory=dict)
+    branch: Path | None = None
+
+    def restore_branch(self) -> None:
+        """Take back what was committed: a database that is rolled back does not roll back Git."""
+        if self.branch is not None and self.branch.read_text().strip() != self.values["sha"]:
+            self.branch.write_text(f"{self.values['sha']}\n")
 
     def values_for(self, role: str) -> dict[str, Any]:
         """The values of the variables in addresses, as `role` would use them."""
@@ -98,6 +105,7 @@ def _workspace(world: World) -> Project:
         "name": "THRESHOLD",
         "form": "csv",
     }
+    world.branch = source.repository_path(project) / "refs" / "heads" / project.default_branch
     return project
 
 

@@ -8,7 +8,9 @@ from modelwright.accounts.models import ApiToken, User
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
-    """A person."""
+    """A person. Who has no e-mail address has an empty one."""
+
+    email = serializers.CharField(read_only=True)
 
     class Meta:
         model = User
@@ -22,7 +24,7 @@ class UserCreateSerializer(serializers.Serializer[User]):
     username = serializers.CharField(max_length=63)
     password = serializers.CharField(max_length=1000, trim_whitespace=False)
     full_name = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
-    email = serializers.EmailField(required=False, allow_blank=True, default="")
+    email = serializers.EmailField(required=False, allow_blank=True)
     is_site_admin = serializers.BooleanField(default=False)
     is_auditor = serializers.BooleanField(default=False)
 

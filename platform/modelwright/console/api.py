@@ -19,7 +19,14 @@ from modelwright.core.errors import ValidationFailed
 
 _ID_FILTERS = ("workspace_id", "project_id")
 _FILTERS = [
-    *(OpenApiParameter(n, {"type": "string", "format": "uuid"} if n in _ID_FILTERS else str) for n in EXACT_FILTERS),
+    *(
+        OpenApiParameter(
+            name,
+            {"type": "string", "format": "uuid"} if name in _ID_FILTERS else str,
+            description=f"Only rows with exactly this {name.replace('_', ' ')}.",
+        )
+        for name in EXACT_FILTERS
+    ),
     OpenApiParameter("q", str, description="Text in names and reasons."),
     OpenApiParameter("since", str, description="A date or ISO 8601 time; rows from then on."),
     OpenApiParameter("until", str, description="A date or ISO 8601 time; rows before then."),

@@ -97,7 +97,7 @@ _STALE = "`If-Match` names a version that is no longer current."
 
 
 def allow_any_null(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Postprocessing hook: "anything or null" is anything; drf-spectacular's `oneOf` of the two lets no null through."""
+    """Postprocessing hook: anything or null is anything; `oneOf` of the two would let no null through."""
     _simplify(result)
     return result
 
