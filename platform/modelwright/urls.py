@@ -1,7 +1,6 @@
 """Every address. The one place that knows every app."""
 
 from django.urls import include, path
-from drf_spectacular.views import SpectacularJSONAPIView
 
 from jobs import urls as jobs
 from models.endpoints import urls as endpoints
@@ -10,6 +9,7 @@ from models.registry import urls as registry
 from modelwright.accounts import urls as accounts
 from modelwright.compute import urls as compute
 from modelwright.console import urls as console
+from modelwright.console.api import SchemaView
 from modelwright.observability import urls as observability
 from projects import urls as projects
 from workspaces import urls as workspaces
@@ -40,7 +40,7 @@ PAGES = [
 
 urlpatterns = [
     path("api/v1/", include(API)),
-    path("api/schema/", SpectacularJSONAPIView.as_view(), name="api-schema"),
+    path("api/schema/", SchemaView.as_view(), name="api-schema"),
     *PAGES,
 ]
 

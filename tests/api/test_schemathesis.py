@@ -13,7 +13,6 @@ import schemathesis
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, transaction
-from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
@@ -21,6 +20,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.specs.openapi import checks
 
+from tests.api.operations import schema
 from tests.matrix.world import World
 
 CHECKS = [
@@ -31,10 +31,7 @@ CHECKS = [
     checks.response_schema_conformance,
 ]
 _CONFIG = schemathesis.config.SchemathesisConfig.from_dict({})
-SCHEMA = schemathesis.openapi.from_dict(
-    SchemaGenerator().get_schema(public=True),
-    config=_CONFIG,  # type: ignore[no-untyped-call]
-)
+SCHEMA = schemathesis.openapi.from_dict(schema(), config=_CONFIG)
 OPERATIONS = {result.ok().label: result.ok() for result in SCHEMA.get_all_operations()}
 PLAN = [
     *((label, "site-admin", GenerationMode.POSITIVE, 8) for label in OPERATIONS),

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from django.utils import timezone
+
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import ApiToken, User
 from modelwright.accounts.services import create_token, create_user
@@ -71,6 +73,8 @@ def build() -> World:
         _, world.tokens[role] = create_token(name="matrix", acting_user=Actor.person(user))
         spare: ApiToken = create_token(name="spare", acting_user=Actor.person(user))[0]
         world.own[role] = {"token_id": spare.pk}
+    # As if they had been used a moment ago, which is otherwise noted with each request that is rolled back.
+    ApiToken.objects.update(last_used_at=timezone.now())
     world.own["anonymous"] = world.own["stranger"]
     # Whom roles are given to and taken from, so that nobody who asks loses their own.
     world.people["target"] = create_user(username="target", password=PASSWORD, acting_user=SYSTEM)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.http import HttpResponse
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiJsonRenderer2
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,9 +14,9 @@ from modelwright.accounts.api import current_user
 from modelwright.accounts.permissions import Permission
 from modelwright.accounts.selectors import require_site
 from modelwright.audit.selectors import EXACT_FILTERS, search
-from modelwright.console import selectors
+from modelwright.console import openapi, selectors
 from modelwright.console.serializers import AuditEventSerializer, ChainSerializer
-from modelwright.core.api import PlatformAPIView, paged_schema
+from modelwright.core.api import SIGNED_IN, PlatformAPIView, paged_schema
 from modelwright.core.errors import ValidationFailed
 
 _ID_FILTERS = ("workspace_id", "project_id")
@@ -44,6 +46,18 @@ def _checked(parameters: dict[str, str]) -> dict[str, str]:
         except ValueError:
             raise ValidationFailed(f"`{name}` is not an id.", remedy="Give a UUID.", field=name) from None
     return parameters
+
+
+class SchemaView(PlatformAPIView):
+    """The OpenAPI schema of this API."""
+
+    permissions = {"GET": SIGNED_IN}
+    renderer_classes = [OpenApiJsonRenderer, OpenApiJsonRenderer2]
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> HttpResponse:
+        """Answer it as JSON."""
+        return HttpResponse(openapi.document_text(), content_type="application/vnd.oai.openapi+json")
 
 
 class AuditEventListView(PlatformAPIView):

@@ -69,9 +69,22 @@ class Group:
 
 
 @lru_cache(maxsize=1)
+def document() -> dict[str, Any]:
+    """The OpenAPI document. Computed once: that of a running process does not change."""
+    made: dict[str, Any] = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
+    return made
+
+
+@lru_cache(maxsize=1)
+def document_text() -> bytes:
+    """The OpenAPI document as JSON."""
+    return json.dumps(document(), indent=2).encode()
+
+
+@lru_cache(maxsize=1)
 def groups() -> list[Group]:
-    """Every operation by tag. Computed once: the schema of a running process does not change."""
-    schema: dict[str, Any] = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
+    """Every operation by tag."""
+    schema = document()
     found: dict[str, Group] = {}
     for path, operations in schema.get("paths", {}).items():
         for method in METHODS:
