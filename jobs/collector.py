@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
+from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from jobs.dependencies import read_snapshot
 from jobs.lineage_edges import edges_of
-from jobs.models import Job, Run
-from jobs.observing import Observed, observe
+from jobs.models import ArtifactUse, Job, Run
+from jobs.observing import Observed, hash_artifacts, observe
 from jobs.services import RunRequest, start_unattended
 from jobs.services.facts import run_target
 from jobs.tracking.closing import close_tracked_runs
@@ -68,7 +70,11 @@ def kill_token(run: Run) -> None:
 
 def _observe(run: Run) -> Observed:
     work = work_folder(run.workload)
-    return observe(work, read_snapshot(run.project, run.commit).files) if work is not None else Observed()
+    observed = Observed() if work is None else observe(work, read_snapshot(run.project, run.commit).files)
+    uses = ArtifactUse.objects.filter(run=run).order_by("pk").values_list("path", "kind")
+    root = Path(settings.MLFLOW_ARTIFACTS_DIR, "workspaces", run.project.mlflow_workspace)
+    hash_artifacts(root, [(path, kind == ArtifactUse.Kind.READ) for path, kind in uses], observed)
+    return observed
 
 
 @transaction.atomic

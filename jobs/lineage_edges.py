@@ -35,9 +35,9 @@ def _edges(run: Run, observed: Observed, tracked: list[TrackedRun]) -> Iterator[
                 project_id, item.name, item.digest, source=item.source[:1000], context=item.context
             )
             yield EdgeSpec(data, node, EdgeKind.READ, run.pk, Origin.DECLARED)
-    for file in observed.read:
+    for file in [*observed.read, *observed.fetched]:
         yield EdgeSpec(_file(run, file), node, EdgeKind.READ, run.pk, Origin.OBSERVED)
-    for file in observed.written:
+    for file in [*observed.written, *observed.sent]:
         yield EdgeSpec(node, _file(run, file), EdgeKind.WROTE, run.pk, Origin.OBSERVED)
 
 

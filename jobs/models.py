@@ -113,3 +113,24 @@ class Run(BaseModel):
     def state(self) -> str:
         """See `compute.states`."""
         return self.workload.state
+
+
+class ArtifactUse(BaseModel):
+    """An artifact that a run fetched or sent through the tracking address, as the proxy saw it."""
+
+    class Kind(models.TextChoices):
+        """Which way the artifact went."""
+
+        READ = "read", "Read"
+        WROTE = "wrote", "Wrote"
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="artifact_uses")
+    # Below the project's folder of artifacts.
+    path = models.CharField(max_length=1000)
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "kind", "path"], name="artifact_use")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.path}"

@@ -13,6 +13,7 @@ from typing import Any
 
 from jobs.run_environment import CAPTURED, PRIVATE
 
+FILE_KINDS = ("read", "written", "fetched", "sent")
 MAX_FILES = 500
 MAX_PROCESSES = 200
 MAX_RECORD_BYTES = 16 * 1024 * 1024
@@ -35,14 +36,16 @@ class Observed:
 
     read: list[ObservedFile] = field(default_factory=list)
     written: list[ObservedFile] = field(default_factory=list)
+    # Artifacts that it fetched and sent through the tracking address.
+    fetched: list[ObservedFile] = field(default_factory=list)
+    sent: list[ObservedFile] = field(default_factory=list)
     processes: list[dict[str, Any]] = field(default_factory=list)
     truncated: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """For the run's row."""
         return {
-            "read": [[f.path, f.sha256, f.size] for f in self.read],
-            "written": [[f.path, f.sha256, f.size] for f in self.written],
+            **{name: [[f.path, f.sha256, f.size] for f in getattr(self, name)] for name in FILE_KINDS},
             "processes": self.processes,
             "truncated": self.truncated,
         }
@@ -72,7 +75,7 @@ def observe(work: Path, tracked: Iterable[str]) -> Observed:
             if len(found) == MAX_FILES or budget <= 0:
                 observed.truncated = True
                 break
-            file = _hashed(work, name, budget)
+            file = hash_below(work, name, budget)
             if file is not None:
                 budget -= file.size
                 found.append(file)
@@ -123,7 +126,24 @@ def _below(work: Path, value: object) -> str | None:
     return relative.as_posix() if parts and not private and "__pycache__" not in parts else None
 
 
-def _hashed(work: Path, name: str, limit: int) -> ObservedFile | None:
+def hash_artifacts(root: Path, uses: Iterable[tuple[str, bool]], observed: Observed) -> None:
+    """Add the artifacts that were fetched (True) or sent (False), as they lie below `root` now.
+
+    What the run merely fetched into its working folder did not come from it, and is taken out of `written`.
+    """
+    for path, was_fetched in uses:
+        found = observed.fetched if was_fetched else observed.sent
+        if len(found) == MAX_FILES:
+            observed.truncated = True
+            continue
+        file = hash_below(root, path, MAX_HASHED_BYTES)
+        if file is not None:
+            found.append(file)
+    copies = {file.sha256 for file in observed.fetched}
+    observed.written = [file for file in observed.written if file.sha256 not in copies]
+
+
+def hash_below(work: Path, name: str, limit: int) -> ObservedFile | None:
     """The file's digest; None for what is gone, no regular file, behind a link that leads out, or over the limit."""
     path = work / name
     try:

@@ -153,6 +153,7 @@ class RunView(RunPage):
             "may_start": Permission.RUN_START in held,
             "chart_refresh": 0 if run.workload.is_ended else CHART_REFRESH_SECONDS,
             "observed": run.observed or {},
+            "digests": _digests(run),
         }
         return self.page(context, crumbs=run_crumbs(run))
 
@@ -171,6 +172,15 @@ def _tracked(run: Run) -> dict[str, Any]:
     except PlatformError as error:
         return {"tracking_error": error}
     return {"tracked": found, "artifacts": artifacts, "charts": _chart_keys(found)}
+
+
+def _digests(run: Run) -> dict[str, str]:
+    """SHA-256 of the artifacts that the run sent, by the path that the list of artifacts gives them."""
+    digests = {}
+    for path, sha256, _ in (run.observed or {}).get("sent", []):
+        folder, _, name = path.partition("/artifacts/")
+        digests[f"{folder.rsplit('/', 1)[-1]}/{name}"] = sha256
+    return digests
 
 
 def _chart_keys(found: list[TrackedRun]) -> list[str]:

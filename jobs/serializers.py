@@ -179,6 +179,8 @@ class RunDetailSerializer(RunSerializer):
     timeout_seconds = serializers.IntegerField(source="workload.timeout_seconds", read_only=True, allow_null=True)
     read = serializers.SerializerMethodField()
     written = serializers.SerializerMethodField()
+    fetched = serializers.SerializerMethodField()
+    sent = serializers.SerializerMethodField()
     cause = serializers.SerializerMethodField()
 
     class Meta(RunSerializer.Meta):
@@ -190,6 +192,8 @@ class RunDetailSerializer(RunSerializer):
             "timeout_seconds",
             "read",
             "written",
+            "fetched",
+            "sent",
             "cause",
         ]
         read_only_fields = fields
@@ -203,6 +207,16 @@ class RunDetailSerializer(RunSerializer):
     def get_written(self, run: Run) -> list[dict[str, Any]]:
         """Files below the working folder that it wrote and left."""
         return _files(run, "written")
+
+    @extend_schema_field(ObservedFileSerializer(many=True))
+    def get_fetched(self, run: Run) -> list[dict[str, Any]]:
+        """Artifacts that it fetched through the tracking address."""
+        return _files(run, "fetched")
+
+    @extend_schema_field(ObservedFileSerializer(many=True))
+    def get_sent(self, run: Run) -> list[dict[str, Any]]:
+        """Artifacts that it sent through the tracking address, without the files of models."""
+        return _files(run, "sent")
 
     @extend_schema_field(CauseSerializer(allow_null=True))
     def get_cause(self, run: Run) -> dict[str, str] | None:

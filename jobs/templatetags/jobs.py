@@ -48,6 +48,12 @@ def below(path: str) -> str:
 
 
 @register.filter
+def in_artifacts(path: str) -> str:
+    """A fetched artifact's path as its own run logged it."""
+    return path.partition("/artifacts/")[2] or path
+
+
+@register.filter
 def at(values: Mapping[Any, Any], key: object) -> Any:
     """The value under a key, None where there is none."""
     return values.get(key)

@@ -47,7 +47,8 @@ _REGISTER = Route(Access.REGISTER, Body.JSON)
 _SEGMENT = r"[A-Za-z0-9_\-\.:=%]+"
 _V2 = "/api/2.0/mlflow"
 _V3 = "/api/3.0/mlflow"
-_FILES = "/api/2.0/mlflow-artifacts/artifacts"
+# Artifacts have their names below this.
+FILES = "/api/2.0/mlflow-artifacts/artifacts"
 
 _EXACT: Mapping[tuple[str, str], Route] = {
     ("GET", "/version"): _READ_GET,
@@ -74,7 +75,7 @@ _EXACT: Mapping[tuple[str, str], Route] = {
     ("GET", f"{_V2}/metrics/get-history"): _READ_GET,
     ("GET", f"{_V2}/metrics/get-history-bulk-interval"): _READ_GET,
     ("GET", f"{_V2}/artifacts/list"): _READ_GET,
-    ("GET", _FILES): _READ_GET,
+    ("GET", FILES): _READ_GET,
     ("POST", f"{_V2}/logged-models"): _TRACK,
     ("POST", f"{_V2}/logged-models/search"): _READ_POST,
     ("POST", f"{_V2}/registered-models/create"): _REGISTER,
@@ -106,8 +107,8 @@ _EXACT: Mapping[tuple[str, str], Route] = {
 _PATTERNS: tuple[tuple[str, re.Pattern[str], Route], ...] = tuple(
     (method, re.compile(pattern), route)
     for method, pattern, route in (
-        ("GET", rf"{_FILES}/.+", _READ_GET),
-        ("PUT", rf"{_FILES}/.+", Route(Access.TRACK, Body.STREAM)),
+        ("GET", rf"{FILES}/.+", _READ_GET),
+        ("PUT", rf"{FILES}/.+", Route(Access.TRACK, Body.STREAM)),
         ("GET", rf"{_V2}/logged-models/{_SEGMENT}", _READ_GET),
         ("PATCH", rf"{_V2}/logged-models/{_SEGMENT}", _TRACK),
         ("GET", rf"{_V2}/logged-models/{_SEGMENT}/artifacts/directories", _READ_GET),
@@ -130,7 +131,7 @@ _REFUSED = re.compile(
     rf"{_V2}/(runs|experiments)/(delete|restore|update)"
     rf"|{_V2}/(registered-models|model-versions)/(delete|rename|transition-stage)"
     rf"|{_V2}/logged-models/{_SEGMENT}"
-    rf"|{_FILES}/.+"
+    rf"|{FILES}/.+"
 )
 _ESCAPES = re.compile(r"%(2e|2f|5c|25|0[0-9a-f]|1[0-9a-f]|7f)", re.IGNORECASE)
 _MAX_PATH = 2048

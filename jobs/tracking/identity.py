@@ -39,11 +39,15 @@ class NotAuthenticated(PlatformError):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The caller's MLflow workspace, what it may do there, and the tags that its new runs get."""
+    """The caller's MLflow workspace, what it may do there, and the tags that its new runs get.
+
+    `run_id` is the run that calls, None for a person.
+    """
 
     workspace: str
     granted: frozenset[Access]
     stamp: Mapping[str, str] = field(default_factory=dict)
+    run_id: UUID | None = None
 
     def require(self, access: Access) -> None:
         """Raise PermissionRefused where the caller may not do it."""
@@ -80,7 +84,7 @@ def _identity_of_run(token: str, project_id: str) -> Identity:
             "The run's token is not valid: it dies when its run ends.",
             remedy="Log from within a run, or use your own API token.",
         )
-    return Identity(run.project.mlflow_workspace, frozenset(Access), {RUN_ID_TAG: str(run.pk)})
+    return Identity(run.project.mlflow_workspace, frozenset(Access), {RUN_ID_TAG: str(run.pk)}, run.pk)
 
 
 def _identity_of_person(text: str, project_id: str) -> Identity:

@@ -12,10 +12,11 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 
-from jobs.tracking.allowlist import Body, Route, find_route
+from jobs.tracking.allowlist import FILES, Body, Route, find_route
 from jobs.tracking.bodies import rewrite
 from jobs.tracking.identity import PROJECT_HEADER, Identity, identify
 from jobs.tracking.upstream import WORKSPACE_HEADER, Upstream
@@ -28,6 +29,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Identify = Callable[[str, str], Identity]
 Guard = Callable[[str, str], None]
+Note = Callable[[UUID, str, str, str], None]
 Headers = Iterable[tuple[bytes, bytes]]
 
 PREFIX = "/mlflow"
@@ -73,7 +75,8 @@ class ClientGone(Exception):
 class TrackingProxy:
     """The ASGI application below `/mlflow`.
 
-    `identify_caller(token, project id)` and `guard_artifact(workspace, path)` may block; they run in threads.
+    `identify_caller(token, project id)`, `guard_artifact(workspace, path)` and `note_artifact(run id, workspace,
+    method, path)`, which is told of each artifact that a run fetched or sent, may block; they run in threads.
     """
 
     def __init__(
@@ -82,11 +85,13 @@ class TrackingProxy:
         *,
         identify_caller: Identify = identify,
         guard_artifact: Guard | None = None,
+        note_artifact: Note | None = None,
         executor: Executor | None = None,
     ) -> None:
         self._upstream = upstream
         self._identify = identify_caller
         self._guard = guard_artifact
+        self._note = note_artifact
         self._executor = executor or ThreadPoolExecutor(8, thread_name_prefix="tracking")
 
     async def close(self) -> None:
@@ -136,6 +141,8 @@ class TrackingProxy:
         async with self._upstream.session().request(
             method, url, data=body, headers=up, allow_redirects=False
         ) as response:
+            if self._note and identity.run_id and response.ok and path.startswith(f"{FILES}/"):
+                await self._in_thread(self._note, identity.run_id, identity.workspace, method, path)
             await _pass_down(response, send)
 
     async def _server_info(self, send: Send) -> None:
@@ -146,7 +153,7 @@ class TrackingProxy:
             info = {**json.loads(await response.read()), "workspaces_enabled": False}
         await _send_json(send, 200, info)
 
-    async def _in_thread(self, function: Callable[..., Any], *arguments: str) -> Any:
+    async def _in_thread(self, function: Callable[..., Any], *arguments: object) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
 
 

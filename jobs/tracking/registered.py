@@ -5,8 +5,15 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+from jobs.tracking.allowlist import FILES
 from jobs.tracking.database import reading
 from modelwright.core.errors import PermissionRefused
+
+
+def artifact_name(workspace: str, path: str) -> str:
+    """The name of an artifact below its workspace, from the raw path of a call."""
+    return unquote(path.partition(f"{FILES}/")[2]).strip("/").removeprefix(f"workspaces/{workspace}/")
+
 
 _SCHEME = re.compile(r"\Amlflow-artifacts:/+")
 _QUERY = """
@@ -21,8 +28,7 @@ def refuse_registered(workspace: str, path: str) -> None:
 
     Convenience for honest clients: what is served is a snapshot made at registration, which nothing here can reach.
     """
-    name = unquote(path.partition("/mlflow-artifacts/artifacts/")[2]).strip("/")
-    name = name.removeprefix(f"workspaces/{workspace}/")
+    name = artifact_name(workspace, path)
     with reading() as cursor:
         rows = cursor.execute(_QUERY, [workspace]).fetchall()
     for row in rows:

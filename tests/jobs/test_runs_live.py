@@ -72,6 +72,31 @@ def test_the_same_content_under_the_same_name_is_one_node(start: Any) -> None:
     assert len({edge.dst_id for edge in wrote if edge.dst.name == "table.csv"}) == 1
 
 
+def test_a_run_that_fetches_what_another_sent_comes_from_it(start: Any) -> None:
+    first = execute(
+        start(
+            "import mlflow\nopen('churn.csv', 'w').write('x\\n1\\n')\n"
+            "with mlflow.start_run(): mlflow.log_artifact('churn.csv', 'data')\n"
+        )
+    )
+    second = execute(
+        start(
+            "import mlflow\nfound = mlflow.search_runs(search_all_experiments=True, output_format='list')[0]\n"
+            "path = mlflow.artifacts.download_artifacts("
+            "run_id=found.info.run_id, artifact_path='data/churn.csv', dst_path='in')\n"
+            "open('features.csv', 'w').write(open(path).read() * 2)\n"
+        )
+    )
+    assert (first.state, second.state) == ("succeeded", "succeeded"), log_tail(second.workload)
+    rows = Edge.objects.filter(src__kind__in=["run", "file"], dst__kind__in=["run", "file"])
+    edges = {(e.src.title, e.kind, e.dst.title) for e in rows.select_related("src", "dst")}
+    assert edges == {
+        ("train #1", "wrote", "churn.csv"),
+        ("churn.csv", "read", "train #2"),
+        ("train #2", "wrote", "features.csv"),
+    }
+
+
 def test_a_script_that_raises_says_so(start: Any) -> None:
     run = execute(start(TRACKING + "raise ValueError('no such column: tenure')\n", parameters={"depth": 1}))
     cause = explain(run)
