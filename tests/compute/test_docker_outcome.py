@@ -28,7 +28,8 @@ TIMED_OUT = {"cause": "timed_out", "message": "Too long.", "at": 150.0}
         (137, False, None, None, Cause.LOST, None, 9),
         (255, False, None, None, Cause.LOST, 255, None),
         (255, False, {"exit_code": 255}, None, Cause.FAILED, 255, None),
-        (143, False, None, None, Cause.LOST, 143, None),
+        (143, False, None, None, Cause.LOST, None, 15),
+        (143, False, None, TIMED_OUT, Cause.TIMED_OUT, None, 15),
         # The platform's own reason comes first, whatever the end looked like.
         (143, False, {"signal": 15}, STOPPED, Cause.CANCELLED, None, 15),
         (0, False, {"exit_code": 0}, STOPPED, Cause.CANCELLED, 0, None),

@@ -16,6 +16,8 @@ from modelwright.compute.backends.base import Cause
 
 KILLED = 137
 POWER_CUT = 255
+# Ends of a first process that had no time to write its record: SIGKILL and SIGTERM.
+BY_SIGNAL = (KILLED, 143)
 UNDELIVERED = 125
 NOT_STARTED = (126, 127)
 Values = dict[str, Any]
@@ -84,8 +86,8 @@ def _believed(ending: Mapping[str, Any], exit_code: int) -> Values:
 def _exit(exit_code: int, ending: Values) -> tuple[int | None, int | None]:
     if "signal" in ending:
         return None, ending["signal"]
-    if "exit_code" not in ending and exit_code == KILLED:
-        return None, signal.SIGKILL
+    if "exit_code" not in ending and exit_code in BY_SIGNAL:
+        return None, exit_code - 128
     return exit_code, None
 
 
