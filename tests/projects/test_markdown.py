@@ -70,3 +70,8 @@ def test_a_difference_keeps_its_signs_and_is_escaped() -> None:
     assert '<span class="diff-file">--- a/x\n</span>' in html
     assert '<span class="diff-removed">--- was a rule\n</span>' in html
     assert '<span class="diff-added">+&lt;b&gt;\n</span>' in html
+
+
+def test_a_heading_without_words_is_an_ordinary_cell() -> None:
+    html = render("| | b |\n|---|---|\n| 1 | 2 |\n")
+    assert '<tr>\n<td></td>\n<th scope="col">b</th>\n</tr>' in html
