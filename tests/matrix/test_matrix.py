@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def _ask(world: World, client: Client, route: Route, method: str, role: str) -> 
         kwargs |= {"data": body, "content_type": "application/json" if route.is_api else MULTIPART_CONTENT}
     if route.is_api and role != "anonymous":
         kwargs["headers"] = {"Authorization": f"Bearer {world.tokens[role]}"}
-    cookies = client.cookies.copy()
+    cookies = SimpleCookie(client.cookies)
     savepoint = transaction.savepoint()
     try:
         response = getattr(client, method.lower())(route.address(values), **kwargs)

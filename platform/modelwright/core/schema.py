@@ -45,7 +45,7 @@ class PlatformSchema(AutoSchema):
         """The first sentence of the method's docstring."""
         return re.split(r"(?<=[.:;]) |\n", super().get_description(), maxsplit=1)[0].rstrip(".:;")
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular's own
         """The method's docstring and the permission that it takes."""
         permission = getattr(self.view, "permissions", {}).get(self.method, "")
         needs = {"signed-in": "Anybody who is signed in may.", "public": "It needs no sign-in."}
