@@ -46,14 +46,24 @@ def deployment(project: Project, ann: User) -> Deployment:
 def make_record(deployment: Deployment) -> Callable[..., Record]:
     """A record of the deployment as the gateway writes it."""
     key = EndpointKey.objects.get(endpoint=deployment.endpoint)
+    version_id = str(deployment.targets.get().model_version_id)
+    last = [""]
+
+    def later_id() -> str:
+        # Two ids of one millisecond are in no order.
+        made = new_prediction_id()
+        while made <= last[0]:
+            made = new_prediction_id()
+        last[0] = made
+        return made
 
     def make(**changes: Any) -> Record:
         return {
-            "id": new_prediction_id(),
+            "id": later_id(),
             "at": time.time(),
             "endpoint_id": str(deployment.endpoint_id),
             "deployment_id": str(deployment.pk),
-            "model_version_id": str(deployment.targets.get().model_version_id),
+            "model_version_id": version_id,
             "key_id": str(key.pk),
             "inputs": [{"alcohol": 13.2}],
             "outputs": ["one:0"],

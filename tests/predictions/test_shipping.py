@@ -160,7 +160,7 @@ def test_a_killed_shipper_loses_and_doubles_nothing(tmp_path: Path, make_record:
         try:
             seen = Prediction.objects.count()
             for part in range(8):
-                records = [make_record() for _ in range(1500)]
+                records = [make_record() for _ in range(500)]
                 ids += [record["id"] for record in records]
                 write(spool, records, sequence * 100 + part)
             wait_for(lambda: Prediction.objects.count() > seen, pause=0.001)  # noqa: B023
