@@ -24,6 +24,10 @@ async function poll(log, foot) {
       foot.textContent = "This log is no longer to be had. Reload the page.";
       return;
     }
+    if (response.redirected) {
+      foot.textContent = "You are signed out. Reload the page to sign in and read on.";
+      return;
+    }
     if (!response.ok) throw new Error(String(response.status));
     const part = await response.json();
     if (part.text) append(log, part.text);

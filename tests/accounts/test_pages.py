@@ -165,3 +165,10 @@ def test_last_administrator_stays(browser_client: Any, admin: User) -> None:
     response = browser_client(admin).post(f"/people/{admin.pk}/", {"is_active": "on"})
     assert response.status_code == 409
     assert "last active administrator" in response.content.decode()
+
+
+def test_a_live_part_of_a_page_sends_the_whole_page_to_the_sign_in(client: Client, db: None) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/people/?q=a"}
+    response = client.get("/people/", headers=headers)
+    assert response.status_code == 401
+    assert response["HX-Redirect"] == "/login/?next=/people/%3Fq%3Da"

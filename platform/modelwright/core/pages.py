@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.views import View
 
@@ -34,6 +36,17 @@ class PlatformView(LoginRequiredMixin, View):
             return super().dispatch(request, *args, **kwargs)
         except PlatformError as error:
             return error_page(request, error)
+
+    def handle_no_permission(self) -> HttpResponseRedirect:
+        """Send to the sign-in page; a part that refreshes itself sends the whole page there instead of showing it."""
+        response = super().handle_no_permission()
+        if self.request.headers.get("HX-Request"):
+            back = urlsplit(self.request.headers.get("HX-Current-URL", "/"))
+            response = redirect_to_login(back.path + (f"?{back.query}" if back.query else ""))
+            response.status_code = 401
+            response.headers["HX-Redirect"] = response.url
+            del response.headers["Location"]
+        return response
 
     def page(
         self,

@@ -69,6 +69,12 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def unless(value: str, condition: object) -> str:
+    """The value, or nothing where `condition` holds: a state that would grow stale, while another part is live."""
+    return "" if condition else value
+
+
+@register.filter
 def figure(value: object) -> str:
     """A number to six significant digits; anything else as it is."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
