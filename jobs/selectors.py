@@ -71,10 +71,17 @@ def runs_of(project: Project, filters: Mapping[str, Any] | None = None) -> Query
                 field="state",
             )
         runs = runs.filter(workload__state=state)
-    if job := given.get("job"):
-        runs = runs.filter(job_id=job) if _is_id(str(job)) else runs.filter(name=job)
     if trigger := given.get("trigger"):
+        if trigger not in Run.Trigger.values:
+            raise ValidationFailed(
+                f"`trigger` is {str(trigger)[:40]!r}.",
+                remedy=f"Give one of {', '.join(Run.Trigger.values)}.",
+                field="trigger",
+            )
         runs = runs.filter(trigger=trigger)
+    if job := str(given.get("job") or ""):
+        # No name holds a NUL, and PostgreSQL refuses to look for one.
+        runs = runs.filter(job_id=job) if _is_id(job) else runs.filter(name=job.replace("\0", "?"))
     return runs
 
 

@@ -151,7 +151,9 @@ def test_runs_are_filtered(con: ApiClient, project: Project) -> None:
     assert found("state=running") == []
     assert found("job=ingest") == found(f"job={job['id']}") == ["ingest"]
     assert found("trigger=schedule") == []
-    assert con.get(f"{address}?state=odd").status_code == 422
+    assert found("job=nothing") == []
+    for wrong in ("state=odd", "state=%00", "trigger=odd", "job=%00"):
+        assert con.get(f"{address}?{wrong}").status_code == 422
 
 
 def test_a_run_is_cancelled_once(con: ApiClient, project: Project) -> None:
