@@ -172,3 +172,17 @@ def test_a_live_part_of_a_page_sends_the_whole_page_to_the_sign_in(client: Clien
     response = client.get("/people/", headers=headers)
     assert response.status_code == 401
     assert response["HX-Redirect"] == "/login/?next=/people/%3Fq%3Da"
+
+
+def test_administrator_resets_a_password_which_ends_the_sessions(
+    browser_client: Any, client: Client, admin: User, stranger: User
+) -> None:
+    session = browser_client(stranger)
+    url = f"/people/{stranger.pk}/password/"
+    assert session.post(url, {"password": "another long one 77"}).status_code == 403
+    assert browser_client(admin).post(url, {"password": "short"}).status_code == 422
+    assert browser_client(admin).post(url, {"password": "another long one 77"}).status_code == 302
+    assert session.get("/profile/").status_code == 302
+    assert log_in(client, "stranger", "another long one 77").status_code == 302
+    event = AuditEvent.objects.get(action="user.password-reset")
+    assert (event.actor_name, event.target_name, event.after) == ("admin", "stranger", None)

@@ -41,6 +41,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("login", "POST"): {"username": "viewer", "password": PASSWORD},
     ("password", "POST"): {"old": PASSWORD, "password": NEW_PASSWORD, "again": NEW_PASSWORD},
     ("person", "POST"): {"is_active": "on"},
+    ("person-password", "POST"): {"password": "a long enough password 1"},
     ("person-create", "POST"): {"username": "newcomer", "password": "a long enough password 1"},
     ("token-create", "POST"): {"name": "another", "scope": "read", "days": "90"},
     ("workspace-create", "POST"): {"name": "another"},

@@ -43,6 +43,12 @@ class PasswordForm(forms.Form):
         return values
 
 
+class ResetForm(forms.Form):
+    """Another password for somebody."""
+
+    password = _password("New password", "new-password", "At least 12 characters. Tell it to them in person.")
+
+
 class TokenForm(forms.Form):
     """An API token to make."""
 

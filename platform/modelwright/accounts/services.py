@@ -122,6 +122,19 @@ def change_own_password(*, old: str, new: str, acting_user: Actor) -> None:
 
 
 @transaction.atomic
+def reset_password(user: User, *, new: str, acting_user: Actor) -> None:
+    """Give a person another password, which ends their login sessions. Only site administrators may.
+
+    Raises PermissionRefused, ValidationFailed.
+    """
+    require_site(acting_user.require_user(), Permission.SITE_MANAGE)
+    _check_password(new, user)
+    user.set_password(new)
+    user.save(update_fields=["password"])
+    record(acting_user=acting_user, action=AuditAction.USER_PASSWORD_RESET, target=_target(user))
+
+
+@transaction.atomic
 def create_token(
     *, name: str, scope: str = ApiToken.Scope.FULL, expires_at: datetime | None = None, acting_user: Actor
 ) -> tuple[ApiToken, str]:

@@ -21,4 +21,5 @@ page_urlpatterns = [
     path("people/", views.PeopleView.as_view(), name="people"),
     path("people/new/", views.PersonCreateView.as_view(), name="person-create"),
     path("people/<uuid:user_id>/", views.PersonView.as_view(), name="person"),
+    path("people/<uuid:user_id>/password/", views.PersonPasswordView.as_view(), name="person-password"),
 ]

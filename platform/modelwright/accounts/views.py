@@ -19,12 +19,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from modelwright.accounts import selectors, services
 from modelwright.accounts.actors import actor_of
-from modelwright.accounts.forms import PasswordForm, PersonForm, RolesForm, SignInForm, TokenForm
+from modelwright.accounts.forms import PasswordForm, PersonForm, ResetForm, RolesForm, SignInForm, TokenForm
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
 from modelwright.accounts.sign_in import sign_in, sign_out
 from modelwright.core.api import PUBLIC, SIGNED_IN
-from modelwright.core.errors import NotFound, PlatformError
+from modelwright.core.errors import NotFound, PlatformError, ValidationFailed
 from modelwright.core.forms import show_problem
 from modelwright.core.listing import Column, Filter, Listing
 from modelwright.core.pages import PlatformView
@@ -270,6 +270,48 @@ class PersonCreateView(PlatformView):
         return self.page(context, crumbs=[("People", reverse("people")), ("Add a person", "")], status=status)
 
 
+@method_decorator(sensitive_post_parameters("password"), name="dispatch")
+class PersonPasswordView(PlatformView):
+    """Give a person another password."""
+
+    permissions = {"GET": Permission.SITE_MANAGE, "POST": Permission.SITE_MANAGE}
+    template = "components/form_page.html"
+
+    def get(self, request: HttpRequest, user_id: UUID) -> HttpResponseBase:
+        """Show the form."""
+        return self._form(person_seen(request, user_id), ResetForm())
+
+    def post(self, request: HttpRequest, user_id: UUID) -> HttpResponseBase:
+        """Set it."""
+        person = person_seen(request, user_id)
+        form = ResetForm(request.POST)
+        if not form.is_valid():
+            return self._form(person, form, 422)
+        try:
+            services.reset_password(person, new=form.cleaned_data["password"], acting_user=actor_of(request))
+        except ValidationFailed as error:
+            show_problem(form, error)
+            return self._form(person, form, error.status)
+        messages.success(request, f"{person.username} has another password, and their login sessions have ended.")
+        return redirect("person", person.pk)
+
+    def _form(self, person: User, form: ResetForm, status: int = 200) -> HttpResponse:
+        selectors.require_site(person_of(self.request), Permission.SITE_MANAGE)
+        back = reverse("person", args=[person.pk])
+        context = {"form": form, "title": f"Reset the password of {person.username}", "submit": "Reset password"}
+        context |= {"intro": "Their login sessions end. Their API tokens stay valid.", "cancel_url": back}
+        crumbs = [("People", reverse("people")), (person.username, back), ("Reset password", "")]
+        return self.page(context, crumbs=crumbs, status=status)
+
+
+def person_seen(request: HttpRequest, user_id: UUID) -> User:
+    """A person whom the viewer may see. Raises NotFound."""
+    person = selectors.people(person_of(request)).filter(pk=user_id).first()
+    if person is None:
+        raise NotFound("There is no such person.", remedy="See the list of people.")
+    return person
+
+
 class PersonView(PlatformView):
     """One person: their roles and activity."""
 
@@ -278,12 +320,12 @@ class PersonView(PlatformView):
 
     def get(self, request: HttpRequest, user_id: UUID) -> HttpResponseBase:
         """Show a person whom the viewer may see."""
-        person = self._person(request, user_id)
+        person = person_seen(request, user_id)
         return self._show(request, person, RolesForm(initial=_roles(person)))
 
     def post(self, request: HttpRequest, user_id: UUID) -> HttpResponseBase:
         """Change their roles or activity."""
-        person = self._person(request, user_id)
+        person = person_seen(request, user_id)
         form = RolesForm(request.POST)
         if not form.is_valid():
             return self._show(request, person, form, 422)
@@ -294,12 +336,6 @@ class PersonView(PlatformView):
             return self._show(request, person, form, error.status)
         messages.success(request, f"{person.username} is changed.")
         return redirect("person", person.pk)
-
-    def _person(self, request: HttpRequest, user_id: UUID) -> User:
-        person = selectors.people(person_of(request)).filter(pk=user_id).first()
-        if person is None:
-            raise NotFound("There is no such person.", remedy="See the list of people.")
-        return person
 
     def _show(self, request: HttpRequest, person: User, form: RolesForm, status: int = 200) -> HttpResponse:
         context = {"person": person, "form": form if person_of(request).is_site_admin else None}

@@ -12,6 +12,7 @@ class AuditAction(StrEnum):
     USER_CREATED = "user.created"
     USER_CHANGED = "user.changed"
     USER_PASSWORD_CHANGED = "user.password-changed"  # noqa: S105 - a name, not a password
+    USER_PASSWORD_RESET = "user.password-reset"  # noqa: S105
     TOKEN_CREATED = "token.created"  # noqa: S105
     TOKEN_REVOKED = "token.revoked"  # noqa: S105
     AUDIT_EXPORTED = "audit.exported"
