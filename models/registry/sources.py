@@ -175,16 +175,19 @@ def _platform_run(connection: Connection, run_id: str) -> UUID | None:
 
 def _metrics(connection: Connection, run_id: str, model_id: str) -> dict[str, float | None]:
     rows = connection.execute(
-        "SELECT key, value, is_nan FROM latest_metrics WHERE run_uuid = %s ORDER BY key LIMIT %s",
+        "SELECT key, value, is_nan, step FROM latest_metrics WHERE run_uuid = %s ORDER BY key LIMIT %s",
         [run_id, MAX_VALUES],
     ).fetchall()
     found = {row["key"]: None if row["is_nan"] else _finite(row["value"]) for row in rows}
+    went_on = {row["key"] for row in rows if row["step"] > 0}
     own = connection.execute(
-        "SELECT DISTINCT ON (metric_name) metric_name, metric_value FROM logged_model_metrics WHERE model_id = %s "
-        "ORDER BY metric_name, metric_step DESC, metric_timestamp_ms DESC LIMIT %s",
+        "SELECT DISTINCT ON (metric_name) metric_name, metric_value, metric_step FROM logged_model_metrics "
+        "WHERE model_id = %s ORDER BY metric_name, metric_step DESC, metric_timestamp_ms DESC LIMIT %s",
         [model_id, MAX_VALUES],
     ).fetchall()
-    return found | {row["metric_name"]: _finite(row["metric_value"]) for row in own}
+    # MLflow gives a model that is logged without a step the values of step 0: of a curve that is its worst point.
+    at_its_step = [row for row in own if row["metric_step"] > 0 or row["metric_name"] not in went_on]
+    return found | {row["metric_name"]: _finite(row["metric_value"]) for row in at_its_step}
 
 
 def _finite(value: float | None) -> float | None:

@@ -44,13 +44,13 @@ def test_a_person_comes_from_a_prototype_to_a_rollback_and_an_auditor_finds_it(
     start_the_script(admin, depth=1, steps=16)
     watch_the_run(admin, steps=16)
     look_at_the_run(admin)
-    look_at_the_version(admin, 1)
+    look_at_the_version(admin, 1, loss="0.0625")
     endpoint = make_endpoint(admin)
     deploy(admin, endpoint, 1, "The first one")
     try_it(admin, endpoint, by_version=1)
     start_the_script(admin, depth=3, steps=1)
     admin.heading("succeeded")
-    look_at_the_version(admin, 2)
+    look_at_the_version(admin, 2, loss="1.0")
     deploy(admin, endpoint, 2, "A deeper tree")
     roll_back_by_keyboard(admin, endpoint)
     try_it(admin, endpoint, by_version=1)
@@ -84,7 +84,7 @@ def run_the_prototypes_job(person: Visitor) -> None:
     """Its first job runs as it is, in the environment that the demo's project has built."""
     person.follow("Jobs", inside="Sections of the project")
     person.press("Start ingest")
-    person.heading(re.compile(r"ingest #1\s+succeeded"))
+    person.heading(r"ingest #1\s+succeeded")
     expect(person.card("Environment")).to_contain_text("Reused: these requirements were resolved and built")
     expect(person.region("Inputs")).to_contain_text("ingest.py")
     expect(person.region("Metrics")).to_contain_text("7043")
@@ -106,7 +106,7 @@ def start_the_script(person: Visitor, *, depth: int, steps: int) -> None:
     person.page.get_by_label("Script", exact=True).select_option("fit.py")
     person.fill({"Parameters": f"depth = {depth}\nsteps = {steps}"})
     person.press("Start")
-    person.heading("fit.py #")
+    person.heading("fit #")
 
 
 def watch_the_run(person: Visitor, *, steps: int) -> None:
@@ -136,7 +136,7 @@ def look_at_the_run(person: Visitor) -> None:
     expect(person.region("Inputs")).to_contain_text(re.compile(r"iris\s*Data set for training"))
 
 
-def look_at_the_version(person: Visitor, number: int) -> None:
+def look_at_the_version(person: Visitor, number: int, *, loss: str) -> None:
     """The registered version with all that is known of it."""
     open_section(person, "Models")
     person.follow("journey", inside="Models")
@@ -149,6 +149,7 @@ def look_at_the_version(person: Visitor, number: int) -> None:
     person.follow(str(number), inside="Versions")
     person.heading("ready")
     expect(person.region("Metrics")).to_contain_text("accuracy")
+    expect(person.region("Metrics")).to_contain_text(re.compile(rf"loss\s*{re.escape(loss)}"))
     expect(person.region("Inputs")).to_contain_text("petal_length")
     expect(person.region("Outputs")).to_contain_text("species")
     tree = person.page.locator("ul.algorithm")
@@ -215,7 +216,7 @@ def try_it(person: Visitor, endpoint: str, *, by_version: int) -> None:
     expect(person.page.get_by_label("Input", exact=True)).to_contain_text("1.25")
     expect(person.page.get_by_label("Output", exact=True)).to_contain_text("setosa")
     came_from = person.card("What it came from")
-    expect(came_from).to_contain_text("fit.py #")
+    expect(came_from).to_contain_text("fit #")
     expect(came_from).to_contain_text("iris")
 
 

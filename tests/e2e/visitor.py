@@ -13,6 +13,7 @@ from tests.ui.browser import TIMEOUT_MS, WIDE, Watched, watch
 
 LONG_MS = 180_000
 MOST_TABS = 200
+FAILED = "Something went wrong in the platform|failed|lost|timed out|out of memory"
 
 
 @dataclass
@@ -60,9 +61,11 @@ class Visitor:
                 return
         raise AssertionError(f"{target} cannot be reached with Tab on {self.page.url}")
 
-    def heading(self, text: str | re.Pattern[str], timeout: float = LONG_MS) -> None:
-        """Wait for a page with this heading."""
-        expect(self.page.locator("h1")).to_contain_text(text, timeout=timeout)
+    def heading(self, text: str, timeout: float = LONG_MS) -> None:
+        """Wait for a page whose heading matches the expression `text`; a page that says a request failed ends it."""
+        heading = self.page.locator("h1")
+        expect(heading).to_contain_text(re.compile(f"{text}|{FAILED}"), timeout=timeout)
+        expect(heading).to_contain_text(re.compile(text))
 
     def region(self, name: str) -> Locator:
         """A table or another region by its label."""

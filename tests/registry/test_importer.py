@@ -32,6 +32,8 @@ table = pandas.DataFrame({"alcohol": [13.2], "malic_acid": [1.8], "proline": [10
 with mlflow.start_run(run_name="train") as run:
     mlflow.log_param("C", 1.0)
     mlflow.log_metric("accuracy", 0.91)
+    for step in range(2):
+        mlflow.log_metric("loss", 1 / (step + 1), step=step)
     mlflow.log_input(mlflow.data.from_pandas(table, source="wine.csv", name="wine"), context="training")
     info = mlflow.sklearn.log_model(model, name="model", input_example=table,
         signature=mlflow.models.infer_signature(table, model.predict(table)), registered_model_name="wine",
@@ -73,7 +75,7 @@ def test_a_registered_model_becomes_ready(
     import_all(importer)
     version = ModelVersion.objects.get(model__project=project)
     assert (version.state, version.flavor, version.number) == ("importing", "sklearn", 1)
-    assert version.metrics == {"accuracy": 0.91}
+    assert version.metrics == {"accuracy": 0.91, "loss": 0.5}
     assert version.parameters == {"C": "1.0"}
     assert version.signature is not None
     assert [column["name"] for column in version.signature["inputs"]][:2] == ["alcohol", "malic_acid"]
