@@ -132,7 +132,7 @@ def _look_after(view: _View) -> None:
         _supersede(view.deployments[wish.id], "A newer deployment was asked for before it served.")
     candidate = view.deployments[view.plan.candidate.id] if view.plan.candidate else None
     if candidate is not None and candidate.state == "pending" and transitions.start(candidate):
-        candidate.state = "starting"
+        candidate.refresh_from_db(fields=["state"])
     for version_id in view.plan.wanted:
         healthy = [replica for replica in view.replicas[version_id] if replicas.probe(replica)]
         if healthy:
