@@ -118,9 +118,25 @@ def add_problem_responses(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for operations in result.get("paths", {}).values():
-        for operation in operations.values():
-            headers = {one["name"] for one in operation.get("parameters", []) if one["in"] == "header"}
-            answers = _ALWAYS | ({"412": _STALE} if "If-Match" in headers else {})
+        has_tag = any("If-Match" in _headers(operation) for operation in operations.values())
+        for method, operation in operations.items():
+            named = _headers(operation)
+            answers = _ALWAYS | ({"412": _STALE} if "If-Match" in named else {})
             for status, description in answers.items():
                 operation["responses"].setdefault(status, {"description": description, "content": content})
+            operation["responses"]["503"]["headers"] = {"Retry-After": _header("Seconds to wait.", "integer")}
+            if has_tag and method in ("get", "patch"):
+                operation["responses"]["200"]["headers"] = {"ETag": _header("For `If-Match`.")}
+            for status in {"201", "202"} & set(operation["responses"]) if "Idempotency-Key" in named else ():
+                operation["responses"][status]["headers"] = {
+                    "Idempotent-Replay": _header("`true` on a retry's answer.")
+                }
     return result
+
+
+def _headers(operation: dict[str, Any]) -> set[str]:
+    return {one["name"] for one in operation.get("parameters", []) if one["in"] == "header"}
+
+
+def _header(description: str, kind: str = "string") -> dict[str, Any]:
+    return {"description": description, "schema": {"type": kind}}
