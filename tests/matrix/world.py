@@ -12,7 +12,7 @@ from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import ApiToken, User
 from modelwright.accounts.services import create_token, create_user
 from modelwright.audit.models import AuditEvent
-from modelwright.compute.models import GIB, Environment, Host, Workload
+from modelwright.compute.models import GIB, Environment, Host, ResourceProfile, Workload
 from projects import services as project_services
 from projects import source
 from projects.models import Project
@@ -114,6 +114,9 @@ def _workspace(world: World) -> Project:
 
 
 def _compute(world: World) -> None:
+    # The migration made these, but a test with real commits empties every table when it ends.
+    for name, cpu, gib in (("small", 0.5, 1), ("medium", 1.0, 2)):
+        ResourceProfile.objects.get_or_create(name=name, defaults={"cpu": cpu, "memory_bytes": gib * GIB})
     host = Host.objects.create(name="host-a", cpu=4, memory_bytes=8 * GIB)
     environment = Environment.objects.create(lock_digest="0" * 64, lock="# nothing", python_version="3.11")
     workload = Workload.objects.create(
