@@ -14,6 +14,7 @@ from django.db.models import Max
 from jobs.dependencies import Snapshot, read_snapshot
 from jobs.models import Job, Run
 from jobs.parameters import as_arguments, check_arguments, check_parameters
+from jobs.quota import check_quota
 from jobs.run_environment import plain_variables, secret_variables, slug
 from jobs.services.facts import run_target
 from jobs.services.manifest_jobs import follow_manifest
@@ -81,6 +82,7 @@ def start_run(project: Project, request: RunRequest, *, acting_user: Actor) -> R
         )
     parameters = check_parameters(request.parameters)
     arguments = check_arguments([*(job.arguments if job else request.arguments), *as_arguments(parameters)])
+    check_quota(project.workspace, _profile(request.profile, job))
     token = new_run_token()
     run = Run(
         project=project,
