@@ -72,6 +72,24 @@ def test_texts_that_cannot_be_stored(operation: Operation, world: World, client_
                 _check_problem(response)
 
 
+@pytest.mark.parametrize("number", ["1e400", "-1e999", "9" * 400, str(2**63), "-" + str(2**70)])
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        ("projects/{project_id}/runs/", '{"script": "train.py", "parameters": {"depth": %s}}'),
+        ("jobs/{job_id}/runs/", '{"timeout_seconds": %s}'),
+        ("workspaces/", '{"name": "wide", "cpu_limit": %s}'),
+        ("workspaces/", '{"name": "wide", "memory_limit_mib": %s}'),
+    ],
+)
+def test_numbers_that_nothing_can_hold(number: str, route: str, body: str, world: World, client_of: Any) -> None:
+    address = "/api/v1/" + route.format(**world.values)
+    content = (body % number).encode()
+    response = client_of("site-admin").generic("POST", address, content, content_type="application/json")
+    _check_problem(response)
+    assert response.status_code == 400
+
+
 @pytest.mark.parametrize("operation", WRITING, ids=ids(WRITING))
 def test_another_content_type(operation: Operation, world: World, client_of: Any) -> None:
     client = client_of("site-admin")

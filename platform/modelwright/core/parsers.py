@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -10,9 +11,11 @@ from rest_framework.parsers import JSONParser
 
 from modelwright.core.text import unfit
 
+_LARGEST = 2**63
+
 
 class PlainJSONParser(JSONParser):
-    """JSON without what PostgreSQL, Git and files cannot hold: NUL characters and halves of surrogate pairs.
+    """JSON without what PostgreSQL, Git and files cannot hold: NUL characters, halves of surrogate pairs, huge numbers.
 
     Raises ParseError (400), also for JSON that is nested too deeply.
     """
@@ -36,6 +39,9 @@ def _check(body: Any) -> None:
         if isinstance(value, str):
             if fault := unfit(value):
                 raise ParseError(f"A text in the JSON holds {fault}.")
+        elif isinstance(value, int | float):
+            if not -_LARGEST <= value < _LARGEST and (isinstance(value, int) or not math.isfinite(value)):
+                raise ParseError("A number in the JSON is beyond what 64 bits hold.")
         elif isinstance(value, list):
             rest.extend(value)
         elif isinstance(value, dict):
