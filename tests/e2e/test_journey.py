@@ -50,7 +50,7 @@ def test_a_person_comes_from_a_prototype_to_a_rollback_and_an_auditor_finds_it(
     try_it(admin, endpoint, by_version=1)
     start_the_script(admin, depth=3, steps=1)
     admin.heading("succeeded")
-    look_at_the_version(admin, 2, loss="1.0")
+    look_at_the_version(admin, 2, loss="1")
     deploy(admin, endpoint, 2, "A deeper tree")
     roll_back_by_keyboard(admin, endpoint)
     try_it(admin, endpoint, by_version=1)
@@ -157,7 +157,7 @@ def look_at_the_version(person: Visitor, number: int, *, loss: str) -> None:
     expect(tree).to_contain_text("DecisionTreeClassifier")
     graph = person.region("Lineage graph").get_by_role("group", name="Lineage of")
     expect(graph).to_contain_text("iris")
-    expect(graph).to_contain_text("fit.py")
+    expect(graph).to_contain_text("fit #")
     expect(person.card("What it is")).to_contain_text("Artifact (SHA-256)")
 
 
@@ -254,17 +254,17 @@ def audit(person: Visitor) -> None:
     person.page.get_by_label("Text in names and reasons").fill(REASON)
     person.press("Filter")
     rows = person.region("Audit rows")
-    row = rows.get_by_role("row", name="deployment.created")
+    row = rows.get_by_role("row", name="rollback.requested")
     expect(row).to_contain_text("admin")
     expect(row).to_contain_text(REASON)
     with person.page.expect_download() as download:
         person.follow("CSV")
     found = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
-    assert [(line["actor_name"], line["reason"]) for line in found if line["action"] == "deployment.created"] == [
+    assert [(line["actor_name"], line["reason"]) for line in found if line["action"] == "rollback.requested"] == [
         ("admin", REASON)
     ]
     row.get_by_role("link", name=re.compile("^Details")).click()
-    person.heading("deployment.created")
+    person.heading("rollback.requested")
     expect(person.card("What")).to_contain_text(REASON)
     person.follow("Endpoints", inside="Main")
     person.follow(f"demo/{NAME}", inside="Endpoints")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from tests.ui.browser import TIMEOUT_MS, WIDE, Watched, watch
 
@@ -81,6 +81,18 @@ class Visitor:
         return [*self.watched.errors, *self.watched.failed]
 
 
+def watch_all(page: Page) -> Watched:
+    """What `watch` gathers, and scripts or styles that broke off half-way."""
+    found = watch(page)
+
+    def on_failure(request: Request) -> None:
+        if request.resource_type in ("script", "stylesheet", "image", "font") and "ABORTED" not in str(request.failure):
+            found.failed.append(f"{request.failure} {request.url}")
+
+    page.on("requestfailed", on_failure)
+    return found
+
+
 @contextmanager
 def visitor(browser: Browser, url: str) -> Iterator[Visitor]:
     """Somebody new, with no cookies."""
@@ -89,7 +101,7 @@ def visitor(browser: Browser, url: str) -> Iterator[Visitor]:
     page = context.new_page()
     expect.set_options(timeout=2 * TIMEOUT_MS)
     try:
-        yield Visitor(page, url, watch(page))
+        yield Visitor(page, url, watch_all(page))
     finally:
         expect.set_options(timeout=5_000)
         context.close()
