@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -121,9 +122,10 @@ class Stack:
     def kill(self, name: str) -> psutil.Process:
         """`kill -9` the process called `name` with all its children, and return it."""
         process = psutil.Process(self.platform["processes"][name]["pid"])
-        family = [*process.children(recursive=True), process]
+        family = [process, *process.children(recursive=True)]
         for member in family:
-            member.kill()
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
         psutil.wait_procs(family, timeout=20)
         return process
 
@@ -191,13 +193,6 @@ class Rest:
         response = self.session.request(method, f"{self.web_url}/api/v1/{path}", json=body, headers=headers, timeout=60)
         assert response.ok, f"{method} {path}: {response.status_code} {response.text[:2000]}"
         return response.json() if response.content else None
-
-    def answers(self, path: str) -> bool:
-        """Does a GET succeed right now?"""
-        try:
-            return bool(self.session.get(f"{self.web_url}/api/v1/{path}", timeout=60).ok)
-        except requests.RequestException:
-            return False
 
     def get(self, path: str) -> Any:
         """GET."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.views import redirect_to_login
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.views import View
 
-from modelwright.core.errors import NotFound, PermissionRefused, PlatformError
+from modelwright.core.errors import NotFound, PermissionRefused, PlatformError, Unavailable
 from modelwright.core.problems import CONTENT_TYPE, is_api, problem_response
 
 # (label, address); the last one is the page itself and needs no address.
@@ -92,8 +94,10 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # 
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """`handler500`. Needs neither database nor session, which may be what failed."""
+    """`handler500`. Needs neither database nor session, which may be what failed: that is a 503."""
     request_id = str(request.META.get("modelwright.request_id", ""))
+    if isinstance(sys.exc_info()[1], OperationalError):
+        return _database_away(request, request_id)
     if is_api(request):
         body = {
             "type": "/docs/problems/#internal-error",
@@ -105,6 +109,16 @@ def server_error(request: HttpRequest) -> HttpResponse:
         }
         return JsonResponse(body, status=500, content_type=CONTENT_TYPE)
     return render(None, "500.html", {"request_id": request_id}, status=500)
+
+
+def _database_away(request: HttpRequest, request_id: str) -> HttpResponse:
+    if is_api(request):
+        remedy = f"Try again in a moment; an administrator finds the cause by the request id {request_id}."
+        response: HttpResponse = problem_response(Unavailable("The database does not answer.", remedy=remedy))
+    else:
+        response = render(None, "500.html", {"request_id": request_id, "is_database": True}, status=503)
+    response.headers["Retry-After"] = "5"
+    return response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - Django passes it
