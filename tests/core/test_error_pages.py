@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.urls import include, path
@@ -19,7 +20,15 @@ def _broken(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("secret detail")
 
 
-urlpatterns = [path("broken/", _broken), path("api/broken/", _broken), path("", include("modelwright.urls"))]
+def _away(request: HttpRequest) -> HttpResponse:
+    raise OperationalError("secret detail")
+
+
+urlpatterns = [
+    *(path("broken/", _broken), path("api/broken/", _broken)),
+    *(path("away/", _away), path("api/away/", _away)),
+    path("", include("modelwright.urls")),
+]
 handler404, handler500 = urls.handler404, urls.handler500
 
 
@@ -43,6 +52,17 @@ def test_a_fault_shows_the_request_id_and_no_detail(db: None, address: str) -> N
     assert response.status_code == 500
     body = response.content.decode()
     assert "abcdefgh-1234" in body
+    assert "secret detail" not in body
+
+
+@override_settings(ROOT_URLCONF=__name__)
+@pytest.mark.parametrize("address", ["/away/", "/api/away/"])
+def test_a_database_that_is_away_is_no_fault_of_the_platform(db: None, address: str) -> None:
+    response = Client(raise_request_exception=False).get(address)
+    assert response.status_code == 503
+    assert response.headers["Retry-After"]
+    body = response.content.decode()
+    assert "The database does not answer" in body
     assert "secret detail" not in body
 
 

@@ -78,7 +78,7 @@ SLOW_SCRIPT = """
 import os, time
 with open(os.environ["MARK"], "a") as mark:
     mark.write(f"{os.getpid()}\\n")
-time.sleep(12)
+time.sleep(SECONDS)
 print("came to the end")
 """
 
@@ -89,11 +89,11 @@ def test_killing_a_part_neither_loses_nor_doubles_a_run(
 ) -> None:
     mark = f"{tmp_path}/mark"
     code = SLOW_SCRIPT.replace('os.environ["MARK"]', repr(mark))
-    run = scripts.start(code)
+    run = scripts.start(code.replace("SECONDS", "10"))
     scripts.wait(run, {"running"})
     killed = stack.kill(victim)
     stack.wait_for_restart(victim, killed)
-    second = scripts.start(code)
+    second = scripts.start(code.replace("SECONDS", "0"))
     assert scripts.wait(run)["state"] == "succeeded"
     assert "came to the end" in scripts.log(run)
     assert scripts.wait(second)["state"] == "succeeded"
