@@ -16,7 +16,7 @@ from tests.e2e.visitor import LONG_MS, Visitor, visitor
 
 SCRIPT = (Path(__file__).parent / "scripts" / "fit.py").read_text()
 NAME = f"journey-{int(time.time())}"
-REASON = "Version 2 is too deep to be explained"
+REASON = f"Version 2 of {NAME} is too deep to be explained"
 AUDITOR, AUDITOR_PASSWORD = f"auditor-{int(time.time())}", "seven-quiet-herons"
 
 
@@ -56,6 +56,7 @@ def test_a_person_comes_from_a_prototype_to_a_rollback_and_an_auditor_finds_it(
     try_it(admin, endpoint, by_version=1)
     add_the_auditor(admin)
     audit(auditor)
+    stop(admin, endpoint)
     assert admin.complained() == []
     assert auditor.complained() == []
 
@@ -275,3 +276,12 @@ def audit(person: Visitor) -> None:
     refused = person.page.goto(f"{endpoint}rollback/")
     assert refused is not None
     assert refused.status == 403
+
+
+def stop(person: Visitor, endpoint: str) -> None:
+    """Serve nothing any more, which gives the host its room back."""
+    person.page.goto(endpoint)
+    person.follow("Stop")
+    person.fill({"Reason": "The journey is over"})
+    person.press("Stop endpoint")
+    expect(person.card("Serves now")).to_contain_text("The endpoint is stopped")
