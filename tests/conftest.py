@@ -12,6 +12,8 @@ from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from modelwright.accounts.services import create_token, create_user
 
+pytest_plugins = ["tests.ui.fixtures"]
+
 PASSWORD = "correct horse battery staple"
 MakeUser = Callable[..., User]
 

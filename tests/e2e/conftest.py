@@ -9,9 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.stack import Rest, Stack, person_token
-from tests.ui.fixtures import browser
-
-__all__ = ["browser", "rest", "stack"]
 
 HERE = Path(__file__).parent
 KEEP = "MODELWRIGHT_E2E_KEEP"

@@ -21,7 +21,6 @@ from modelwright.compute.models import GIB, Host
 from projects.models import Project
 from tests.gateway.processes import Gateway
 from tests.models_support import make_project, wait_for, watch
-from tests.ui.fixtures import browser, dark_page, narrow_page, page
 
 
 @pytest.fixture
@@ -83,6 +82,3 @@ def turn(host: Host, backend: ProcessBackend) -> Callable[[], bool]:
         return True
 
     return once
-
-
-__all__ = ["browser", "dark_page", "narrow_page", "page"]

@@ -25,10 +25,7 @@ from modelwright.core.ids import new_id
 from projects import source
 from projects.models import Project, ProjectMembership
 from tests.jobs.servers import Mlflow, mlflow_running, web_running
-from tests.ui.fixtures import browser, dark_page, narrow_page, page
 from workspaces.models import Membership, Workspace
-
-__all__ = ["browser", "dark_page", "narrow_page", "page"]
 
 MANIFEST = """
 name: churn

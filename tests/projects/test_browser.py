@@ -10,9 +10,7 @@ from projects import source
 from projects.models import Variable
 from tests.projects.conftest import Cast
 from tests.ui.browser import check_page, sign_in
-from tests.ui.fixtures import browser, page
 
-__all__ = ["browser", "page"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(900)]
 
 

@@ -18,7 +18,6 @@ from modelwright.compute.backends.process import ProcessBackend
 from modelwright.compute.layout import local_backend
 from modelwright.compute.models import GIB, Host
 from tests.models_support import Tracking, tracking_server
-from tests.ui.fixtures import browser, dark_page, narrow_page, page
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +67,3 @@ def backend(data: Path) -> Iterator[ProcessBackend]:
     for status in made.list():
         if status.phase is not Phase.ENDED:
             made.stop(status.key)
-
-
-__all__ = ["browser", "dark_page", "narrow_page", "page"]

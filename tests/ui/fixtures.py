@@ -1,4 +1,4 @@
-"""Fixtures of the browser, for `pytest_plugins` or an import into a conftest."""
+"""Fixtures of the browser, a plugin that tests/conftest.py names, so that there is one of each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.ui.browser import AXE, CHROMIUM, FLAGS, NARROW, TIMEOUT_MS, WIDE, watch
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium for the whole session."""
+    """A headless Chromium for a module. Its event loop must not outlive it: other tests run their own."""
     if not Path(CHROMIUM).exists():
         pytest.fail(f"{CHROMIUM} is missing: install Debian's chromium, or set MODELWRIGHT_CHROMIUM.")
     if not AXE.exists():
