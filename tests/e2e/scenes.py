@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import requests
+
 from tests.e2e.stack import Rest, Stack, wait_for
 
 ENDED = {"succeeded", "failed", "cancelled", "timed_out", "out_of_memory", "lost"}
@@ -71,7 +73,14 @@ class Endpoint:
         record = rest.get(f"predictions/{newest['id']}/")["inputs"][0]
         url = re.search(r"(http://\S+/predict)", stack.output)
         assert url
-        return cls(rest, found.group(1), url.group(1).strip("'\""), key, record)
+        made = cls(rest, found.group(1), url.group(1).strip("'\""), key, record)
+        wait_for("the gateway's taking the new key", made.knows_the_key)
+        return made
+
+    def knows_the_key(self) -> bool:
+        """A request without records is never on record; one with an unknown key is refused before that."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return requests.post(self.url, json={"records": []}, headers=headers, timeout=60).status_code != 401
 
     def recorded(self, ids: set[str]) -> dict[str, int]:
         """How often each of `ids` is on record."""
