@@ -21,6 +21,7 @@ from modelwright.compute.images.order import BuildOrder
 logger = logging.getLogger(__name__)
 _CREDENTIALS = struct.Struct("3i")
 IDLE_SECONDS = 60.0
+SIGNAL_SECONDS = 0.5
 Answer = Mapping[str, Any]
 
 
@@ -41,12 +42,16 @@ class Keeper:
             "build_image": ({"lock", "python", "path", "attempt"}, self._build_image),
         }
         self._listener = _listen(path, everyone=bool(users))
+        # A signal that comes just before accept() begins to wait is not acted upon until it returns.
+        self._listener.settimeout(SIGNAL_SECONDS)
 
     def serve(self) -> None:
         """Until closed."""
         while True:
             try:
                 connection, _ = self._listener.accept()
+            except TimeoutError:
+                continue
             except OSError:
                 return
             threading.Thread(target=self._serve_one, args=(connection,), daemon=True).start()
