@@ -87,7 +87,10 @@ def test_numbers_that_nothing_can_hold(number: str, route: str, body: str, world
     content = (body % number).encode()
     response = client_of("site-admin").generic("POST", address, content, content_type="application/json")
     _check_problem(response)
-    assert response.status_code == 400
+    assert response.status_code == 422
+    wrong = json.loads(body % "0")
+    named = [error["field"] for error in response.json()["errors"]]
+    assert named == ["parameters.depth" if "parameters" in wrong else list(wrong)[-1]]
 
 
 @pytest.mark.parametrize("operation", WRITING, ids=ids(WRITING))

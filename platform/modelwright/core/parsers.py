@@ -9,6 +9,7 @@ from typing import IO, Any
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
+from modelwright.core.errors import ValidationFailed
 from modelwright.core.text import unfit
 
 _LARGEST = 2**63
@@ -17,7 +18,7 @@ _LARGEST = 2**63
 class PlainJSONParser(JSONParser):
     """JSON without what PostgreSQL, Git and files cannot hold: NUL characters, halves of surrogate pairs, huge numbers.
 
-    Raises ParseError (400), also for JSON that is nested too deeply.
+    Raises ValidationFailed (422), which names the field, and ParseError (400) for JSON that is nested too deeply.
     """
 
     def parse(
@@ -33,17 +34,24 @@ class PlainJSONParser(JSONParser):
 
 
 def _check(body: Any) -> None:
-    rest = [body]
+    """Raise ValidationFailed that names the field of the first value which nothing behind the parser can hold."""
+    rest: list[tuple[str, Any]] = [("", body)]
     while rest:
-        value = rest.pop()
+        field, value = rest.pop()
         if isinstance(value, str):
             if fault := unfit(value):
-                raise ParseError(f"A text in the JSON holds {fault}.")
+                raise ValidationFailed(
+                    f"The text of {field or 'the body'} holds {fault}.", remedy="Leave it out.", field=field or "body"
+                )
         elif isinstance(value, int | float):
             if not -_LARGEST <= value < _LARGEST and (isinstance(value, int) or not math.isfinite(value)):
-                raise ParseError("A number in the JSON is beyond what 64 bits hold.")
+                raise ValidationFailed(
+                    f"The number of {field or 'the body'} is beyond what 64 bits hold.",
+                    remedy="Give a smaller number.",
+                    field=field or "body",
+                )
         elif isinstance(value, list):
-            rest.extend(value)
+            rest.extend((f"{field}[{place}]", one) for place, one in enumerate(value))
         elif isinstance(value, dict):
-            rest.extend(value)
-            rest.extend(value.values())
+            rest.extend((field, name) for name in value)
+            rest.extend((f"{field}.{name}" if field else str(name), one) for name, one in value.items())
