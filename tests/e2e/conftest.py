@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,19 +26,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack() -> Iterator[Stack]:
     """The platform after the demo. The data directory's path stays short: Unix sockets allow 107 characters.
 
     MODELWRIGHT_E2E_KEEP names a folder whose platform is used if it runs and is left running: for writing tests.
     """
     kept = os.environ.get(KEEP)
-    running = Stack(Path(kept).absolute() if kept else tmp_path_factory.mktemp("mw"))
+    # Not below pytest's own folder: another pytest that starts meanwhile closes that to everyone but root.
+    folder = Path(kept).absolute() if kept else Path(tempfile.mkdtemp(prefix="mwe-", dir="/tmp"))
+    running = Stack(folder)
     try:
         running.wait_for_demo()
         yield running
     finally:
         if not kept:
             running.stop()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -65,9 +65,7 @@ class Postgres:
             path.mkdir(mode=0o700, exist_ok=True)
             if owner is not None:
                 os.chown(path, owner.pw_uid, owner.pw_gid)
-        if owner is not None:
-            open_way_to(self.cluster)
-            open_way_to(BINARIES / "postgres")
+        self._open_ways()
         if self.socket_directory != run:
             link(self.socket_directory, run)
         if not (self.cluster / "PG_VERSION").exists():
@@ -85,6 +83,7 @@ class Postgres:
             env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"},
             cwd=self.directory,
             user=self.system_user,
+            before_start=self._open_ways,
             ready=partial(answers, self.url("postgres")),
             when_ready=self.create_databases,
             stop_signal=signal.SIGINT,
@@ -99,6 +98,12 @@ class Postgres:
                     connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB").format(identifier))
                 if not _exists(connection, "SELECT 1 FROM pg_database WHERE datname = %s", name):
                     connection.execute(sql.SQL("CREATE DATABASE {0} OWNER {0}").format(identifier))
+
+    def _open_ways(self) -> None:
+        """A directory above may have been closed since the last start."""
+        if self.system_user is not None:
+            open_way_to(self.cluster)
+            open_way_to(BINARIES / "postgres")
 
     def _initialise(self) -> None:
         command = [BINARIES / "initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]

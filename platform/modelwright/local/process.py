@@ -32,6 +32,8 @@ class Program:
     ready_seconds: float = 120.0
     title: str = ""
     """What a person reads when it is ready; without one nothing is said."""
+    before_start: Callable[[], None] | None = None
+    """Called before each start, the first and every later one."""
     when_ready: Callable[[], None] | None = None
     """Called once it is ready for the first time, before what comes after it starts."""
     once: bool = False
@@ -86,6 +88,8 @@ def start(program: Program, log: Path) -> Child:
     The kernel sends the child its stop signal when this process dies, however it dies, and ties that to the thread
     which started the child.
     """
+    if program.before_start is not None:
+        program.before_start()
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > LONGEST_LOG_BYTES:
         log.replace(log.with_name(f"{log.name}.1"))
