@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """The platform after the demo. The data directory's path stays short: Unix sockets allow 107 characters.
 
     MODELWRIGHT_E2E_KEEP names a folder whose platform is used if it runs and is left running: for writing tests.
@@ -41,7 +41,8 @@ def stack() -> Iterator[Stack]:
     finally:
         if not kept:
             running.stop()
-            shutil.rmtree(folder, ignore_errors=True)
+            if not request.session.testsfailed:  # else its logs are wanted
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
