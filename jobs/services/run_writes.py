@@ -82,7 +82,8 @@ def start_run(project: Project, request: RunRequest, *, acting_user: Actor) -> R
         )
     parameters = check_parameters(request.parameters)
     arguments = check_arguments([*(job.arguments if job else request.arguments), *as_arguments(parameters)])
-    check_quota(project.workspace, _profile(request.profile, job))
+    size = _profile(request.profile, job)
+    check_quota(project.workspace, size)
     token = new_run_token()
     run = Run(
         project=project,
@@ -98,7 +99,7 @@ def start_run(project: Project, request: RunRequest, *, acting_user: Actor) -> R
         after_run=request.after_run,
         created_by=acting_user.user,
     )
-    run.workload = _workload(run, request, snapshot, token, acting_user)
+    run.workload = _workload(run, request, size, snapshot, token, acting_user)
     run.save(force_insert=True)
     record(
         acting_user=acting_user,
@@ -172,9 +173,10 @@ def _next_number(project: Project) -> int:
     return (last or 0) + 1
 
 
-def _workload(run: Run, request: RunRequest, snapshot: Snapshot, token: str, acting_user: Actor) -> Workload:
+def _workload(
+    run: Run, request: RunRequest, size: ResourceProfile, snapshot: Snapshot, token: str, acting_user: Actor
+) -> Workload:
     project, job = run.project, run.job
-    size = _profile(request.profile, job)
     plain = plain_variables(run, job.variables if job else {})
     timeout = request.timeout_seconds or (job.timeout_seconds if job else None) or DEFAULT_TIMEOUT_SECONDS
     return compute.create_workload(
