@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from modelwright.compute.states import (
     ENDS,
+    EnvironmentCopyState,
     EnvironmentRequestState,
     EnvironmentState,
     HostState,
@@ -18,11 +19,27 @@ GIB = 1024**3
 
 
 class Host(BaseModel):
-    """A machine that runs workloads. Its watcher keeps `heartbeat_at` fresh."""
+    """A machine that runs workloads. Its watcher keeps `heartbeat_at` fresh.
+
+    `gpus` are what it announces: `[{"index", "uuid", "name", "memory_bytes", "mig"}]`. `facts` are shown and not used:
+    versions of driver, engine and platform. `address` is where other hosts reach it, empty while nobody has to.
+    """
+
+    class Backend(models.TextChoices):
+        """What its workloads run as."""
+
+        PROCESS = "process", "Host processes"
+        DOCKER = "docker", "Docker containers"
+        SWARM = "swarm", "Docker Swarm services"
 
     name = models.CharField(max_length=255, unique=True)
+    backend = models.CharField(max_length=16, choices=Backend.choices, default=Backend.PROCESS)
+    address = models.CharField(max_length=255, blank=True, default="")
+    bridge_port = models.PositiveIntegerField(null=True)
     cpu = models.FloatField()
     memory_bytes = models.BigIntegerField()
+    gpus = models.JSONField(default=list, blank=True)
+    facts = models.JSONField(default=dict, blank=True)
     labels = models.JSONField(default=dict, blank=True)
     state = models.CharField(max_length=16, choices=HostState.choices, default=HostState.ACTIVE)
     heartbeat_at = models.DateTimeField(default=timezone.now)
@@ -32,10 +49,15 @@ class Host(BaseModel):
 
 
 class ResourceProfile(NamedModel):
-    """A size that a run or replica can ask for. CPU is a guaranteed share, memory a hard limit."""
+    """A size that a run or replica can ask for. CPU is a guaranteed share, memory a hard limit, GPUs are whole ones.
+
+    Only a host with all of `labels` is good enough for it.
+    """
 
     cpu = models.FloatField()
     memory_bytes = models.BigIntegerField()
+    gpus = models.PositiveSmallIntegerField(default=0)
+    labels = models.JSONField(default=dict, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["name"], name="profile_name")]
@@ -87,6 +109,39 @@ class EnvironmentRequest(BaseModel):
         return f"{self.kind} {self.requirements_digest[:12]}"
 
 
+class EnvironmentCopy(BaseModel):
+    """An environment on one host: a folder named by the lock's digest, or with containers the image `image`."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="copies")
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="environment_copies")
+    state = models.CharField(max_length=16, choices=EnvironmentCopyState.choices, default=EnvironmentCopyState.BUILDING)
+    workload = models.ForeignKey("Workload", null=True, on_delete=models.SET_NULL, related_name="+")
+    image = models.CharField(max_length=255, blank=True, default="")
+    error = models.TextField(blank=True, default="")
+    remedy = models.TextField(blank=True, default="")
+    ready_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "host"], name="environment_copy")]
+
+    def __str__(self) -> str:
+        return f"{self.environment_id} on {self.host_id}"
+
+
+class JoinToken(BaseModel):
+    """Lets one machine join as a host, once. Only the digest of the token is kept."""
+
+    token_digest = models.CharField(max_length=64, unique=True)
+    created_by = models.CharField(max_length=100)
+    labels = models.JSONField(default=dict, blank=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    host = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    def __str__(self) -> str:
+        return f"token of {self.created_by}"
+
+
 class Workload(BaseModel):
     """One process on one host, for whatever it is that needs it. Only `transitions.py` writes `state`."""
 
@@ -120,6 +175,13 @@ class Workload(BaseModel):
 
     cpu = models.FloatField()
     memory_bytes = models.BigIntegerField()
+    gpus = models.PositiveSmallIntegerField(default=0)
+    # Indexes of the host's GPUs that are reserved for it while it is placed and lives.
+    gpu_indexes = models.JSONField(default=list, blank=True)
+    # Only a host with all of them is good enough.
+    labels = models.JSONField(default=dict, blank=True)
+    # A host that it must run on, such as a build of that host's copy of an environment.
+    pinned_host = models.ForeignKey(Host, null=True, on_delete=models.PROTECT, related_name="+")
     timeout_seconds = models.PositiveIntegerField(null=True)
     spec = models.JSONField()
     secrets = models.TextField(blank=True, default="")
@@ -136,6 +198,10 @@ class Workload(BaseModel):
     cancel_requested_at = models.DateTimeField(null=True)
     cancel_requested_by = models.CharField(max_length=100, blank=True, default="")
     collected_at = models.DateTimeField(null=True)
+    # What its host handed in after the end: the log as a blob, and the manifest of what else it left, each a SHA-256.
+    handed_in_at = models.DateTimeField(null=True)
+    log_sha256 = models.CharField(max_length=64, blank=True, default="")
+    results_sha256 = models.CharField(max_length=64, blank=True, default="")
 
     class Meta:
         indexes = [
@@ -164,3 +230,19 @@ class Workload(BaseModel):
     def key_name(self) -> str:
         """`<workload id>-<fence>`, the name of its folder and socket. Empty while it is not placed."""
         return "" if self.fence is None else f"{self.pk}-{self.fence}"
+
+
+class LogPiece(BaseModel):
+    """A piece of the log of a workload that runs on a host whose disk the pages cannot read; gone once handed in."""
+
+    workload = models.ForeignKey(Workload, on_delete=models.CASCADE, related_name="log_pieces")
+    fence = models.BigIntegerField()
+    # The piece begins at this byte of the log.
+    start = models.BigIntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workload", "fence", "start"], name="log_piece")]
+
+    def __str__(self) -> str:
+        return f"{self.workload_id} {self.start}"

@@ -32,12 +32,24 @@ ENVIRONMENT_REQUEST = StateMachine(
 
 ENVIRONMENT = StateMachine("environment", {"ready": frozenset({"removed"}), "removed": frozenset({"ready"})})
 
+ENVIRONMENT_COPY = StateMachine(
+    "copy of an environment",
+    {
+        "building": frozenset({"ready", "failed", "removed"}),
+        "ready": frozenset({"removed"}),
+        "failed": frozenset({"building", "removed"}),
+        "removed": frozenset({"building", "ready"}),
+    },
+)
+
 HOST = StateMachine(
     "host",
     {
         "active": frozenset({"draining", "offline"}),
-        "draining": frozenset({"active", "offline"}),
-        "offline": frozenset({"active"}),
+        "draining": frozenset({"active", "offline", "removed"}),
+        "offline": frozenset({"active", "removed"}),
+        # Only by joining again.
+        "removed": frozenset({"active"}),
     },
 )
 
@@ -72,12 +84,22 @@ class EnvironmentState(models.TextChoices):
     REMOVED = "removed", "Removed"
 
 
+class EnvironmentCopyState(models.TextChoices):
+    """Whether a host has the environment."""
+
+    BUILDING = "building", "Building"
+    READY = "ready", "Ready"
+    FAILED = "failed", "Failed"
+    REMOVED = "removed", "Removed"
+
+
 class HostState(models.TextChoices):
     """Whether a host takes workloads."""
 
     ACTIVE = "active", "Active"
     DRAINING = "draining", "Draining"
     OFFLINE = "offline", "Offline"
+    REMOVED = "removed", "Removed"
 
 
 LIVE_ON_HOST = (WorkloadState.PLACED, WorkloadState.STARTING, WorkloadState.RUNNING)

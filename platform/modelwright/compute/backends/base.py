@@ -98,8 +98,9 @@ class WorkloadSpec:
     folder after the checkout. `directory` is relative to the working folder.
 
     `readable` names folders and files of the host that the workload reads at their own paths: its environment, the
-    runtime, inputs. `image` names the image that it runs in, empty for the host's own choice. Backends without
-    containers need neither. `kind` is only shown.
+    runtime, inputs. `writable` names folders of the host that it writes to, such as that of its socket. `image` names
+    the image that it runs in, empty for the host's own choice. Backends without containers need none of these.
+    `gpus` are the indexes of the host's GPUs that are its own, in the order of the PCI bus. `kind` is only shown.
     """
 
     key: WorkloadKey
@@ -110,6 +111,8 @@ class WorkloadSpec:
     files: Mapping[str, str] = field(default_factory=dict, repr=False)
     directory: str = ""
     readable: Sequence[str] = ()
+    writable: Sequence[str] = ()
+    gpus: Sequence[int] = ()
     image: str = ""
     kind: str = "workload"
 
