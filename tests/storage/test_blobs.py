@@ -10,12 +10,12 @@ import pytest
 
 from modelwright.core.errors import Unavailable, ValidationFailed
 from modelwright.storage import manifests
-from modelwright.storage.blobs import BlobStore
+from modelwright.storage.local import LocalBlobs
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "blobs")
+def store(tmp_path: Path) -> LocalBlobs:
+    return LocalBlobs(tmp_path / "blobs")
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_blob_is_named_by_its_content_and_kept_once(store: BlobStore) -> None:
+def test_a_blob_is_named_by_its_content_and_kept_once(store: LocalBlobs) -> None:
     first, second = store.put_bytes(b"churn"), store.put_bytes(b"churn")
     assert first == second
     assert first.sha256 == hashlib.sha256(b"churn").hexdigest()
@@ -36,7 +36,7 @@ def test_a_blob_is_named_by_its_content_and_kept_once(store: BlobStore) -> None:
     assert not list((store.root / "incoming").iterdir())
 
 
-def test_a_changed_blob_is_found_when_it_is_verified(store: BlobStore) -> None:
+def test_a_changed_blob_is_found_when_it_is_verified(store: LocalBlobs) -> None:
     blob = store.put_bytes(b"churn")
     path = store.path(blob.sha256)
     path.chmod(0o644)
@@ -47,18 +47,18 @@ def test_a_changed_blob_is_found_when_it_is_verified(store: BlobStore) -> None:
         store.read(blob.sha256)
 
 
-def test_a_missing_blob_says_so(store: BlobStore) -> None:
+def test_a_missing_blob_says_so(store: LocalBlobs) -> None:
     with pytest.raises(Unavailable, match="missing"):
         store.read("0" * 64)
 
 
 @pytest.mark.parametrize("digest", ["", "..", "../" * 20 + "x" * 4, "A" * 64, "0" * 63])
-def test_what_is_no_digest_names_no_path(store: BlobStore, digest: str) -> None:
+def test_what_is_no_digest_names_no_path(store: LocalBlobs, digest: str) -> None:
     with pytest.raises(ValidationFailed):
         store.path(digest)
 
 
-def test_a_snapshot_survives_changes_to_the_folder(store: BlobStore, folder: Path, tmp_path: Path) -> None:
+def test_a_snapshot_survives_changes_to_the_folder(store: LocalBlobs, folder: Path, tmp_path: Path) -> None:
     digest, manifest = manifests.snapshot(store, folder)
     original = (folder / "data" / "model.pkl").read_bytes()
     (folder / "data" / "model.pkl").write_bytes(b"evil")
@@ -68,11 +68,11 @@ def test_a_snapshot_survives_changes_to_the_folder(store: BlobStore, folder: Pat
     assert manifest.size == 3_000_000 + len("flavors: {}\n")
 
 
-def test_equal_folders_have_equal_manifests(store: BlobStore, folder: Path) -> None:
+def test_equal_folders_have_equal_manifests(store: LocalBlobs, folder: Path) -> None:
     assert manifests.snapshot(store, folder)[0] == manifests.snapshot(store, folder)[0]
 
 
-def test_a_checkout_shares_no_file_with_the_store(store: BlobStore, folder: Path, tmp_path: Path) -> None:
+def test_a_checkout_shares_no_file_with_the_store(store: LocalBlobs, folder: Path, tmp_path: Path) -> None:
     digest, manifest = manifests.snapshot(store, folder)
     target = manifests.checkout(store, digest, tmp_path / "out")
     path = target / "data" / "model.pkl"
@@ -84,7 +84,7 @@ def test_a_checkout_shares_no_file_with_the_store(store: BlobStore, folder: Path
 
 
 @pytest.mark.parametrize("damage", ["changed", "added", "removed"])
-def test_a_damaged_checkout_is_made_anew(store: BlobStore, folder: Path, tmp_path: Path, damage: str) -> None:
+def test_a_damaged_checkout_is_made_anew(store: LocalBlobs, folder: Path, tmp_path: Path, damage: str) -> None:
     digest, manifest = manifests.snapshot(store, folder)
     target = manifests.checkout(store, digest, tmp_path / "out")
     path = target / "data" / "model.pkl"
@@ -100,25 +100,25 @@ def test_a_damaged_checkout_is_made_anew(store: BlobStore, folder: Path, tmp_pat
     assert manifests.matches(manifest, target)
 
 
-def test_symbolic_links_are_refused(store: BlobStore, folder: Path) -> None:
+def test_symbolic_links_are_refused(store: LocalBlobs, folder: Path) -> None:
     (folder / "passwd").symlink_to("/etc/passwd")
     with pytest.raises(ValidationFailed):
         manifests.snapshot(store, folder)
 
 
-def test_linked_folders_are_refused(store: BlobStore, folder: Path) -> None:
+def test_linked_folders_are_refused(store: LocalBlobs, folder: Path) -> None:
     (folder / "etc").symlink_to("/etc")
     with pytest.raises(ValidationFailed, match="symbolic link"):
         manifests.snapshot(store, folder)
 
 
-def test_pipes_are_refused_without_waiting(store: BlobStore, folder: Path) -> None:
+def test_pipes_are_refused_without_waiting(store: LocalBlobs, folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     with pytest.raises(ValidationFailed, match="not a plain file"):
         manifests.snapshot(store, folder)
 
 
-def test_a_forged_manifest_cannot_write_outside(store: BlobStore, tmp_path: Path) -> None:
+def test_a_forged_manifest_cannot_write_outside(store: LocalBlobs, tmp_path: Path) -> None:
     evil = store.put_bytes(b"evil")
     manifest = manifests.Manifest((manifests.Entry("../evil", evil.size, evil.sha256),))
     digest = store.put_bytes(manifest.content).sha256

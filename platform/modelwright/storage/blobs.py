@@ -1,18 +1,16 @@
-"""Blobs: immutable files named by the SHA-256 of their content."""
+"""Blobs: immutable files named by the SHA-256 of their content. What a store promises, and what all stores share."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from modelwright.core.errors import Unavailable, ValidationFailed
 
@@ -28,78 +26,72 @@ class Blob:
     size: int
 
 
-class BlobStore:
-    """Blobs below `root`, each at `ab/cdef…`. Storing the same content twice keeps it once."""
+class BlobStore(Protocol):
+    """Blobs by their SHA-256. Storing the same content twice keeps it once.
 
-    def __init__(self, root: Path) -> None:
-        """Makes `root` where it is missing."""
-        self.root = root
-        (root / "incoming").mkdir(parents=True, exist_ok=True)
+    A put is whole or nothing: a blob that is there is complete, whoever was killed meanwhile. Every method raises
+    ValidationFailed for what is no digest, and Unavailable, naming the store, when the store does not answer.
+    """
 
-    def path(self, sha256: str) -> Path:
-        """Where the blob lies, whether or not it exists. Raises ValidationFailed when `sha256` is no digest."""
-        if not _DIGEST.match(sha256):
-            raise ValidationFailed(f"{sha256[:80]!r} is no SHA-256.", remedy="Give 64 hexadecimal digits.")
-        return self.root / sha256[:2] / sha256[2:]
+    @property
+    def address(self) -> str:
+        """Where the blobs are: a folder, or `s3://bucket/prefix`. Without credentials."""
+        ...
 
     def has(self, sha256: str) -> bool:
         """Whether the blob is stored."""
-        return self.path(sha256).is_file()
+        ...
+
+    def size(self, sha256: str) -> int:
+        """Its bytes. Raises Unavailable when it is missing."""
+        ...
 
     def put_bytes(self, content: bytes) -> Blob:
-        """Store `content`; it is on the disk when this returns."""
-        return self.put_stream(io.BytesIO(content))
+        """Store `content`; it lasts when this returns."""
+        ...
 
     def put_file(self, path: Path) -> Blob:
         """Store the content of a regular file. Raises ValidationFailed for a symbolic link or anything else."""
-        with open_regular(path) as file:
-            return self.put_stream(file)
+        ...
 
     def put_stream(self, stream: BinaryIO) -> Blob:
-        """Store what `stream` holds; it is on the disk when this returns."""
-        descriptor, name = tempfile.mkstemp(dir=self.root / "incoming")
-        try:
-            with os.fdopen(descriptor, "wb") as target:
-                sha256, size = copy(stream, target)
-                target.flush()
-                os.fchmod(target.fileno(), 0o444)
-                os.fsync(target.fileno())
-            self._keep(Path(name), self.path(sha256), size)
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(name)
-        return Blob(sha256, size)
+        """Store what `stream` holds from where it stands to its end; it lasts when this returns."""
+        ...
 
-    @contextmanager
-    def open(self, sha256: str, *, verify: bool = False) -> Iterator[BinaryIO]:
-        """The blob for reading. Raises Unavailable when it is missing or, with `verify`, not what its name says."""
-        try:
-            file = self.path(sha256).open("rb")
-        except FileNotFoundError:
-            raise Unavailable(
-                f"The stored file {sha256} is missing.", remedy="Restore the folder `blobs` from a backup."
-            ) from None
-        with file:
-            if verify:
-                check_digest(sha256, copy(file, None)[0])
-                file.seek(0)
-            yield file
+    def open(self, sha256: str, *, verify: bool = False) -> AbstractContextManager[BinaryIO]:
+        """The blob for reading, from its beginning, with `seek`.
+
+        Raises Unavailable when it is missing or, with `verify`, not what its name says. What came over a network is
+        always verified.
+        """
+        ...
 
     def read(self, sha256: str) -> bytes:
         """The verified content of a small blob."""
-        with self.open(sha256) as file:
-            content = file.read()
-        check_digest(sha256, hashlib.sha256(content).hexdigest())
-        return content
+        ...
 
-    def _keep(self, temporary: Path, final: Path, size: int) -> None:
-        if final.is_file() and final.stat().st_size == size:
-            return
-        if not final.parent.is_dir():
-            final.parent.mkdir(exist_ok=True)
-            sync_folder(self.root)
-        temporary.replace(final)
-        sync_folder(final.parent)
+    def local_copy(self, sha256: str) -> Path:
+        """A read-only file of this host's disk with the verified content.
+
+        Open or copy it soon: a store that is not on this host lets go of files that nobody asked for during the last
+        hour. Never hand the path to code of users, and never change or delete the file.
+        """
+        ...
+
+    def delete(self, sha256: str) -> None:
+        """Forget the blob. Nothing happens when it is missing."""
+        ...
+
+    def blobs(self) -> Iterator[Blob]:
+        """All that are stored, in the order of their names. What is put meanwhile may be left out."""
+        ...
+
+
+def check_name(sha256: str) -> str:
+    """`sha256`, when it is a digest. Raises ValidationFailed otherwise."""
+    if not _DIGEST.match(sha256):
+        raise ValidationFailed(f"{sha256[:80]!r} is no SHA-256.", remedy="Give 64 hexadecimal digits.")
+    return sha256
 
 
 def copy(source: BinaryIO, target: BinaryIO | None) -> tuple[str, int]:
@@ -118,7 +110,7 @@ def check_digest(expected: str, found: str) -> None:
     if expected != found:
         raise Unavailable(
             f"The stored file {expected} was changed after it was stored: its SHA-256 is now {found}.",
-            remedy="Restore the folder `blobs` from a backup; find out who wrote to it.",
+            remedy="Restore the blobs from a backup; find out who wrote to them.",
         )
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from django.conf import settings
 
 from modelwright.storage.blobs import BlobStore
+from modelwright.storage.local import LocalBlobs
 
 
 def blob_store() -> BlobStore:
     """The installation's blobs, `blobs/` below the data directory."""
-    return BlobStore(Path(settings.DATA_DIR) / "blobs")
+    return LocalBlobs(Path(settings.DATA_DIR) / "blobs")
 
 
 def models_folder() -> Path:
