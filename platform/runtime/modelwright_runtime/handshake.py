@@ -1,4 +1,4 @@
-"""First bytes of a TCP connection to a model server or to a bridge: each side proves that it knows one shared token.
+"""First bytes of a TCP connection to a model server or to a bridge: each side proves that it knows the replica's token.
 
 listening side   `mwh1` | 32 bytes at random
 connecting side  32 bytes at random | u8 length | name of the replica that it wants | proof
@@ -6,9 +6,9 @@ listening side   u8 0 | proof, or u8 1 (wrong token) or 2 (no such replica) and 
 
 A proof is HMAC-SHA256 with the token over the side's word, both random texts and the name. The token itself is never
 sent, an answer that was overheard opens nothing later, and who takes over an address without the token learns nothing
-and is not believed. Each replica has a token of its own, made from the platform's secret key by `token_of`: a replica
-that listens by itself is told only its own. What follows is not encrypted: use TLS below it, or a network of the
-platform's own.
+and is not believed. Each replica has a token of its own, made from the platform's secret key by `replica_token`: a
+replica that listens by itself is told only its own. What follows is not encrypted: use TLS below it, or a network of
+the platform's own.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ class HandshakeError(Exception):
     """The other side is not what it should be, or does not take this one for what it should be."""
 
 
-def token_of(secret: str, name: str) -> str:
-    """The token of the replica `name`. From it nobody learns the platform's secret key or another replica's token."""
-    return hmac.new(b"modelwright replica\0" + secret.encode(), name.encode(), hashlib.sha256).hexdigest()
+def replica_token(token: str, name: str) -> str:
+    """The token of the replica of that name, made from the installation's: its secret key. It tells neither."""
+    return hmac.new(b"modelwright replica|" + token.encode(), name.encode(), hashlib.sha256).hexdigest()
 
 
 class Accepting:
     """The listening side: send `greeting` first, then whatever `feed` returns, until `is_done`."""
 
-    def __init__(self, token: str | Callable[[str], str], is_known: Callable[[str], bool]) -> None:
-        """`token` is that of the one replica here, or gives the token of a name: a bridge speaks for many.
+    def __init__(self, token_of: Callable[[str], str], is_known: Callable[[str], bool]) -> None:
+        """`token_of` gives the token of a name; a server that is one replica knows that one only, a bridge all.
 
         `is_known` says whether there is a replica of a name; it is asked only for those who know the token.
         """
-        self._token, self._is_known = token, is_known
+        self._token_of, self._is_known = token_of, is_known
         self._nonce = os.urandom(NONCE_BYTES)
         self._buffer = b""
         self.greeting = MAGIC + self._nonce
@@ -63,7 +63,7 @@ class Accepting:
         theirs, name = self._buffer[:NONCE_BYTES], self._buffer[NONCE_BYTES + 1 : end]
         proof, self.rest = self._buffer[end : end + PROOF_BYTES], self._buffer[end + PROOF_BYTES :]
         self.name = name.decode("ascii", "replace")
-        token = self._token if isinstance(self._token, str) else self._token(self.name)
+        token = self._token_of(self.name)
         if not hmac.compare_digest(proof, _proof(token, b"asking", self._nonce, theirs, name)):
             raise RefusedError(WRONG_TOKEN)
         if not self._is_known(self.name):
@@ -84,8 +84,11 @@ class Asking:
     """The connecting side: send whatever `feed` returns until `is_done`."""
 
     def __init__(self, token: str, name: str) -> None:
-        """`name` is the key of the replica that is wanted. Raises HandshakeError when it is too long."""
-        self._token, self._name = token, name.encode()
+        """`token` is the installation's, `name` the key of the replica that is wanted.
+
+        Raises HandshakeError when the name is too long.
+        """
+        self._token, self._name = replica_token(token, name), name.encode()
         if len(self._name) > LONGEST_NAME:
             raise HandshakeError(f"the name {name!r} is longer than {LONGEST_NAME} bytes")
         self._nonce = os.urandom(NONCE_BYTES)
@@ -121,7 +124,7 @@ class Asking:
 
 
 def introduce(connection: socket.socket, token: str, name: str) -> bytes:
-    """The connecting side on a blocking socket. Returns what the other side sent after it, mostly nothing.
+    """The connecting side (see `Asking`) on a blocking socket. Returns what came after it, mostly nothing.
 
     Raises HandshakeError, and OSError when the connection breaks or is silent for longer than its timeout.
     """
