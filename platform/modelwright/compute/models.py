@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
@@ -36,6 +37,8 @@ class Host(BaseModel):
     backend = models.CharField(max_length=16, choices=Backend.choices, default=Backend.PROCESS)
     address = models.CharField(max_length=255, blank=True, default="")
     bridge_port = models.PositiveIntegerField(null=True)
+    # The PostgreSQL role that it signs in with, empty where it uses the platform's own.
+    database_role = models.CharField(max_length=63, blank=True, default="")
     cpu = models.FloatField()
     memory_bytes = models.BigIntegerField()
     gpus = models.JSONField(default=list, blank=True)
@@ -133,9 +136,12 @@ class JoinToken(BaseModel):
 
     token_digest = models.CharField(max_length=64, unique=True)
     created_by = models.CharField(max_length=100)
+    # Whoever made it acts when a machine joins with it.
+    maker = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     labels = models.JSONField(default=dict, blank=True)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
     host = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="+")
 
     def __str__(self) -> str:

@@ -45,7 +45,7 @@ ENVIRONMENT_COPY = StateMachine(
 HOST = StateMachine(
     "host",
     {
-        "active": frozenset({"draining", "offline"}),
+        "active": frozenset({"draining", "offline", "removed"}),
         "draining": frozenset({"active", "offline", "removed"}),
         "offline": frozenset({"active", "removed"}),
         # Only by joining again.
