@@ -1,4 +1,8 @@
-"""`python -m modelwright_runtime.server --socket PATH --model DIR`: load, warm up, then listen until SIGTERM."""
+"""`python -m modelwright_runtime.server --socket PATH --model DIR`: load, warm up, then listen until SIGTERM.
+
+With `--listen HOST:PORT`, besides or instead of `--socket`, it takes connections of the network that begin with the
+handshake of `modelwright_runtime.handshake`. MODELWRIGHT_REPLICA_TOKEN is its token, MODELWRIGHT_WORKLOAD its name.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,13 @@ import sys
 from pathlib import Path
 
 from .batching import Predictions
-from .listener import Listener, SocketError, check_path
+from .listener import Listener, Network, SocketError, check_path
 from .loading import LoadError, load
 
 EXIT_LOAD = 3
 EXIT_SOCKET = 4
+TOKEN = "MODELWRIGHT_REPLICA_TOKEN"  # noqa: S105 - the name of a variable
+NAME = "MODELWRIGHT_WORKLOAD"
 
 logger = logging.getLogger("modelwright_runtime.server")
 
@@ -27,10 +33,13 @@ def main(arguments: list[str] | None = None) -> int:
     # A batch is too small for threads inside the libraries to pay off.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
-        check_path(options.socket)
+        if options.socket is not None:
+            check_path(options.socket)
+        network = _network(options.listen) if options.listen else None
         model = load(options.model)
         predictions = Predictions(model, max_rows=options.max_rows)
-        asyncio.run(_serve(Listener(options.socket, predictions, version_id=options.version_id), options.drain_seconds))
+        listener = Listener(options.socket, predictions, version_id=options.version_id, network=network)
+        asyncio.run(_serve(listener, options.drain_seconds))
     except LoadError as error:
         logger.error("%s", error)
         return EXIT_LOAD
@@ -47,6 +56,8 @@ async def _serve(listener: Listener, drain_seconds: float) -> None:
         loop.add_signal_handler(number, stop.set)
     listener.predictions.start()
     await listener.open()
+    for port in listener.ports():
+        logger.info("listening on port %s", port)
     logger.info("ready")
     await stop.wait()
     logger.info("draining")
@@ -54,14 +65,29 @@ async def _serve(listener: Listener, drain_seconds: float) -> None:
         logger.warning("stopped with a prediction still running after %s s", drain_seconds)
 
 
+def _network(listen: str) -> Network:
+    """Raises `SocketError` when anybody could speak to it. The model's own code is not given the token."""
+    host, _, port = listen.rpartition(":")
+    token, name = os.environ.pop(TOKEN, ""), os.environ.get(NAME, "")
+    if not host or not port.isdigit():
+        raise SocketError(f"--listen takes HOST:PORT, not {listen!r}")
+    if not token or not name:
+        raise SocketError(f"listening on the network needs {TOKEN} and {NAME}: without them anybody could ask it")
+    return Network(host.strip("[]"), int(port), name, token)
+
+
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="modelwright_runtime.server", description=__doc__)
-    parser.add_argument("--socket", type=Path, required=True, help="path of the Unix socket to listen on")
+    parser.add_argument("--socket", type=Path, help="path of the Unix socket to listen on")
+    parser.add_argument("--listen", default="", metavar="HOST:PORT", help="TCP address to listen on; asks for a token")
     parser.add_argument("--model", type=Path, required=True, help="MLflow model directory (holds MLmodel)")
     parser.add_argument("--version-id", default="", help="id of the model version, told in every pong")
     parser.add_argument("--max-rows", type=int, default=1024, help="most rows in one call of the model")
     parser.add_argument("--drain-seconds", type=float, default=30.0, help="longest wait for running predictions")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.socket is None and not options.listen:
+        parser.error("say where to listen: --socket, --listen or both")
+    return options
 
 
 if __name__ == "__main__":

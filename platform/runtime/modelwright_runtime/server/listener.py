@@ -1,4 +1,4 @@
-"""The Unix socket of a model server: frames in, frames out."""
+"""The sockets of a model server, in the file system and on the network: frames in, frames out."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import logging
 import os
 import socket
 import stat
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+
+from modelwright_runtime.handshake import Accepting, HandshakeError, RefusedError
 
 from . import codec, frames
 from .batching import Job, Predictions, error_payload
@@ -16,6 +19,7 @@ from .batching import Job, Predictions, error_payload
 logger = logging.getLogger(__name__)
 
 MAX_SOCKET_PATH_BYTES = 107
+HANDSHAKE_SECONDS = 10.0
 
 
 class SocketError(Exception):
@@ -90,15 +94,73 @@ class Connection(asyncio.Protocol):
             )
 
 
-class Listener:
-    """The listening socket and its connections."""
+class GuardedConnection(Connection):
+    """One that comes over the network: nothing it says is read before it has proved that it knows the token."""
 
-    def __init__(self, path: Path, predictions: Predictions, *, version_id: str = "") -> None:
+    def __init__(self, server: Listener, token: str, name: str) -> None:
+        super().__init__(server)
+        self._side: Accepting | None = Accepting(lambda _: token, lambda wanted: wanted == name)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._timer = self._loop.call_later(HANDSHAKE_SECONDS, self.close)
+        if self._side is not None:
+            self._write(self._side.greeting)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        side = self._side
+        if side is None:
+            super().data_received(data)
+            return
+        try:
+            self._write(side.feed(data))
+        except HandshakeError as error:
+            logger.warning("turned a connection away: %s", error)
+            self._write(error.refusal if isinstance(error, RefusedError) else b"")
+            self.close()
+            return
+        if side.is_done:
+            self._side = None
+            if self._timer is not None:
+                self._timer.cancel()
+            super().data_received(side.rest)
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and data:
+            self._transport.write(data)
+
+
+@dataclass(frozen=True)
+class Network:
+    """Where a model server listens besides its Unix socket, and who may speak to it.
+
+    `name` is the name that callers ask for and `token` the one of `handshake.replica_token` for it.
+    """
+
+    host: str
+    port: int
+    name: str
+    token: str = field(repr=False)
+
+
+class Listener:
+    """The listening sockets and their connections."""
+
+    def __init__(
+        self, path: Path | None, predictions: Predictions, *, version_id: str = "", network: Network | None = None
+    ) -> None:
         self.predictions = predictions
         self.connections: set[Connection] = set()
         self._path = path
+        self._network = network
         self._version_id = version_id
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
     def status(self) -> dict[str, Any]:
         """Payload of a pong."""
@@ -110,24 +172,46 @@ class Listener:
         }
 
     async def open(self) -> None:
-        """Listen, readable for this user only. Raises `SocketError`."""
-        check_path(self._path)
-        remove_stale(self._path)
+        """Listen; the Unix socket is for this user only. Raises `SocketError`."""
+        if self._path is not None:
+            await self._open_path(self._path)
+        if self._network is not None:
+            await self._open_network(self._network)
+
+    def ports(self) -> list[int]:
+        """The TCP ports that it listens on."""
+        found = [each.getsockname() for server in self._servers for each in server.sockets]
+        return [int(name[1]) for name in found if isinstance(name, tuple)]
+
+    async def _open_path(self, path: Path) -> None:
+        check_path(path)
+        remove_stale(path)
         previous = os.umask(0o177)
         try:
-            self._server = await asyncio.get_running_loop().create_unix_server(
-                lambda: Connection(self), path=str(self._path), backlog=128
+            server = await asyncio.get_running_loop().create_unix_server(
+                lambda: Connection(self), path=str(path), backlog=128
             )
         except OSError as error:
-            raise SocketError(f"cannot listen on {self._path}: {error}; check that its folder exists") from error
+            raise SocketError(f"cannot listen on {path}: {error}; check that its folder exists") from error
         finally:
             os.umask(previous)
+        self._servers.append(server)
+
+    async def _open_network(self, network: Network) -> None:
+        try:
+            server = await asyncio.get_running_loop().create_server(
+                lambda: GuardedConnection(self, network.token, network.name), network.host, network.port, backlog=128
+            )
+        except OSError as error:
+            raise SocketError(f"cannot listen on {network.host}:{network.port}: {error}") from error
+        self._servers.append(server)
 
     async def drain(self, *, timeout: float) -> bool:
         """Take no new connection, finish what was received, close. False when `timeout` seconds were not enough."""
-        if self._server is not None:
-            self._server.close()
-        self._path.unlink(missing_ok=True)
+        for server in self._servers:
+            server.close()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
         deadline = asyncio.get_running_loop().time() + timeout
         finished = True
         while not self.predictions.idle():
