@@ -14,8 +14,10 @@ from modelwright.core.ticking import Loop
 # The watcher sends hints to workers, so its tasks must belong to the platform's Celery and not to an unconfigured one.
 app.set_default()
 
-LOOPS = (
-    Loop("workloads", watcher.tick, 1.0),
+# What every host does for itself: its workloads, and handing in what they left.
+HOST_LOOPS = (Loop("workloads", watcher.tick, 1.0),)
+# What one process does for the whole installation, wherever workloads ran.
+CENTRAL_LOOPS = (
     Loop("ended-runs", collector.collect_ended, 0.5),
     Loop("schedules", scheduler.tick, 5.0),
     Loop("registrations", importer.tick, 0.5),
@@ -25,3 +27,5 @@ LOOPS = (
     Loop("audit-seal", sealing.seal, 2.0),
     Loop("kept-answers", idempotency.forget_old_answers, 3600.0),
 )
+# One machine that is both.
+LOOPS = (*HOST_LOOPS, *CENTRAL_LOOPS)

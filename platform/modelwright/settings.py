@@ -108,7 +108,11 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "modelwright.urls"
 ASGI_APPLICATION = "modelwright.asgi.application"
-WATCHER_LOOPS = "modelwright.loops.LOOPS"
+WATCHER_LOOPS = {
+    "all": "modelwright.loops.LOOPS",
+    "host": "modelwright.loops.HOST_LOOPS",
+    "central": "modelwright.loops.CENTRAL_LOOPS",
+}
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
