@@ -2,7 +2,7 @@
 
     PYTHONPATH=.:platform python3 benchmarks/gpu_job.py
 
-Starts a workload that trains a small network on the GPU which `CUDA_VISIBLE_DEVICES` names, one that is given none, one
+Starts a workload that trains a small network on the GPU that is reserved for it, one that is given none, one
 that runs past its time on the GPU and one that fills the machine's memory, and prints what the backend says of each.
 """
 
@@ -45,13 +45,13 @@ while True:
 GREEDY = "held = []\nwhile True:\n    held.append(bytearray(100_000_000))"
 
 
-def run(backend: ProcessBackend, name: str, code: str, gpus: str, limits: Limits) -> WorkloadStatus:
+def run(backend: ProcessBackend, name: str, code: str, gpus: list[int], limits: Limits) -> WorkloadStatus:
     """Run one workload to its end and print what is known of it."""
     key = WorkloadKey(str(uuid.uuid4()), 1)
-    environment = {"PATH": os.environ["PATH"], "HOME": "/tmp", "CUDA_VISIBLE_DEVICES": gpus}
+    environment = {"PATH": os.environ["PATH"], "HOME": "/tmp"}
     environment |= {k: v for k, v in os.environ.items() if k.startswith(("LD_LIBRARY_PATH", "VIRTUAL_ENV"))}
     begun = time.time()
-    backend.start(WorkloadSpec(key, [sys.executable, "-u", "-c", code], environment, limits))
+    backend.start(WorkloadSpec(key, [sys.executable, "-u", "-c", code], environment, limits, gpus=gpus))
     while (status := backend.status(key)) is None or status.phase is not Phase.ENDED:
         time.sleep(0.1)
     print(
@@ -65,10 +65,10 @@ def run(backend: ProcessBackend, name: str, code: str, gpus: str, limits: Limits
 def main() -> None:
     """Run the four workloads."""
     backend = ProcessBackend(Path(tempfile.mkdtemp(prefix="mwgpu-")))
-    run(backend, "training on GPU 0", TRAIN, "0", Limits(cpu=4, timeout_seconds=120))
-    run(backend, "given no GPU", NONE, "", Limits(cpu=4, timeout_seconds=120))
-    run(backend, "past its time on the GPU", ENDLESS, "0", Limits(cpu=4, timeout_seconds=20))
-    run(backend, "fills memory", GREEDY, "0", Limits(cpu=4, memory_bytes=2 * 2**30, timeout_seconds=120))
+    run(backend, "training on GPU 0", TRAIN, [0], Limits(cpu=4, timeout_seconds=120))
+    run(backend, "given no GPU", NONE, [], Limits(cpu=4, timeout_seconds=120))
+    run(backend, "past its time on the GPU", ENDLESS, [0], Limits(cpu=4, timeout_seconds=20))
+    run(backend, "fills memory", GREEDY, [0], Limits(cpu=4, memory_bytes=2 * 2**30, timeout_seconds=120))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import secrets
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from modelwright.core.addresses import address
+
 BASE_DIR = Path(__file__).resolve().parents[2]
 DATA_DIR = Path(os.environ.get("MODELWRIGHT_DATA_DIR", BASE_DIR / ".modelwright")).resolve()
 
@@ -53,15 +55,28 @@ SECRET_KEY = _secret_key()
 DEBUG = os.environ.get("MODELWRIGHT_DEBUG") == "1"
 ALLOWED_HOSTS = os.environ.get("MODELWRIGHT_ALLOWED_HOSTS", "*").split(",")
 
-DATABASE_URL = os.environ.get("DATABASE_URL", "postgresql://postgres@/modelwright?host=/var/run/postgresql")
-MLFLOW_DATABASE_URL = os.environ.get("MLFLOW_DATABASE_URL", "")
-REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+DATABASE_URL = address("DATABASE_URL", "postgresql://postgres@/modelwright?host=/var/run/postgresql")
+MLFLOW_DATABASE_URL = address("MLFLOW_DATABASE_URL")
+REDIS_URL = address("REDIS_URL", "redis://127.0.0.1:6379/0")
 MLFLOW_SOCKET = os.environ.get("MODELWRIGHT_MLFLOW_SOCKET", str(DATA_DIR / "sockets" / "mlflow.sock"))
 SOCKETS_DIR = Path(os.environ.get("MODELWRIGHT_SOCKETS_DIR", DATA_DIR / "sockets"))
 MLFLOW_ARTIFACTS_DIR = Path(os.environ.get("MODELWRIGHT_MLFLOW_ARTIFACTS_DIR", DATA_DIR / "mlflow" / "artifacts"))
+BLOBS = os.environ.get("MODELWRIGHT_BLOBS", "")
+BLOBS_CREDENTIALS_FILE = os.environ.get("MODELWRIGHT_BLOBS_CREDENTIALS_FILE", "")
+BLOBS_CACHE_GIB = float(os.environ.get("MODELWRIGHT_BLOBS_CACHE_GIB", "10"))
 WEB_URL = os.environ.get("MODELWRIGHT_WEB_URL", "http://127.0.0.1:8000").rstrip("/")
 GATEWAY_URL = os.environ.get("MODELWRIGHT_GATEWAY_URL", "http://127.0.0.1:8001").rstrip("/")
+# Where the platform's own processes reach the gateway, which may lie behind a proxy for everybody else.
+GATEWAY_INTERNAL_URL = os.environ.get("MODELWRIGHT_GATEWAY_INTERNAL_URL", GATEWAY_URL).rstrip("/")
 HOST_NAME = os.environ.get("MODELWRIGHT_HOST_NAME", "local")
+BACKEND = os.environ.get("MODELWRIGHT_BACKEND", "process")
+KEEPER_SOCKET = os.environ.get("MODELWRIGHT_KEEPER_SOCKET", str(SOCKETS_DIR / "keeper.sock"))
+# What hosts that join are told; empty: the same as above, where other machines can reach it.
+HOSTS_DATABASE_URL = os.environ.get("MODELWRIGHT_HOSTS_DATABASE_URL", "")
+HOSTS_DATABASE_ADMIN_URL = os.environ.get("MODELWRIGHT_HOSTS_DATABASE_ADMIN_URL", "")
+HOSTS_REDIS_URL = os.environ.get("MODELWRIGHT_HOSTS_REDIS_URL", "")
+HOSTS_WEB_URL = os.environ.get("MODELWRIGHT_HOSTS_WEB_URL", "").rstrip("/")
+HOSTS_BLOBS = os.environ.get("MODELWRIGHT_HOSTS_BLOBS", "")
 MODELWRIGHT_RUNTIME_SOURCE = Path(os.environ.get("MODELWRIGHT_RUNTIME_SOURCE", BASE_DIR / "platform" / "runtime"))
 
 DATABASES = {"default": _database(DATABASE_URL)}
@@ -82,6 +97,7 @@ INSTALLED_APPS = [
     "modelwright.audit",
     "modelwright.accounts",
     "modelwright.console",
+    "modelwright.storage",
     "modelwright.compute",
     "lineage",
     "workspaces",

@@ -265,7 +265,7 @@ def test_the_platform_is_reached_without_a_network(kind: DockerKind) -> None:
     server = HTTPServer(("127.0.0.1", 0), Answer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     port = server.server_port
-    backend = configured(kind, relay=Relay("127.0.0.1", port))
+    backend = configured(kind, relays=[Relay("127.0.0.1", port)])
     text = (
         "import os, urllib.request\n"
         f"print(urllib.request.urlopen('http://127.0.0.1:{port}/', data=b'x' * 300_000).read().decode())\n"

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from modelwright.compute.backends.base import BackendError, Cause, Limits, UnavailableError, WorkloadSpec
+from modelwright.compute.backends.container_host import ContainerHost
 from modelwright.compute.backends.factory import make_backend
 from modelwright.compute.backends.keeper import KeeperBackend, codec
 from modelwright.compute.backends.process import ProcessBackend
@@ -96,6 +97,8 @@ def test_specs_and_statuses_come_through_whole() -> None:
         script("pass", limits=Limits(cpu=0.5, cpu_hard=True, memory_bytes=1, timeout_seconds=None)),
         files={"a/b": "ü"},
         readable=["/opt/x"],
+        writable=["/opt/y"],
+        gpus=[1, 0],
         image="python:3.11-slim",
         kind="replica",
     )
@@ -181,7 +184,7 @@ def test_a_time_limit_that_passes_while_no_keeper_lives_is_kept_by_the_next_one(
 
 def test_the_factory_makes_what_a_host_was_set_up_with(tmp_path: Path) -> None:
     made = [make_backend(name, root=tmp_path, keeper_socket=tmp_path / "k.sock") for name in ("process", "docker")]
-    assert [type(one) for one in made] == [ProcessBackend, KeeperBackend]
+    assert [type(one) for one in made] == [ProcessBackend, ContainerHost]
     with pytest.raises(ValueError, match="choose process or docker"):
         make_backend("swarm", root=tmp_path, keeper_socket=tmp_path)
 

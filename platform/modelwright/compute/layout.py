@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from django.conf import settings
 
-from modelwright.compute.backends.process import ProcessBackend
+from modelwright.compute.backends.factory import LocalBackend, make_backend
 from modelwright.compute.models import Environment, Workload
 
 
@@ -45,6 +46,21 @@ def log_file(workload: Workload) -> Path | None:
     return folder / "log" if folder else None
 
 
-def local_backend() -> ProcessBackend:
-    """The backend of this host."""
-    return ProcessBackend(workloads_folder())
+def socket_path(key_name: str) -> Path:
+    """Where the workload with that key listens, if it does. The folder is its own; the path is at most 107 bytes."""
+    return Path(settings.SOCKETS_DIR) / key_name / "s"
+
+
+def has_containers() -> bool:
+    """Whether workloads of this host run in containers."""
+    return settings.BACKEND != "process"
+
+
+def local_backend() -> LocalBackend:
+    """The backend of this host, named by `MODELWRIGHT_BACKEND`."""
+    return _backend(settings.BACKEND, workloads_folder(), Path(settings.KEEPER_SOCKET))
+
+
+@cache
+def _backend(kind: str, root: Path, keeper_socket: Path) -> LocalBackend:
+    return make_backend(kind, root=root, keeper_socket=keeper_socket)

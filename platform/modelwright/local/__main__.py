@@ -1,6 +1,7 @@
 """`python -m modelwright.local`: what the launcher calls once everything is installed."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -47,6 +48,12 @@ def parser() -> argparse.ArgumentParser:
     shared.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     shared.add_argument("--web-port", type=int, help="port of the pages (default: the first free one from 8000)")
     shared.add_argument("--gateway-port", type=int, help="port of the models (default: the first free one from 8001)")
+    shared.add_argument(
+        "--backend",
+        choices=["process", "docker"],
+        default=os.environ.get("MODELWRIGHT_BACKEND") or "process",
+        help="what runs and models are: processes of this machine, or containers (default: %(default)s)",
+    )
     top = argparse.ArgumentParser(prog="modelwright")
     commands = top.add_subparsers(dest="command", required=True)
     commands.add_parser("up", parents=[shared], help="start the platform; Ctrl-C stops it")
@@ -60,7 +67,7 @@ def from_options(options: argparse.Namespace) -> Installation:
     layout = Layout(options.data_dir.absolute()) if options.data_dir else Layout.from_environment()
     web = choose(options.host, options.web_port, 8000, option="--web-port")
     gateway = choose(options.host, options.gateway_port, 8001, option="--gateway-port", taken=frozenset({web}))
-    return from_environment(layout, options.host, web, gateway)
+    return from_environment(layout, options.host, web, gateway, options.backend)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from modelwright.core.addresses import address
+from modelwright.local import keeper
 from modelwright.local.layout import REPOSITORY, Layout
 from modelwright.local.mlflow_server import MlflowServer, http_answers
 from modelwright.local.postgres import Postgres
@@ -38,6 +40,7 @@ class Installation:
     database_url: str = ""
     redis_url: str = ""
     mlflow_database_url: str = ""
+    backend: str = "process"
 
     @property
     def postgres(self) -> Postgres:
@@ -84,6 +87,8 @@ class Installation:
             "MODELWRIGHT_SECRET_KEY_FILE": str(self.layout.secret_key),
             "MODELWRIGHT_WEB_URL": self.web_url,
             "MODELWRIGHT_GATEWAY_URL": self.gateway_url,
+            "MODELWRIGHT_BACKEND": self.backend,
+            "MODELWRIGHT_KEEPER_SOCKET": str(self.layout.sockets / keeper.SOCKET),
             "MODELWRIGHT_HOST_NAME": os.environ.get("MODELWRIGHT_HOST_NAME") or socket.gethostname(),
             "MODELWRIGHT_RUNTIME_SOURCE": str(REPOSITORY / "platform" / "runtime"),
         }
@@ -110,6 +115,9 @@ class Installation:
         environment = self.environment()
         servers = self.servers()
         started = tuple(program.name for program in servers)
+        addresses = (self.web_url, self.gateway_url)
+        containers = [keeper.program(self.layout, environment, addresses)] if self.backend == "docker" else []
+        kept = tuple(program.name for program in containers)
         mlflow = MlflowServer(environment["MLFLOW_DATABASE_URL"], self.layout.mlflow_artifacts, self.mlflow_socket)
         return [
             *servers,
@@ -117,8 +125,9 @@ class Installation:
             *([] if self.layout.admin_created.exists() else [self._create_admin(environment)]),
             mlflow.program(environment, after=started),
             self._web(environment),
-            self._worker(environment, started),
-            self._manage("watcher", "Watcher (runs, replicas, schedules)", "watch", "watching", environment),
+            *containers,
+            self._worker(environment, (*started, *kept)),
+            self._manage("watcher", "Watcher (runs, replicas, schedules)", "watch", "watching", environment, kept),
             self._gateway(environment),
             self._manage("shipper", "Shipper (predictions on record)", "ship", "shipping", environment),
         ]
@@ -182,7 +191,15 @@ class Installation:
             after=("migrate", *servers),
         )
 
-    def _manage(self, name: str, title: str, command: str, words: str, environment: Mapping[str, str]) -> Program:
+    def _manage(
+        self,
+        name: str,
+        title: str,
+        command: str,
+        words: str,
+        environment: Mapping[str, str],
+        after: tuple[str, ...] = (),
+    ) -> Program:
         log = self.layout.logs / f"{name}.log"
         return Program(
             name=name,
@@ -191,7 +208,7 @@ class Installation:
             env=environment,
             cwd=REPOSITORY,
             ready=partial(says, log, words.encode(), size(log)),
-            after=("migrate",),
+            after=("migrate", *after),
         )
 
     def _gateway(self, environment: Mapping[str, str]) -> Program:
@@ -235,17 +252,19 @@ def write_secret(path: Path, value: str) -> None:
         file.write(value + "\n")
 
 
-def from_environment(layout: Layout, host: str = "127.0.0.1", web: int = 8000, gateway: int = 8001) -> Installation:
+def from_environment(
+    layout: Layout, host: str = "127.0.0.1", web: int = 8000, gateway: int = 8001, backend: str = "process"
+) -> Installation:
     """An installation on the servers that `DATABASE_URL`, `MLFLOW_DATABASE_URL` and `REDIS_URL` name, if they do.
 
     Raises `BadEnvironment` when there is a database for the platform and none for MLflow.
     """
-    database, mlflow = os.environ.get("DATABASE_URL", ""), os.environ.get("MLFLOW_DATABASE_URL", "")
+    database, mlflow = address("DATABASE_URL"), address("MLFLOW_DATABASE_URL")
     if database and not mlflow:
         scheme = urlsplit(database).scheme
         raise BadEnvironment(
             "DATABASE_URL names a server, so MLFLOW_DATABASE_URL must name a second database for MLflow, "
             f"for example {scheme}://…/mlflow. Unset DATABASE_URL to use the embedded PostgreSQL."
         )
-    redis = os.environ.get("REDIS_URL", "")
-    return Installation(layout, host, web, gateway, database, redis, mlflow if database else "")
+    redis = address("REDIS_URL")
+    return Installation(layout, host, web, gateway, database, redis, mlflow if database else "", backend)

@@ -36,6 +36,8 @@ class Program:
     """Called before each start, the first and every later one."""
     when_ready: Callable[[], None] | None = None
     """Called once it is ready for the first time, before what comes after it starts."""
+    before_stop: Callable[[], None] | None = None
+    """Called once, before it is asked to stop with everything else and while it still runs."""
     once: bool = False
     """A program that ends by itself; others wait until it has ended well."""
 

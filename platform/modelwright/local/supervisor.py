@@ -95,6 +95,9 @@ class Supervisor:
             needed = {name for program in self._among(running) for name in program.after}
             wave = [child for name, child in running.items() if name not in needed]
             for child in wave:
+                if child.program.before_stop is not None and child.exit_code() is None:
+                    child.program.before_stop()
+            for child in wave:
                 child.ask_to_stop()
             for child in wave:
                 deadline = time.monotonic() + child.program.stop_seconds

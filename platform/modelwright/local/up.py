@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
+from modelwright.local import keeper
 from modelwright.local.installation import ADMIN, Installation
 from modelwright.local.leftovers import end_workloads
 from modelwright.local.progress import Progress
@@ -120,7 +121,8 @@ def _stop(installation: Installation, supervisor: Supervisor, progress: Progress
     started = time.monotonic()
     progress.note("\nStopping …")
     killed = supervisor.stop_all()
-    workloads = end_workloads(installation.layout)
+    # Containers have ended before their keeper did; of processes nobody needs to be asked.
+    workloads = end_workloads(keeper.backend(installation.layout, installation.backend))
     for name in killed:
         progress.note(f"{name} did not stop by itself and was killed")
     if workloads:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from modelwright.compute.backends.base import Backend, WorkloadKey
-from modelwright.compute.backends.keeper import KeeperBackend
+from modelwright.compute.backends.container_host import ContainerHost
 from modelwright.compute.backends.process import ProcessBackend
 
 
@@ -39,5 +39,5 @@ def make_backend(kind: str, *, root: Path, keeper_socket: Path) -> LocalBackend:
     if kind == "process":
         return ProcessBackend(root)
     if kind == "docker":
-        return KeeperBackend(keeper_socket, root)
+        return ContainerHost(keeper_socket, root)
     raise ValueError(f"There is no backend {kind!r}: choose process or docker.")

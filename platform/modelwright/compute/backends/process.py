@@ -66,6 +66,8 @@ class ProcessBackend:
                     record.write_json(str(folder / record.STATUS), {**stop, "phase": Phase.ENDED.value})
                 else:
                     prepare_work(folder / record.WORK, source=spec.source, files=spec.files)
+                    for name in spec.writable:
+                        Path(name).mkdir(mode=0o700, exist_ok=True)
                     self._spawn(spec, lock)
                     return self.status(spec.key) or WorkloadStatus(spec.key, Phase.STARTING)
         # Only now, with the lock given back, does a record without a living supervisor read as lost.
@@ -136,7 +138,7 @@ class ProcessBackend:
         order = {
             "name": spec.key.name,
             "command": list(spec.command),
-            "environment": {**spec.environment, record.MARKER: spec.key.name},
+            "environment": {**spec.environment, **_devices(spec), record.MARKER: spec.key.name},
             "directory": str(folder / record.WORK / spec.directory),
             "limits": asdict(spec.limits),
             "use_cgroups": self.use_cgroups,
@@ -176,6 +178,12 @@ class ProcessBackend:
             processes.send(left, signal.SIGKILL)
             time.sleep(0.02)
         ControlGroup.for_workload(key.name).remove_existing()
+
+
+def _devices(spec: WorkloadSpec) -> dict[str, str]:
+    """Shows the workload its own GPUs and no others. It is its libraries that keep to that, not the kernel."""
+    indexes = ",".join(str(index) for index in spec.gpus)
+    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": indexes}
 
 
 def _status(key: WorkloadKey, values: dict[str, object]) -> WorkloadStatus:

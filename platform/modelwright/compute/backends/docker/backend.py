@@ -47,7 +47,7 @@ class DockerBackend:
         self._folders.create()
         self._api: Api = None
         self._entry = self._write_entry()
-        self._relay = RelayServer(config.root / ".relay", config.relay) if config.relay else None
+        self._relay = RelayServer(config.root / ".relay", config.relays) if config.relays else None
         self._minder = Minder(config)
         self._minder.start()
 
@@ -104,7 +104,8 @@ class DockerBackend:
         if status is not None and status.phase is not Phase.ENDED:
             raise BackendError(f"Workload {key.name} is running and cannot be removed.")
         folder = self._folders.work(key) if keep_record else self._folders.folder(key)
-        shutil.rmtree(folder, ignore_errors=True)
+        for gone in (folder, *(root / key.name for root in self.config.writable)):
+            shutil.rmtree(gone, ignore_errors=True)
         self._folders.delist(key)
         self._minder.hurry()
 
@@ -140,9 +141,9 @@ class DockerBackend:
     def _prepare(self, spec: WorkloadSpec) -> None:
         """Its files, owned by the user that it runs as."""
         if spec.source and self.config.sources:
-            repository = Path(spec.source.repository).resolve()
-            if not any(repository.is_relative_to(root.resolve()) for root in self.config.sources):
-                raise SourceError(f"The repository {spec.source.repository} is not one of this host's.")
+            archive = Path(spec.source.path).resolve()
+            if not any(archive.is_relative_to(root.resolve()) for root in self.config.sources):
+                raise SourceError(f"The archive {spec.source.path} is not one of this host's.")
         work = self._folders.work(spec.key)
         prepare_work(work, source=spec.source, files=spec.files)
         directory = (work / spec.directory).resolve()
@@ -150,12 +151,15 @@ class DockerBackend:
             raise SourceError(f"The directory {spec.directory!r} would lie outside the working folder.")
         ending = self._folders.ending(spec.key)
         ending.write_text("")
+        made = options.writable_folders(self.config, spec)
+        for folder in made:
+            folder.mkdir(mode=0o700, exist_ok=True)
         if os.getuid() == 0:
-            for path in (ending, work, *work.rglob("*")):
+            for path in (ending, *made, work, *work.rglob("*")):
                 os.chown(path, self.config.uid, self.config.gid, follow_symlinks=False)
 
     def _create(self, spec: WorkloadSpec) -> str:
-        relay = self._relay.path if self._relay else None
+        relay = self._relay.folder if self._relay else None
         arguments = options.create_options(self._api, self.config, spec, self._entry, relay)
         try:
             return str(self._api.create_container(**arguments)["Id"])
@@ -171,7 +175,7 @@ class DockerBackend:
             "environment": {**spec.environment, record.MARKER: spec.key.name},
             "directory": str(self._folders.work(spec.key) / spec.directory),
             "open_files": spec.limits.open_files,
-            "relay": self.config.relay.port if self.config.relay else None,
+            "relays": self.config.near,
         }
         text = json.dumps(order).encode()
         stream = self._api.attach_socket(container, params={"stdin": 1, "stream": 1})

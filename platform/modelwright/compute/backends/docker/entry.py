@@ -21,7 +21,7 @@ import time
 from typing import Any, NoReturn
 
 ENDING = "/run/modelwright/ending.json"
-RELAY = "/run/modelwright/api/api.sock"
+RELAYS = "/run/modelwright/api"
 ORDER_SECONDS = 60
 SAMPLE_SECONDS = 0.25
 UNDELIVERED = 125
@@ -35,7 +35,7 @@ def main() -> None:
         finish({"undelivered": f"{error}"}, UNDELIVERED)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
-    relay = listen(order.get("relay"))
+    relays = [listen(*near) for near in order.get("relays", [])]
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, pass_on)
     reading, writing = os.pipe()
@@ -47,8 +47,8 @@ def main() -> None:
         problem = stream.read().decode(errors="replace")
     memory = Memory()
     threading.Thread(target=memory.watch, daemon=True).start()
-    if relay is not None:
-        threading.Thread(target=serve, args=(relay,), daemon=True).start()
+    for number, relay in enumerate(relays):
+        threading.Thread(target=serve, args=(relay, f"{RELAYS}/{number}.sock"), daemon=True).start()
     _, status = os.waitpid(pid, 0)
     memory.sample()
     if problem:
@@ -140,24 +140,22 @@ class Memory:
         return max(self.highest, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
 
 
-def listen(port: int | None) -> socket.socket | None:
-    """The listening socket of the way to the platform, before anybody looks for it."""
-    if port is None:
-        return None
+def listen(address: str, port: int) -> socket.socket:
+    """The listening socket of a way to the platform, before anybody looks for it."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
+    listener.bind((address, port))
     listener.listen(64)
     return listener
 
 
-def serve(listener: socket.socket) -> None:
+def serve(listener: socket.socket, way_out: str) -> None:
     """Joins each connection to the socket that leads out."""
     while True:
         near, _ = listener.accept()
         far = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            far.connect(RELAY)
+            far.connect(way_out)
         except OSError:
             near.close()
             continue

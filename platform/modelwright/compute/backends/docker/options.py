@@ -10,12 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from docker.types import LogConfig, Mount, Ulimit
+from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
 from modelwright.compute.backends.base import BackendError, Limits, SourceError, WorkloadKey, WorkloadSpec
 from modelwright.compute.backends.docker.config import MIB, DockerConfig
 from modelwright.compute.backends.docker.engine import Api
-from modelwright.compute.backends.docker.entry import ENDING, RELAY
+from modelwright.compute.backends.docker.entry import ENDING, RELAYS
 from modelwright.compute.backends.folders import Folders
 
 LABEL = "modelwright."
@@ -23,6 +23,7 @@ INSTANCE, KIND, WORKLOAD, FENCE, DEADLINE, LIMITS = (
     LABEL + name for name in ("instance", "kind", "workload", "fence", "deadline", "limits")
 )
 ENTRY = "/run/modelwright/entry.py"
+GPU_CAPABILITIES = ["gpu", "compute", "utility"]
 ENGINE_LOG_BYTES = 16 * MIB
 ENGINE_LOG_FILES = 3
 CPU_PERIOD = 100_000
@@ -80,7 +81,9 @@ def create_options(
         "stdin_open": True,
         "hostname": "workload",
         "labels": labels(config, spec),
-        "host_config": api.create_host_config(**_confinement(config), **_bounds(config, spec.limits), mounts=mounts),
+        "host_config": api.create_host_config(
+            **_confinement(config), **_bounds(config, spec.limits), **_devices(spec.gpus), mounts=mounts
+        ),
     }
 
 
@@ -94,6 +97,7 @@ def _confinement(config: DockerConfig) -> dict[str, Any]:
         "read_only": True,
         "ipc_mode": "private",
         "network_mode": config.network,
+        "extra_hosts": config.names or None,
         "restart_policy": {"Name": "no"},
         "auto_remove": False,
         "runtime": config.runtime or None,
@@ -123,6 +127,14 @@ def _bounds(config: DockerConfig, limits: Limits) -> dict[str, Any]:
     return bounds
 
 
+def _devices(gpus: Sequence[int]) -> dict[str, Any]:
+    """Always explicit indexes: the engine locks nothing, and without a request there are no devices at all."""
+    if not gpus:
+        return {}
+    wanted = [str(index) for index in gpus]
+    return {"device_requests": [DeviceRequest(driver="nvidia", device_ids=wanted, capabilities=[GPU_CAPABILITIES])]}
+
+
 def _mounts(config: DockerConfig, spec: WorkloadSpec, entry: Path, relay: Path | None) -> list[Mount]:
     folders = Folders(config.root)
     work = str(folders.work(spec.key))
@@ -133,7 +145,8 @@ def _mounts(config: DockerConfig, spec: WorkloadSpec, entry: Path, relay: Path |
     ]
     if relay is not None:
         # The folder: the socket in it is another one after a restart of whoever serves it.
-        mounts.append(_mount(str(relay.parent), str(Path(RELAY).parent), read_only=True))
+        mounts.append(_mount(str(relay), RELAYS, read_only=True))
+    mounts += [_mount(str(path), str(path), read_only=False) for path in writable_folders(config, spec)]
     mounts += [_mount(str(path), str(path), read_only=True) for path in readable_folders(config, spec.readable)]
     return mounts
 
@@ -171,6 +184,18 @@ def readable_folders(config: DockerConfig, wanted: Sequence[str]) -> list[Path]:
         found.append(path)
         found += [prefix for prefix in config.interpreters if _needs(path, prefix)]
     return list(dict.fromkeys(found))
+
+
+def writable_folders(config: DockerConfig, spec: WorkloadSpec) -> list[Path]:
+    """The folders to mount writable at their own paths: at most one in each folder that the host opened for that.
+
+    Raises SourceError for any other: one that has not the name of the key would be another workload's.
+    """
+    allowed = {root / spec.key.name for root in config.writable}
+    for name in spec.writable:
+        if Path(name) not in allowed:
+            raise SourceError(f"The folder {name} may not be written by this workload.")
+    return [Path(name) for name in dict.fromkeys(spec.writable)]
 
 
 def _needs(environment: Path, prefix: Path) -> bool:

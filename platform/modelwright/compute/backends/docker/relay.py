@@ -1,4 +1,4 @@
-"""The host's end of the way to the platform's API: a Unix socket that is mounted into containers, to one TCP service.
+"""The host's end of the way to the platform's API: Unix sockets mounted into containers, each to a TCP service.
 
 A container needs no network for it, so nothing else of the host or of any network is within its reach.
 """
@@ -9,22 +9,23 @@ import asyncio
 import contextlib
 import os
 import threading
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from modelwright.compute.backends.docker.config import Relay
 
-SOCKET = "api.sock"
 CHUNK = 65536
 
 
 class RelayServer:
-    """Serves `folder/api.sock` in a thread of its own."""
+    """Serves `folder/<number>.sock` for each relay in a thread of its own."""
 
-    def __init__(self, folder: Path, target: Relay) -> None:
-        """Takes the socket over from a process that is gone. Anybody may connect: the service asks for a token."""
+    def __init__(self, folder: Path, relays: Sequence[Relay]) -> None:
+        """Takes the sockets over from a process that is gone. Anybody may connect: the services ask for a token."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o755)
-        self.path = folder / SOCKET
-        self._target = target
+        self.folder = folder
+        self._relays = relays
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
@@ -38,22 +39,28 @@ class RelayServer:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        temporary = self.path.with_name(f".{SOCKET}.{os.getpid()}")
-        temporary.unlink(missing_ok=True)
-        server = self._loop.run_until_complete(asyncio.start_unix_server(self._serve, str(temporary)))
-        temporary.chmod(0o666)
-        temporary.replace(self.path)
+        servers = [self._loop.run_until_complete(self._listen(*numbered)) for numbered in enumerate(self._relays)]
         self._ready.set()
         self._loop.run_forever()
-        server.close()
+        for server in servers:
+            server.close()
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
         self._loop.run_until_complete(asyncio.sleep(0.05))
         self._loop.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _listen(self, number: int, relay: Relay) -> asyncio.Server:
+        path = self.folder / f"{number}.sock"
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(partial(self._serve, relay), str(temporary))
+        temporary.chmod(0o666)
+        temporary.replace(path)
+        return server
+
+    async def _serve(self, relay: Relay, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            far_reader, far_writer = await asyncio.open_connection(self._target.host, self._target.port)
+            far_reader, far_writer = await asyncio.open_connection(*relay.target)
         except OSError:
             writer.close()
             return

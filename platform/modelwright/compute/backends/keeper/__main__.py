@@ -13,6 +13,8 @@ from modelwright.compute.backends.docker.config import default_user
 from modelwright.compute.backends.keeper.server import Keeper
 from modelwright.compute.images.builder import ImageBuilder
 
+RELAY_HELP = "HOST:PORT[=HOST:PORT] that containers reach under the first name, and where this host does"
+
 
 def arguments() -> argparse.Namespace:
     """What an administrator allows the containers of this host."""
@@ -25,11 +27,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--image", default=defaults.image, help="what workloads run in that name no image")
     parser.add_argument("--allow-image", action="append", default=[], help="pattern of ready images; may be repeated")
     parser.add_argument("--readable", action="append", default=[], type=Path, help="workloads may read below it")
+    parser.add_argument("--writable", action="append", default=[], type=Path, help="a workload has one folder in it")
     parser.add_argument("--sources", action="append", default=[], type=Path, help="where repositories lie")
     parser.add_argument("--network", default="none", help="`none`, or a network made by `docker.network`")
     parser.add_argument("--runtime", default="", help="the engine's runtime, for example runsc")
     parser.add_argument("--user", default=default_user(), help="USER:GROUP in containers, as numbers")
-    parser.add_argument("--relay", default="", help="HOST:PORT that containers reach at 127.0.0.1:PORT")
+    parser.add_argument("--relay", action="append", default=[], type=Relay.parse, help=RELAY_HELP)
     parser.add_argument("--work-bytes", type=int, default=defaults.work_bytes, help="largest working folder")
     parser.add_argument("--tmp-bytes", type=int, default=defaults.tmp_bytes, help="size of /tmp")
     parser.add_argument("--shm-bytes", type=int, default=defaults.shm_bytes, help="size of /dev/shm")
@@ -42,7 +45,6 @@ def main() -> None:
     """Serves until SIGTERM or SIGINT. Containers go on without it."""
     given = arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    host, _, port = given.relay.rpartition(":")
     config = DockerConfig(
         root=given.root.absolute(),
         instance=given.instance,
@@ -50,11 +52,12 @@ def main() -> None:
         image=given.image,
         images=given.allow_image,
         readable=given.readable,
+        writable=[folder.absolute() for folder in given.writable],
         sources=given.sources,
         network=given.network,
         runtime=given.runtime,
         user=given.user,
-        relay=Relay(host, int(port)) if given.relay else None,
+        relays=given.relay,
         work_bytes=given.work_bytes,
         tmp_bytes=given.tmp_bytes,
         shm_bytes=given.shm_bytes,

@@ -11,9 +11,9 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from modelwright.compute.backends.base import (
+    ArchiveSource,
     BackendError,
     Cause,
-    GitSource,
     ImageMissingError,
     Limits,
     Phase,
@@ -25,9 +25,11 @@ from modelwright.compute.backends.base import (
 )
 
 LARGEST_MESSAGE = 16 * 1024 * 1024
+LARGEST_INDEX = 1024
 _LENGTH = struct.Struct(">I")
 _KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _IMAGE = re.compile(r"[A-Za-z0-9._/:@-]{0,255}")
 ERRORS: dict[str, type[BackendError]] = {
     "source": SourceError,
@@ -95,6 +97,8 @@ def spec_to_json(spec: WorkloadSpec) -> Json:
         "files": dict(spec.files),
         "directory": spec.directory,
         "readable": list(spec.readable),
+        "writable": list(spec.writable),
+        "gpus": list(spec.gpus),
         "image": spec.image,
         "kind": spec.kind,
     }
@@ -115,6 +119,8 @@ def spec_from_json(value: object) -> WorkloadSpec:
         files=_mapping(given.get("files", {}), "files"),
         directory=_text(given, "directory", default=""),
         readable=_texts(given.get("readable", []), "readable"),
+        writable=_texts(given.get("writable", []), "writable"),
+        gpus=_indexes(given.get("gpus", [])),
         image=_text(given, "image", _IMAGE, default=""),
         kind=_text(given, "kind", _KIND, default="workload"),
     )
@@ -171,14 +177,14 @@ _WHOLE = {"memory_bytes", "processes", "open_files", "log_bytes"}
 _OPTIONAL = {"cpu", "memory_bytes", "timeout_seconds", "processes", "open_files"}
 
 
-def _source(value: object) -> GitSource | None:
+def _source(value: object) -> ArchiveSource | None:
     if value is None:
         return None
-    given = _known(value, "source", {"repository", "commit"})
-    repository = _text(given, "repository")
-    if not repository.startswith("/"):
-        raise RefusedError("source.repository must be an absolute path.")
-    return GitSource(repository, _text(given, "commit"))
+    given = _known(value, "source", {"path", "sha256"})
+    path = _text(given, "path")
+    if not path.startswith("/"):
+        raise RefusedError("source.path must be an absolute path.")
+    return ArchiveSource(path, _text(given, "sha256", _DIGEST))
 
 
 def _is_whole(value: object) -> bool:
@@ -212,6 +218,12 @@ def _text(given: Json, name: str, pattern: re.Pattern[str] | None = None, *, def
 def _texts(value: object, what: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) and "\0" not in item for item in value):
         raise RefusedError(f"{what} must be a list of texts.")
+    return value
+
+
+def _indexes(value: object) -> list[int]:
+    if not isinstance(value, list) or not all(_is_whole(item) and 0 <= item < LARGEST_INDEX for item in value):
+        raise RefusedError("gpus must be a list of indexes.")
     return value
 
 

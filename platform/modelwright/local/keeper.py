@@ -1,0 +1,88 @@
+"""The keeper of this host's containers, as one of the programs of `up --backend docker`."""
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from modelwright.compute.backends.base import BackendError
+from modelwright.compute.backends.factory import LocalBackend, make_backend
+from modelwright.local.layout import REPOSITORY, Layout
+from modelwright.local.leftovers import end_workloads
+from modelwright.local.process import Program
+
+SOCKET = "keeper.sock"
+# A workload's grace period, and the engine's time to end it.
+STOP_SECONDS = 20.0
+
+
+def instance(layout: Layout) -> str:
+    """Tells this data directory's containers from those of others on the same engine."""
+    return f"mw-{hashlib.sha256(os.fsencode(layout.data)).hexdigest()[:10]}"
+
+
+def backend(layout: Layout, kind: str) -> LocalBackend:
+    """The backend of this data directory's workloads."""
+    return make_backend(kind, root=layout.workloads, keeper_socket=layout.sockets / SOCKET)
+
+
+def program(layout: Layout, environment: Mapping[str, str], addresses: Sequence[str]) -> Program:
+    """The keeper. Containers reach the web addresses that are given, and nothing else."""
+    return Program(
+        name="keeper",
+        title="Keeper (containers)",
+        argv=[sys.executable, "-m", "modelwright.compute.backends.keeper", *options(layout, environment, addresses)],
+        env=environment,
+        cwd=REPOSITORY,
+        ready=partial(answers, layout),
+        before_stop=lambda: _end_containers(layout),
+        stop_seconds=STOP_SECONDS,
+    )
+
+
+def options(layout: Layout, environment: Mapping[str, str], addresses: Sequence[str]) -> list[str]:
+    """What this host allows its containers."""
+    readable = [layout.data / "models", Path(environment["MODELWRIGHT_RUNTIME_SOURCE"]), layout.data / "environments"]
+    chosen = {
+        "--image": environment.get("MODELWRIGHT_IMAGE", ""),
+        "--network": environment.get("MODELWRIGHT_CONTAINER_NETWORK", ""),
+    }
+    uv = environment.get("MODELWRIGHT_UV") or shutil.which("uv") or ""
+    return [
+        *("--socket", str(layout.sockets / SOCKET), "--root", str(layout.workloads)),
+        *("--instance", instance(layout)),
+        *repeated("--readable", [str(folder) for folder in readable]),
+        *("--writable", str(layout.sockets)),
+        *repeated("--relay", [address(url) for url in addresses]),
+        *repeated("--allow-image", [name for name in environment.get("MODELWRIGHT_IMAGES", "").split(",") if name]),
+        *[part for name, value in chosen.items() if value for part in (name, value)],
+        *(("--uv", uv) if uv else ()),
+    ]
+
+
+def repeated(name: str, values: Sequence[str]) -> list[str]:
+    """The option once for each value."""
+    return [part for value in values for part in (name, value)]
+
+
+def address(url: str) -> str:
+    """`HOST:PORT` of a web address."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def answers(layout: Layout) -> bool:
+    """Whether the keeper says what runs."""
+    try:
+        backend(layout, "docker").list()
+    except BackendError:
+        return False
+    return True
+
+
+def _end_containers(layout: Layout) -> None:
+    end_workloads(backend(layout, "docker"))
