@@ -99,7 +99,7 @@ def gateway_revision() -> int | None:
     """The revision by which the gateway answers now, None while it does not answer."""
     try:
         with urllib.request.urlopen(  # noqa: S310 - an address from the settings
-            f"{settings.GATEWAY_URL}/health/ready", timeout=READY_TIMEOUT_SECONDS
+            f"{settings.GATEWAY_INTERNAL_URL}/health/ready", timeout=READY_TIMEOUT_SECONDS
         ) as answer:
             content = json.load(answer)
     except urllib.error.HTTPError as error:

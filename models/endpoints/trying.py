@@ -37,7 +37,7 @@ def try_predict(endpoint: Endpoint, *, records: list[dict[str, Any]], acting_use
 
 
 def _post(endpoint: Endpoint, body: bytes) -> tuple[int, dict[str, Any]]:
-    parts = urlsplit(settings.GATEWAY_URL)
+    parts = urlsplit(settings.GATEWAY_INTERNAL_URL)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=TIMEOUT_SECONDS)
     headers = {"Authorization": f"Bearer {internal_key(endpoint.pk)}", "Content-Type": "application/json"}

@@ -24,6 +24,7 @@ from models.endpoints.models import Deployment
 from models.gateway.spool import HEAD, Finish, Segment, finish, list_segments, read_records
 from models.predictions.models import SpoolPosition
 from models.predictions.records import COLUMNS, Row, row_of
+from modelwright.core import pulse
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ def run(folder: Path, stop: threading.Event) -> None:
     """Ship until `stop` is set, whatever happens to PostgreSQL meanwhile. Trouble is logged once, then its end."""
     pause, in_trouble = IDLE_SECONDS, False
     while not stop.is_set():
+        pulse.beat()
         try:
             moved = ship_once(folder)
         except TROUBLE as error:

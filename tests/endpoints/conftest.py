@@ -67,7 +67,7 @@ def project(ann: User) -> Project:
 def gateway(data: Path, settings: Any) -> Iterator[Gateway]:
     """A real gateway over the data directory."""
     made = Gateway(data / "gateway")
-    settings.GATEWAY_URL = made.url
+    settings.GATEWAY_URL = settings.GATEWAY_INTERNAL_URL = made.url
     yield made
     made.stop(signal.SIGKILL)
 

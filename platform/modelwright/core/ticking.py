@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from django.db import close_old_connections, connections
 
+from modelwright.core import pulse
+
 logger = logging.getLogger(__name__)
 LONGEST_PAUSE_SECONDS = 5.0
 STOP_SECONDS = 8.0
+# A loop that has not come round for so much longer than it should hangs.
+HANGS_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +29,26 @@ class Loop:
 
 
 def run_loops(loops: Sequence[Loop], stop: threading.Event) -> None:
-    """Run every loop until `stop` is set. A tick that is under way then gets a few seconds to end."""
-    threads = [threading.Thread(target=_run, args=(loop, stop), name=loop.name, daemon=True) for loop in loops]
+    """Run every loop until `stop` is set. A tick that is under way then gets a few seconds to end.
+
+    The process gives its sign of life (`core.pulse`) as long as every loop comes round.
+    """
+    turned = {loop.name: time.monotonic() for loop in loops}
+    threads = [threading.Thread(target=_run, args=(loop, stop, turned), name=loop.name, daemon=True) for loop in loops]
     for thread in threads:
         thread.start()
-    stop.wait()
+    while not stop.wait(pulse.INTERVAL_SECONDS):
+        now = time.monotonic()
+        if all(now - turned[loop.name] < loop.seconds + HANGS_SECONDS for loop in loops):
+            pulse.beat()
     for thread in threads:
         thread.join(STOP_SECONDS / len(threads))
 
 
-def _run(loop: Loop, stop: threading.Event) -> None:
+def _run(loop: Loop, stop: threading.Event, turned: dict[str, float]) -> None:
     pause, trouble = loop.seconds, ""
     while not stop.wait(pause):
+        turned[loop.name] = time.monotonic()
         close_old_connections()
         try:
             loop.tick()

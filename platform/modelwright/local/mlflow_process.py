@@ -11,29 +11,42 @@ from pathlib import Path
 
 import psycopg
 
+from modelwright.core.addresses import address
+
 OUTBOX = Path(__file__).with_name("outbox.sql")
 UPGRADED_BY = "modelwright_mlflow_version"
+# Any number that nothing else in this database locks.
+UPGRADE_LOCK = 0x6D6C666C6F77
 
 
 def main() -> None:
     arguments = parse()
-    url = arguments.database.replace("postgresql://", "postgresql+psycopg://", 1)
+    database = arguments.database or address("MLFLOW_DATABASE_URL")
+    url = database.replace("postgresql://", "postgresql+psycopg://", 1)
     prepare_environment(url, arguments.artifacts)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
 
     import mlflow.version
 
-    if upgraded_by(arguments.database) != mlflow.version.VERSION:
-        upgrade(url)
-    with psycopg.connect(arguments.database) as connection:
-        connection.execute(OUTBOX.read_text().encode())
-        record_upgrade(connection, mlflow.version.VERSION)
+    with psycopg.connect(database, autocommit=True) as lock:
+        # Two that start together, as two containers may, must not both change the tables.
+        lock.execute("SELECT pg_advisory_lock(%s)", [UPGRADE_LOCK])
+        if upgraded_by(database) != mlflow.version.VERSION:
+            upgrade(url)
+        add_own_tables(database, mlflow.version.VERSION)
     serve(arguments.socket, url)
+
+
+def add_own_tables(database: str, version: str) -> None:
+    """The outbox, and a note of which MLflow made the tables."""
+    with psycopg.connect(database) as connection:
+        connection.execute(OUTBOX.read_text().encode())
+        record_upgrade(connection, version)
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--database", required=True)
+    parser.add_argument("--database", default="", help="postgresql://…; MLFLOW_DATABASE_URL where it is not given")
     parser.add_argument("--artifacts", required=True)
     parser.add_argument("--socket", required=True)
     return parser.parse_args()
