@@ -18,16 +18,6 @@ def store(tmp_path: Path) -> LocalBlobs:
     return LocalBlobs(tmp_path / "blobs")
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "model"
-    (folder / "data").mkdir(parents=True)
-    (folder / "MLmodel").write_text("flavors: {}\n")
-    (folder / "data" / "model.pkl").write_bytes(os.urandom(3_000_000))
-    (folder / "empty").touch()
-    return folder
-
-
 def test_a_blob_is_named_by_its_content_and_kept_once(store: LocalBlobs) -> None:
     first, second = store.put_bytes(b"churn"), store.put_bytes(b"churn")
     assert first == second

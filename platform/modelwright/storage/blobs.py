@@ -78,6 +78,10 @@ class BlobStore(Protocol):
         """
         ...
 
+    def verify(self, sha256: str) -> int:
+        """Read the stored blob whole, past any copy; its size. Raises Unavailable when missing or changed."""
+        ...
+
     def delete(self, sha256: str) -> None:
         """Forget the blob. Nothing happens when it is missing."""
         ...

@@ -88,6 +88,10 @@ class LocalBlobs:
         with self.open(sha256, verify=True):
             return self.path(sha256)
 
+    def verify(self, sha256: str) -> int:
+        with self.open(sha256, verify=True) as file:
+            return file.seek(0, io.SEEK_END)
+
     def delete(self, sha256: str) -> None:
         self.path(sha256).unlink(missing_ok=True)
 

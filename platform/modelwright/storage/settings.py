@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
 
+from modelwright.storage.address import Bucket, parse, read_keys
 from modelwright.storage.blobs import BlobStore
+from modelwright.storage.cache import Cache
 from modelwright.storage.local import LocalBlobs
+
+GIB = 1024**3
 
 
 def blob_store() -> BlobStore:
-    """The installation's blobs, `blobs/` below the data directory."""
-    return LocalBlobs(Path(settings.DATA_DIR) / "blobs")
+    """The installation's blobs. Raises ValidationFailed when MODELWRIGHT_BLOBS is malformed."""
+    return store_at(settings.BLOBS)
+
+
+def store_at(address: str, *, credentials_file: str = "") -> BlobStore:
+    """The store that `address` names, in the form of MODELWRIGHT_BLOBS. Raises ValidationFailed.
+
+    Without a `credentials_file`, a bucket's keys are the installation's.
+    """
+    place = parse(address, Path(settings.DATA_DIR) / "blobs")
+    if isinstance(place, Path):
+        return LocalBlobs(place)
+    return _bucket_store(
+        place,
+        credentials_file or settings.BLOBS_CREDENTIALS_FILE,
+        Path(settings.DATA_DIR) / "cache" / "blobs",
+        int(settings.BLOBS_CACHE_GIB * GIB),
+        os.getpid(),
+    )
+
+
+@lru_cache(maxsize=8)
+def _bucket_store(bucket: Bucket, credentials_file: str, cache: Path, cache_bytes: int, _process: int) -> BlobStore:
+    # Connections cannot be shared with a forked process, so the process is part of the key. The SDK takes a third of a
+    # second to import, and most installations need none of it.
+    from modelwright.storage.s3 import S3Blobs
+
+    keys = read_keys(Path(credentials_file)) if credentials_file else None
+    return S3Blobs(bucket, Cache(cache, cache_bytes), keys)
 
 
 def models_folder() -> Path:
