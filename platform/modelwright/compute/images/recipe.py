@@ -1,64 +1,69 @@
-"""The Dockerfile of an environment, and the files that it needs. It uses nothing that an engine of 2021 lacks."""
+"""The Dockerfiles of environments and locks, and the files that they need. Engines of 2021 can build them."""
 
 from __future__ import annotations
 
 import io
 import re
 import tarfile
+from collections.abc import Iterable, Mapping
 
-from modelwright.compute.images.order import BuildOrder
+from modelwright.compute.environments.build import explain
+from modelwright.compute.images.order import BuildOrder, LockOrder
 
 LABEL = "modelwright.instance"
-CHECK = "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '{python}')"
+UV = "/opt/modelwright/uv"
+LOCK = "/opt/modelwright/lock.txt"
+CHECK = "import sys; found = '%d.%d.%d' % sys.version_info[:3]; sys.exit(not (found + '.').startswith('{python}.'))"
 _REMEDIES = (
-    (
-        r"No matching distribution found for (\S+)",
-        "The index has no {0} that fits this Python and processor. Ask for another version.",
-    ),
-    (
-        r"DO NOT MATCH THE HASHES",
-        "A file in the index differs from the locked one. Resolve the requirements again, or check the index.",
-    ),
-    (
-        r"(?i)(gcc|cc|failed building wheel|failed to build)",
-        "A package has no wheel for this Python and could not be compiled. Choose a version that has a wheel.",
-    ),
-    (
-        r"(?i)(name resolution|connection|timed out|proxy)",
-        "The package index was not reached. Check the network and index settings of the host's engine.",
-    ),
-    (r"(?i)no space left on device", "The disk is full. Remove unused images or add space."),
+    (r"code: 137", "The build ran out of memory. Choose versions that have wheels, so that nothing is compiled."),
+    (r"(?i)pull access denied|manifest .*unknown|not known", "An administrator can load the base image on the host."),
 )
 
 
-def dockerfile(order: BuildOrder, base: str, instance: str) -> str:
+def tools_dockerfile(base: str, instance: str) -> str:
+    """The base with uv. The label comes first, so that what a failed build leaves carries it as well."""
+    return "\n".join([f"FROM {base}", f'LABEL {LABEL}="{instance}"', f"COPY uv {UV}"]) + "\n"
+
+
+def dockerfile(order: BuildOrder, tools: str, arguments: Iterable[str]) -> str:
     """A virtual environment at the order's path with exactly what the lock names, readable by any user.
 
-    The label comes first, so that what a failed build leaves carries it as well.
+    One step, since whatever a second one changed would be in the image twice.
     """
     python = f"{order.path}/bin/python"
-    install = f"python3 -m pip --python {python} install --no-cache-dir --no-deps --require-hashes --compile"
+    install = f"{UV} pip sync --python {python} --require-hashes --link-mode copy --compile-bytecode --no-cache"
     steps = [
-        f"FROM {base}",
-        f'LABEL {LABEL}="{instance}"',
-        f'RUN python3 -c "{CHECK.format(python=order.python)}"',
-        f"RUN python3 -m venv --without-pip {order.path}",
-        f"COPY lock.txt {order.path}/lock.txt",
+        f'python3 -c "{CHECK.format(python=order.python)}"',
+        f"python3 -m venv --without-pip {order.path}",
+        f"{install} --allow-empty-requirements {LOCK}",
+        f"chmod -R a+rX {order.path}",
     ]
-    if order.lock.strip():
-        steps.append(f"RUN {install} --disable-pip-version-check --root-user-action ignore -r {order.path}/lock.txt")
-    steps.append(f"RUN chmod -R a+rX {order.path}")
-    return "\n".join(steps) + "\n"
+    return _file(tools, arguments, f"COPY lock.txt {LOCK}", f"RUN {' && '.join(steps)}")
 
 
-def context(order: BuildOrder, base: str, instance: str) -> io.BytesIO:
-    """The build context as a tar archive. Equal orders give equal archives, so the engine's cache serves them."""
+def lock_dockerfile(order: LockOrder, tools: str, arguments: Iterable[str]) -> str:
+    """Exact versions with hashes of what the file asks for, in a stable order."""
+    compile_ = f"{UV} pip compile {order.kind} --python-version {order.python} --generate-hashes"
+    return _file(
+        tools,
+        arguments,
+        "WORKDIR /opt/modelwright/source",
+        f"COPY {order.kind} {order.kind}",
+        f"RUN {compile_} --no-header --no-annotate --no-cache --quiet --output-file {LOCK}",
+    )
+
+
+def _file(tools: str, arguments: Iterable[str], *steps: str) -> str:
+    return "\n".join([f"FROM {tools}", *(f"ARG {name}" for name in arguments), *steps]) + "\n"
+
+
+def context(files: Mapping[str, bytes]) -> io.BytesIO:
+    """The build context as a tar archive. Equal files give equal archives, so the engine's cache serves them."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        for name, text in (("Dockerfile", dockerfile(order, base, instance)), ("lock.txt", order.lock)):
-            data = text.encode()
+        for name, data in files.items():
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(data), 0o644
+            entry.size, entry.mode = len(data), 0o755 if name == "uv" else 0o644
             tar.addfile(entry, io.BytesIO(data))
     archive.seek(0)
     return archive
@@ -67,6 +72,6 @@ def context(order: BuildOrder, base: str, instance: str) -> io.BytesIO:
 def remedy(output: str) -> str:
     """What the author of the requirements can do about a build that failed with this output."""
     for pattern, text in _REMEDIES:
-        if found := re.search(pattern, output):
-            return text.format(*found.groups())
-    return "Read the build's log, correct the requirements and start again."
+        if re.search(pattern, output):
+            return text
+    return explain(output).remedy

@@ -30,6 +30,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--writable", action="append", default=[], type=Path, help="a workload has one folder in it")
     parser.add_argument("--sources", action="append", default=[], type=Path, help="where repositories lie")
     parser.add_argument("--network", default="none", help="`none`, or a network made by `docker.network`")
+    parser.add_argument(
+        "--build-network", default="", help="the network of builds; the engine's own where none is given"
+    )
+    parser.add_argument("--uv", default="", help="the program uv, which builds environments in images")
     parser.add_argument("--runtime", default="", help="the engine's runtime, for example runsc")
     parser.add_argument("--user", default=default_user(), help="USER:GROUP in containers, as numbers")
     parser.add_argument("--relay", action="append", default=[], type=Relay.parse, help=RELAY_HELP)
@@ -64,7 +68,13 @@ def main() -> None:
         patience_seconds=given.patience,
     )
     backend = DockerBackend(config)
-    builder = ImageBuilder(config.root.parent / "images", instance=config.instance, engine=config.engine)
+    builder = ImageBuilder(
+        config.root.parent / "images",
+        instance=config.instance,
+        engine=config.engine,
+        uv=given.uv,
+        network=given.build_network,
+    )
     keeper = Keeper(given.socket, backend, builder, given.allow_user)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=keeper.close).start())

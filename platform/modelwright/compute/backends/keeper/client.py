@@ -10,7 +10,7 @@ from typing import Any
 from modelwright.compute.backends.base import Cause, UnavailableError, WorkloadKey, WorkloadSpec, WorkloadStatus
 from modelwright.compute.backends.folders import Folders
 from modelwright.compute.backends.keeper import codec
-from modelwright.compute.images.order import BuildOrder, BuildState
+from modelwright.compute.images.order import BuildOrder, BuildState, LockOrder
 
 # Checking out a large commit is the longest that the keeper does before it answers.
 TIMEOUT_SECONDS = 360.0
@@ -64,6 +64,10 @@ class KeeperBackend:
     def build_image(self, order: BuildOrder) -> BuildState:
         """Begins to build the environment's image unless it is there or being built. Returns at once; ask again."""
         return BuildState.from_json(self._ask("build_image", **order.to_json())["build"])
+
+    def resolve(self, order: LockOrder) -> BuildState:
+        """Begins to make the lock of the requirements unless it is known or being made. Returns at once; ask again."""
+        return BuildState.from_json(self._ask("resolve", **order.to_json())["build"])
 
     def _ask(self, method: str, **values: object) -> Mapping[str, Any]:
         try:

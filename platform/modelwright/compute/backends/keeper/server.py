@@ -16,7 +16,7 @@ from modelwright.compute.backends.base import BackendError, Cause
 from modelwright.compute.backends.docker import DockerBackend
 from modelwright.compute.backends.keeper import codec
 from modelwright.compute.images.builder import ImageBuilder
-from modelwright.compute.images.order import BuildOrder
+from modelwright.compute.images.order import BuildOrder, LockOrder
 
 logger = logging.getLogger(__name__)
 _CREDENTIALS = struct.Struct("3i")
@@ -40,6 +40,7 @@ class Keeper:
             "list": (set(), self._list),
             "remove": ({"key", "keep_record"}, self._remove),
             "build_image": ({"lock", "python", "path", "attempt"}, self._build_image),
+            "resolve": ({"requirements", "kind", "python", "attempt"}, self._resolve),
         }
         self._listener = _listen(path, everyone=bool(users))
         # A signal that comes just before accept() begins to wait is not acted upon until it returns.
@@ -113,6 +114,9 @@ class Keeper:
 
     def _build_image(self, **values: object) -> Answer:
         return {"build": self._builder.ensure(BuildOrder.from_json(values)).to_json()}
+
+    def _resolve(self, **values: object) -> Answer:
+        return {"build": self._builder.resolve(LockOrder.from_json(values)).to_json()}
 
 
 def _turn_away(connection: socket.socket, user: int) -> None:
