@@ -33,6 +33,11 @@ def main() -> None:
         order = read_order(0)
     except (OSError, ValueError) as error:
         finish({"undelivered": f"{error}"}, UNDELIVERED)
+    finish(*carry_out(order))
+
+
+def carry_out(order: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """Runs the order to its end: what to record of it, and the exit code that says the same."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     relays = [listen(*near) for near in order.get("relays", [])]
@@ -53,11 +58,11 @@ def main() -> None:
     memory.sample()
     if problem:
         print(problem, file=sys.stderr, flush=True)
-        finish({"problem": problem}, NOT_STARTED)
+        return {"problem": problem}, NOT_STARTED
     killer = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
     code = None if killer else os.WEXITSTATUS(status)
     ending = {"exit_code": code, "signal": killer, "peak_memory_bytes": memory.peak()}
-    finish(ending, 128 + killer if killer else code or 0)
+    return ending, 128 + killer if killer else code or 0
 
 
 def read_order(descriptor: int) -> dict[str, Any]:
