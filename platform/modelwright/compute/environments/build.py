@@ -2,7 +2,7 @@
 
 `build.py --source requirements.txt --python 3.11 --environments <folder> --result result.json`
 
-Resolves to a lock with hashes, names it by the SHA-256 of Python version and lock, and builds
+Resolves to a lock with hashes (`--source lock.txt` is one already), names it by the SHA-256 of Python version and lock, and builds
 `<environments>/<digest>/` unless its `.ready` marker says that it is there. Writes `result.json`:
 `{"ok": true, "digest", "lock", "python", "reused", "reason", "seconds", "size_bytes"}` or
 `{"ok": false, "error", "remedy"}`, and ends with 0 or 1.
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 READY = ".ready"
+LOCK = "lock.txt"
 
 
 class BuildError(Exception):
@@ -52,7 +53,9 @@ def lock_digest(lock: str, python: str) -> str:
 
 
 def resolve(source: Path, python: str) -> str:
-    """The lock of the requirements: exact versions with hashes, in a stable order."""
+    """The lock of the requirements: exact versions with hashes, in a stable order. A lock stays as it is."""
+    if source.name == LOCK:
+        return source.read_text(encoding="utf-8")
     say(f"Resolving {source.name} for Python {python}")
     arguments = ["pip", "compile", str(source), "--python-version", python, "--generate-hashes"]
     return run_uv([*arguments, "--no-header", "--no-annotate", "--quiet"]).strip() + "\n"
@@ -189,25 +192,40 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def main() -> int:
-    """Command line; see the module's first lines."""
+def arguments() -> argparse.Namespace:
+    """The command line; see the module's first lines."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--python", required=True)
     parser.add_argument("--environments", type=Path, required=True)
     parser.add_argument("--result", type=Path, required=True)
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def finish(path: Path, work: Callable[[], dict[str, Any]]) -> int:
+    """Does the work and writes what came of it; the exit code."""
     began = time.monotonic()
     try:
-        lock = resolve(arguments.source, arguments.python)
-        result = {"ok": True, "lock": lock, **ensure(arguments.environments.resolve(), lock, arguments.python)}
+        result = {"ok": True, **work()}
     except BuildError as error:
         result = {"ok": False, "error": str(error), "remedy": error.remedy}
         say(error.remedy)
     result["seconds"] = round(time.monotonic() - began, 3)
-    arguments.result.write_text(json.dumps(result), encoding="utf-8")
+    path.write_text(json.dumps(result), encoding="utf-8")
     say(str(result.get("reason", "The environment was not built.")))
     return 0 if result["ok"] else 1
+
+
+def make(given: argparse.Namespace) -> dict[str, Any]:
+    """Resolves and builds what the command line asks for. Raises BuildError."""
+    lock = resolve(given.source, given.python)
+    return {"lock": lock, **ensure(given.environments.resolve(), lock, given.python)}
+
+
+def main() -> int:
+    """See the module's first lines."""
+    given = arguments()
+    return finish(given.result, lambda: make(given))
 
 
 if __name__ == "__main__":

@@ -89,14 +89,14 @@ def _run(folder: Path, attempt: str, work: Callable[[Say], Values], lock: int) -
         built = {**values, "seconds": round(time.monotonic() - began, 3), "attempt": attempt}
         (folder / "failed.json").unlink(missing_ok=True)
         record.write_json(str(folder / "built.json"), built)
-    except BackendError as error:
+    except Exception as error:
+        if not isinstance(error, BackendError):
+            logger.exception("building in %s", folder)
         output = "".join(lines)
         text = "\n".join([*output.strip().splitlines()[-SHOWN_LINES:], str(error)]).strip()
         seconds = round(time.monotonic() - began, 3)
         failed = {"error": text, "remedy": remedy(output + str(error)), "seconds": seconds, "attempt": attempt}
         record.write_json(str(folder / "failed.json"), failed)
-    except Exception:
-        logger.exception("building in %s", folder)
     finally:
         os.close(lock)
 
