@@ -2,8 +2,8 @@
 
 `build.py --source requirements.txt --python 3.11 --environments <folder> --result result.json`
 
-Resolves to a lock with hashes (`--source lock.txt` is one already), names it by the SHA-256 of Python version and lock, and builds
-`<environments>/<digest>/` unless its `.ready` marker says that it is there. Writes `result.json`:
+Resolves to a lock with hashes (`--source lock.txt` is one already), names it by the SHA-256 of Python version and lock,
+and builds `<environments>/<digest>/` unless its `.ready` marker says that it is there. Writes `result.json`:
 `{"ok": true, "digest", "lock", "python", "reused", "reason", "seconds", "size_bytes"}` or
 `{"ok": false, "error", "remedy"}`, and ends with 0 or 1.
 """
