@@ -70,6 +70,10 @@ def _set_defaults(layout: Layout) -> None:
         "MODELWRIGHT_GATEWAY_URL": "http://127.0.0.1:8001",
         "MODELWRIGHT_HOST_NAME": "test-host",
         "MODELWRIGHT_RUNTIME_SOURCE": str(REPOSITORY / "platform" / "runtime"),
+        "MODELWRIGHT_HOSTS_DATABASE_URL": "postgresql://modelwright@db.example.org/modelwright",
+        "MODELWRIGHT_HOSTS_REDIS_URL": "redis://redis.example.org/0",
+        "MODELWRIGHT_HOSTS_WEB_URL": "https://platform.example.org",
+        "MODELWRIGHT_HOSTS_BLOBS": "s3://modelwright?endpoint=https://s3.example.org",
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)

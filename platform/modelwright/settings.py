@@ -69,6 +69,9 @@ GATEWAY_URL = os.environ.get("MODELWRIGHT_GATEWAY_URL", "http://127.0.0.1:8001")
 # Where the platform's own processes reach the gateway, which may lie behind a proxy for everybody else.
 GATEWAY_INTERNAL_URL = os.environ.get("MODELWRIGHT_GATEWAY_INTERNAL_URL", GATEWAY_URL).rstrip("/")
 HOST_NAME = os.environ.get("MODELWRIGHT_HOST_NAME", "local")
+# Empty: what NVIDIA's driver says; `none`; or a recorded reading. Labels as in `gpu=h100,zone=a`.
+HOST_GPUS = os.environ.get("MODELWRIGHT_HOST_GPUS", "")
+HOST_LABELS = os.environ.get("MODELWRIGHT_HOST_LABELS", "")
 BACKEND = os.environ.get("MODELWRIGHT_BACKEND", "process")
 KEEPER_SOCKET = os.environ.get("MODELWRIGHT_KEEPER_SOCKET", str(SOCKETS_DIR / "keeper.sock"))
 # What hosts that join are told; empty: the same as above, where other machines can reach it.

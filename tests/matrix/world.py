@@ -13,6 +13,7 @@ from modelwright.accounts.models import ApiToken, User
 from modelwright.accounts.services import create_token, create_user
 from modelwright.audit.models import AuditEvent
 from modelwright.compute.models import GIB, Environment, Host, ResourceProfile, Workload
+from modelwright.compute.services import create_join_token
 from projects import services as project_services
 from projects import source
 from projects.models import Project
@@ -81,6 +82,8 @@ def build() -> World:
     world.values["user_id"] = world.people["target"].pk
     world.values["username"] = "target"
     _compute(world)
+    join_token, world.values["join_token"] = create_join_token(acting_user=Actor.person(world.people["site-admin"]))
+    world.values["join_token_id"] = join_token.pk
     project = _workspace(world)
     world.values |= add_jobs(project)
     world.values |= add_models(project)

@@ -18,6 +18,10 @@ class AuditAction(StrEnum):
     AUDIT_EXPORTED = "audit.exported"
     HOST_ANNOUNCED = "host.announced"
     HOST_CHANGED = "host.changed"
+    HOST_JOINED = "host.joined"
+    HOST_REMOVED = "host.removed"
+    JOIN_TOKEN_CREATED = "join-token.created"  # noqa: S105
+    JOIN_TOKEN_REVOKED = "join-token.revoked"  # noqa: S105
     PROFILE_CREATED = "profile.created"
     PROFILE_CHANGED = "profile.changed"
     ENVIRONMENT_REQUESTED = "environment.requested"

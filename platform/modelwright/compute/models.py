@@ -147,6 +147,11 @@ class JoinToken(BaseModel):
     def __str__(self) -> str:
         return f"token of {self.created_by}"
 
+    @property
+    def label_words(self) -> str:
+        """The labels that its host gets, as people write them: `disk=ssd, quiet`."""
+        return ", ".join(f"{name}={value}" if value else name for name, value in sorted(self.labels.items()))
+
 
 class Workload(BaseModel):
     """One process on one host, for whatever it is that needs it. Only `transitions.py` writes `state`."""

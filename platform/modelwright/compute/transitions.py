@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from modelwright.compute import states
-from modelwright.compute.models import Environment, EnvironmentRequest, Host, Workload
+from modelwright.compute.models import Environment, EnvironmentCopy, EnvironmentRequest, Host, Workload
 from modelwright.core.states import move
 
 LEASE = timedelta(seconds=60)
@@ -30,8 +30,10 @@ def next_fence() -> int:
     return int(row[0])
 
 
-def place(workload: Workload, host: Host, *, environment: Environment | None) -> int | None:
-    """Gives the queued workload to the host; returns its new fence, None when it is not queued any more."""
+def place(
+    workload: Workload, host: Host, *, environment: Environment | None, gpu_indexes: Sequence[int] = ()
+) -> int | None:
+    """Gives the queued workload to the host, and it the GPUs; its new fence, None when it is not queued any more."""
     fence, now = next_fence(), timezone.now()
     moved = move(
         Workload.objects.filter(pk=workload.pk),
@@ -40,6 +42,7 @@ def place(workload: Workload, host: Host, *, environment: Environment | None) ->
         fence=fence,
         host=host,
         environment=environment,
+        gpu_indexes=list(gpu_indexes),
         placed_at=now,
         lease_expires_at=now + LEASE,
         waiting_reason="",
@@ -55,6 +58,7 @@ def unplace(workload_id: UUID, fence: int, *, reason: str) -> bool:
         to="queued",
         fence=None,
         host=None,
+        gpu_indexes=[],
         placed_at=None,
         lease_expires_at=None,
         waiting_reason=reason,
@@ -116,6 +120,35 @@ def environment_present(environment: Environment, *, present: bool) -> bool:
     return move(Environment.objects.filter(pk=environment.pk), machine=states.ENVIRONMENT, to=to)
 
 
+def copy_building(copy: EnvironmentCopy, *, workload: Workload) -> bool:
+    """A build of the copy is under way, by this workload."""
+    return _copy(copy, "building", workload=workload, error="", remedy="", ready_at=None)
+
+
+def copy_ready(copy: EnvironmentCopy, *, image: str = "") -> bool:
+    """The host has the environment, as a folder or as this image."""
+    return _copy(copy, "ready", image=image, error="", remedy="", ready_at=timezone.now())
+
+
+def copy_failed(copy: EnvironmentCopy, *, error: str, remedy: str) -> bool:
+    """The host could not make the environment."""
+    return _copy(copy, "failed", error=error, remedy=remedy)
+
+
+def copy_removed(copy: EnvironmentCopy) -> bool:
+    """The host has the environment no more."""
+    return _copy(copy, "removed")
+
+
+def _copy(copy: EnvironmentCopy, to: str, **changes: Any) -> bool:
+    return move(EnvironmentCopy.objects.filter(pk=copy.pk), machine=states.ENVIRONMENT_COPY, to=to, **changes)
+
+
 def host_state(host: Host, *, to: str) -> bool:
     """The host takes workloads, takes no more, or is gone."""
-    return move(Host.objects.filter(pk=host.pk), machine=states.HOST, to=to)
+    return move(Host.objects.filter(pk=host.pk).exclude(state="removed"), machine=states.HOST, to=to)
+
+
+def rejoin_host(host: Host, **facts: Any) -> bool:
+    """A removed host joins again, with what is known of it now. False for one that is not removed."""
+    return move(Host.objects.filter(pk=host.pk, state="removed"), machine=states.HOST, to="active", **facts)

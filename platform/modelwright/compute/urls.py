@@ -2,21 +2,33 @@
 
 from django.urls import path
 
-from modelwright.compute import api, views
+from modelwright.compute import api, joining_api, joining_views, views
 
 api_urlpatterns = [
     path("hosts/", api.HostListView.as_view(), name="api-hosts"),
+    path("hosts/join/", joining_api.JoinView.as_view(), name="api-host-join"),
+    path("hosts/tokens/", joining_api.JoinTokenListView.as_view(), name="api-join-tokens"),
+    path("hosts/tokens/<uuid:join_token_id>/", joining_api.JoinTokenDetailView.as_view(), name="api-join-token"),
     path("hosts/<uuid:host_id>/", api.HostDetailView.as_view(), name="api-host"),
     path("hosts/<uuid:host_id>/drain/", api.HostDrainView.as_view(), name="api-host-drain"),
     path("hosts/<uuid:host_id>/activate/", api.HostActivateView.as_view(), name="api-host-activate"),
+    path("hosts/<uuid:host_id>/remove/", joining_api.HostRemovalView.as_view(), name="api-host-remove"),
     path("profiles/", api.ProfileListView.as_view(), name="api-profiles"),
     path("environments/", api.EnvironmentListView.as_view(), name="api-environments"),
     path("environments/<uuid:environment_id>/", api.EnvironmentDetailView.as_view(), name="api-environment"),
 ]
 page_urlpatterns = [
     path("hosts/", views.HostsView.as_view(), name="hosts"),
+    path("hosts/add/", joining_views.HostAddView.as_view(), name="host-add"),
+    path("hosts/tokens/", joining_views.JoinTokensView.as_view(), name="join-tokens"),
+    path(
+        "hosts/tokens/<uuid:join_token_id>/revoke/",
+        joining_views.JoinTokenRevokeView.as_view(),
+        name="join-token-revoke",
+    ),
     path("hosts/<uuid:host_id>/drain/", views.HostDrainView.as_view(), name="host-drain"),
     path("hosts/<uuid:host_id>/activate/", views.HostActivateView.as_view(), name="host-activate"),
+    path("hosts/<uuid:host_id>/remove/", joining_views.HostRemoveView.as_view(), name="host-remove"),
     path("environments/", views.EnvironmentsView.as_view(), name="environments"),
     path("environments/<uuid:environment_id>/", views.EnvironmentView.as_view(), name="environment"),
     path("workloads/", views.WorkloadsView.as_view(), name="workloads"),

@@ -2,6 +2,8 @@
 
 from modelwright.compute.services.environments import DEFAULT_PYTHON, remove_environment, request_environment
 from modelwright.compute.services.hosts import announce_host, set_host_state
+from modelwright.compute.services.joining import create_join_token, join, revoke_join_token
+from modelwright.compute.services.removal import remove_host
 from modelwright.compute.services.workloads import (
     cancel_by_administrator,
     check_size,
@@ -15,10 +17,14 @@ __all__ = [
     "announce_host",
     "cancel_by_administrator",
     "check_size",
+    "create_join_token",
     "create_workload",
+    "join",
     "mark_collected",
     "remove_environment",
+    "remove_host",
     "request_cancel",
     "request_environment",
+    "revoke_join_token",
     "set_host_state",
 ]
