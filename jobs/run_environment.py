@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-
 from jobs.models import Run
 from jobs.parameters import is_reserved
 from modelwright.core.crypto import decrypt
@@ -16,7 +14,7 @@ from projects.models import Project
 from projects.selectors import variables_for_run
 from workspaces.selectors import data_connections
 
-CAPTURE_SITE = Path("modelwright_runtime", "capture", "site")
+CAPTURE_SITE = "{runtime}/modelwright_runtime/capture/site"
 # Below the working folder, so that it goes when that goes; the collector reads it before.
 PRIVATE = ".modelwright"
 SCRATCH = "scratch"
@@ -25,14 +23,13 @@ CAPTURED = "captured"
 
 def plain_variables(run: Run, own: Mapping[str, str]) -> dict[str, str]:
     """What is no secret. `own` are the job's variables, which cannot replace the platform's."""
-    site = Path(settings.MODELWRIGHT_RUNTIME_SOURCE, CAPTURE_SITE)
     return {
         **own,
-        "PYTHONPATH": ":".join(filter(None, [str(site), own.get("PYTHONPATH", "")])),
+        "PYTHONPATH": ":".join(filter(None, [CAPTURE_SITE, own.get("PYTHONPATH", "")])),
         "PYTHONUNBUFFERED": "1",
         "PYTHONHASHSEED": own.get("PYTHONHASHSEED", "0"),
         "TMPDIR": f"{{work}}/{PRIVATE}/{SCRATCH}",
-        "MLFLOW_TRACKING_URI": f"{settings.WEB_URL}/mlflow",
+        "MLFLOW_TRACKING_URI": "{web}/mlflow",
         "MLFLOW_EXPERIMENT_NAME": own.get("MLFLOW_EXPERIMENT_NAME") or run.name,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # They lead to MLflow's own pages, which the platform does not show.

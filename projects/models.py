@@ -63,3 +63,17 @@ class Variable(BaseModel):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SourceArchive(BaseModel):
+    """The stored archive of a commit's files, so that only its first run makes one."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="source_archives")
+    commit = models.CharField(max_length=40)
+    sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "commit"], name="source_archive")]
+
+    def __str__(self) -> str:
+        return f"{self.commit[:10]} of {self.project}"

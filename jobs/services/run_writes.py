@@ -192,7 +192,7 @@ def _workload(
         ),
         variables=plain,
         secret_variables=secret_variables(project, plain, token),
-        source={"repository": str(source.repository_path(project)), "commit": run.commit},
+        source={"archive": source.archive(project, run.commit)},
         workspace_id=project.workspace_id,
         project_id=project.pk,
         acting_user=acting_user,

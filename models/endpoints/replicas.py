@@ -15,12 +15,11 @@ from models.endpoints.models import Endpoint, Replica
 from models.endpoints.probing import ping
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
+from modelwright.compute.layout import socket_path as workload_socket
 from modelwright.compute.models import Workload
 from modelwright.compute.selectors import log_tail
 from modelwright.compute.services import create_workload, mark_collected, request_cancel
 from modelwright.core.errors import Conflict, Unavailable
-from modelwright.storage.manifests import checkout
-from modelwright.storage.settings import blob_store, models_folder
 
 logger = logging.getLogger(__name__)
 
@@ -36,28 +35,30 @@ MEMORY_PER_FILE_BYTE = 4
 
 
 def socket_path(replica: Replica) -> Path | None:
-    """Where the replica's server listens, None while it is not placed. Short enough for a Unix socket."""
+    """Where the replica's server listens on its host, None while it is not placed."""
     name = replica.workload.key_name
-    return Path(settings.SOCKETS_DIR) / f"{name}.sock" if name else None
+    if name and "{socket}" not in replica.workload.spec["command"]:
+        return Path(settings.SOCKETS_DIR) / f"{name}.sock"  # Queued by an earlier version.
+    return workload_socket(name) if name else None
 
 
 @transaction.atomic
 def start(endpoint: Endpoint, version: ModelVersion) -> Replica:
-    """Queue a replica of the version, served from the verified snapshot. Raises Unavailable when that is damaged."""
+    """Queue a replica of the version, served from the verified snapshot. Raises Unavailable without an environment."""
     if version.environment_request is None:
         raise Unavailable(f"{version} has no environment.", remedy="Have the version inspected again.")
-    folder = checkout(blob_store(), version.manifest_digest, models_folder() / version.manifest_digest)
     workload = create_workload(
         kind=Workload.Kind.REPLICA,
         name=f"replica of {version} for {endpoint.name}",
         command=[
             *("{python}", "-m", "modelwright_runtime.server"),
-            *("--socket", f"{settings.SOCKETS_DIR}/{{workload}}.sock"),
-            *("--model", str(folder), "--version-id", str(version.pk)),
+            *("--socket", "{socket}"),
+            *("--model", f"{{model:{version.manifest_digest}}}", "--version-id", str(version.pk)),
         ],
         cpu=endpoint.cpu,
         memory_bytes=endpoint.memory_bytes + MEMORY_PER_FILE_BYTE * version.size,
         environment_request=version.environment_request,
+        models=[version.manifest_digest],
         grace_seconds=GRACE_SECONDS,
         acting_user=RECONCILER,
         workspace_id=endpoint.workspace_id,

@@ -22,8 +22,6 @@ from modelwright.compute.services import (
     request_environment,
 )
 from modelwright.core.errors import PlatformError
-from modelwright.storage.manifests import checkout
-from modelwright.storage.settings import blob_store, models_folder
 
 logger = logging.getLogger(__name__)
 
@@ -56,18 +54,19 @@ def start(version: ModelVersion, *, acting_user: Actor) -> None:
     version = ModelVersion.objects.select_for_update(of=("self",)).select_related("model__project").get(pk=version.pk)
     if version.state != "importing" or version.inspection_id is not None or not version.manifest_digest:
         return
-    folder = checkout(blob_store(), version.manifest_digest, models_folder() / version.manifest_digest)
     project = version.model.project
+    model = f"{{model:{version.manifest_digest}}}"
     request = environment_for(version, acting_user=acting_user)
     version.environment_request = request
     version.inspection = create_workload(
         kind=Workload.Kind.INSPECTION,
         name=f"inspection of {version}",
-        command=["{python}", "-m", "modelwright_runtime.inspect", "--model", str(folder), "--out", RESULT],
+        command=["{python}", "-m", "modelwright_runtime.inspect", "--model", model, "--out", RESULT],
         cpu=CPU,
         memory_bytes=MEMORY_BYTES + 4 * version.size,
         timeout_seconds=TIMEOUT_SECONDS,
         environment_request=request,
+        models=[version.manifest_digest],
         acting_user=acting_user,
         workspace_id=project.workspace_id,
         project_id=project.pk,

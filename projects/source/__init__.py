@@ -1,8 +1,9 @@
 """A project's files: one bare Git repository each, read by commit and written as whole commits.
 
-Nothing is ever checked out here; runs check a commit out on their host.
+Nothing is ever checked out here; runs unpack the archive of a commit on their host.
 """
 
+from projects.source.archives import archive, store_archive
 from projects.source.reading import (
     MAX_FILE_BYTES,
     check_commit,
@@ -28,6 +29,7 @@ __all__ = [
     "CommitDiff",
     "Entry",
     "FileContent",
+    "archive",
     "check_commit",
     "commit_files",
     "diff",
@@ -39,5 +41,6 @@ __all__ = [
     "move_head",
     "read_file",
     "repository_path",
+    "store_archive",
     "write_commit",
 ]

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from modelwright.compute.backends.base import (
+    ArchiveSource,
     BackendError,
     Cause,
-    GitSource,
     ImageMissingError,
     Limits,
     SourceError,
@@ -255,10 +255,10 @@ def test_a_folder_that_the_host_does_not_offer_is_refused(kind: DockerKind, fold
         backend.start(replace(script("pass"), readable=[folder]))
 
 
-def test_a_repository_that_the_host_does_not_offer_is_refused(kind: DockerKind, tmp_path: Path) -> None:
-    backend = configured(kind, sources=[tmp_path / "repositories"])
+def test_an_archive_that_the_host_does_not_offer_is_refused(kind: DockerKind, tmp_path: Path) -> None:
+    backend = configured(kind, sources=[tmp_path / "blobs"])
     with pytest.raises(SourceError, match="not one of this host's"):
-        backend.start(script("pass", source=GitSource(str(tmp_path), "0" * 40)))
+        backend.start(script("pass", source=ArchiveSource(str(tmp_path / "a.tar"), "0" * 64)))
 
 
 def test_the_platform_is_reached_without_a_network(kind: DockerKind) -> None:

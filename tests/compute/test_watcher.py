@@ -218,8 +218,8 @@ def test_the_runtime_is_importable_and_threads_follow_the_size(host: Host, local
     assert selectors.read_log(ended)[0] == f"2 {local.work_folder(key_of(ended))}\n"
 
 
-def test_a_commit_that_is_not_there_fails_the_workload_with_its_name(host: Host, local: ProcessBackend) -> None:
-    workload = queue(source={"repository": str(local.root), "commit": "f" * 40})
+def test_an_archive_that_is_not_there_fails_the_workload_with_its_name(host: Host, local: ProcessBackend) -> None:
+    workload = queue(source={"archive": "f" * 64})
     placement.place_and_start(workload.pk, local)
     assert fresh(workload).state == "failed"
     assert "ffffffffffff" in fresh(workload).detail

@@ -24,7 +24,7 @@ SYSTEM = Actor.system("tests")
 pytestmark = pytest.mark.usefixtures("platform_python")
 
 
-def test_a_run_is_queued_with_its_workload_and_audit_row(project: Project, settings: Any) -> None:
+def test_a_run_is_queued_with_its_workload_and_audit_row(project: Project) -> None:
     ingest, _ = sync_jobs(project, acting_user=SYSTEM)
     request = RunRequest(job=ingest, parameters={"depth": 3, "fast": True, "shift": -2, "name": "a b"})
     run = start_run(project, request, acting_user=SYSTEM)
@@ -39,7 +39,7 @@ def test_a_run_is_queued_with_its_workload_and_audit_row(project: Project, setti
     assert (workload.cpu, workload.timeout_seconds) == (0.5, 600)
     assert workload.environment_note.startswith("Reused")
     environment = workload.spec["environment"]
-    assert environment["MLFLOW_TRACKING_URI"] == f"{settings.WEB_URL}/mlflow"
+    assert environment["MLFLOW_TRACKING_URI"] == "{web}/mlflow"
     assert environment["MLFLOW_EXPERIMENT_NAME"] == "ingest"
     assert json.loads(environment["MODELWRIGHT_PARAMETERS"]) == {"depth": 3, "fast": True, "shift": -2, "name": "a b"}
     event = AuditEvent.objects.get(action="run.created")

@@ -17,6 +17,7 @@ from modelwright.accounts.actors import Actor
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.models import AuditEvent
 from modelwright.compute.backends.process import ProcessBackend
+from modelwright.compute.fetching import fetch_model
 from modelwright.compute.models import Host
 from modelwright.core.errors import Conflict
 from projects.models import Project
@@ -122,7 +123,8 @@ def test_files_changed_after_registration_do_not_reach_the_snapshot(
     version = ModelVersion.objects.get(model__project=project)
     folder = next(tracking.artifacts.glob(f"workspaces/{project.mlflow_workspace}/*/models/*/artifacts"))
     (folder / "model.pkl").write_bytes(b"evil")
-    checkout = data / "models" / version.manifest_digest
+    checkout = fetch_model(version.manifest_digest)
+    assert checkout.is_relative_to(data)
     assert (checkout / "model.pkl").read_bytes() != b"evil"
 
 

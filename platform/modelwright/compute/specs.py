@@ -12,8 +12,10 @@ from typing import Any
 
 from django.conf import settings
 
-from modelwright.compute.backends.base import GitSource, Limits, WorkloadKey, WorkloadSpec
-from modelwright.compute.layout import environment_folder, workloads_folder
+import modelwright
+from modelwright.compute.backends.base import ArchiveSource, Limits, SourceError, WorkloadKey, WorkloadSpec
+from modelwright.compute.fetching import archive_source, fetch_model, model_folder
+from modelwright.compute.layout import environment_folder, environments_folder, socket_path, workloads_folder
 from modelwright.compute.models import Workload
 from modelwright.core.crypto import decrypt
 
@@ -26,20 +28,25 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def make_spec(workload: Workload) -> WorkloadSpec:
-    """The spec of a placed workload.
+    """The spec of a placed workload, on its host, with what it needs of the blob store on this disk.
 
-    In its command and plain variables, not in the secret ones, `{workload}` stands for its key, `{folder}` and `{work}`
-    for its folder and working folder, `{python}` for the interpreter of its environment, `{data}` for the data
-    directory.
+    In its command and plain variables, not in the secret ones, these stand for what this host has in their place:
+    `{workload}` its key, `{folder}` and `{work}` its folder and working folder, `{python}` the interpreter of its
+    environment, `{socket}` the path of a socket in a folder of its own, `{model:<digest>}` the files of a model that
+    its spec names, `{data}` the data directory, `{environments}` the folder of environments, `{runtime}` the folder of
+    the runtime, `{platform}` that of the platform's own code, `{host-python}` the platform's interpreter, `{web}` the
+    address of the platform's API.
+
+    Raises Unavailable when an archive or model is missing or damaged, UnavailableError when they cannot be had yet.
     """
     if workload.fence is None:
         raise ValueError(f"workload {workload.pk} has no placement")
     spec: dict[str, Any] = workload.spec
     key = WorkloadKey(str(workload.pk), workload.fence)
     names = _placeholders(workload, key)
+    models = [str(fetch_model(digest)) for digest in spec.get("models", [])]
     secrets: dict[str, str] = json.loads(decrypt(workload.secrets)) if workload.secrets else {}
     given = {**{name: _fill(value, names) for name, value in spec["environment"].items()}, **secrets}
-    source = spec.get("source")
     return WorkloadSpec(
         key=key,
         command=[_fill(part, names) for part in spec["command"]],
@@ -52,13 +59,24 @@ def make_spec(workload: Workload) -> WorkloadSpec:
             timeout_seconds=workload.timeout_seconds,
             grace_seconds=spec.get("grace_seconds", Limits.grace_seconds),
         ),
-        source=GitSource(source["repository"], source["commit"]) if source else None,
+        source=_source(spec),
         files=spec.get("files", {}),
         directory=spec.get("directory", ""),
-        readable=_readable(workload),
+        readable=[*_readable(workload), *models],
+        writable=_writable(spec, names),
+        gpus=tuple(workload.gpu_indexes),
         image=spec.get("image", ""),
         kind=workload.kind,
     )
+
+
+def _source(spec: dict[str, Any]) -> ArchiveSource | None:
+    source = spec.get("source")
+    if not source:
+        return None
+    if "archive" not in source:
+        raise SourceError("It was queued by an earlier version of the platform, in another form. Start it again.")
+    return archive_source(source["archive"])
 
 
 def _readable(workload: Workload) -> list[str]:
@@ -69,6 +87,18 @@ def _readable(workload: Workload) -> list[str]:
     return [str(folder) for folder in folders]
 
 
+def _writable(spec: dict[str, Any], names: dict[str, str]) -> list[str]:
+    """The folder of its socket, made for the user that it will run as. The folder above keeps strangers out."""
+    texts = (*spec["command"], *spec["environment"].values())
+    if not any("{socket}" in text for text in texts):
+        return []
+    folder = Path(names["{socket}"]).parent
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o777)
+    return [str(folder)]
+
+
 def _placeholders(workload: Workload, key: WorkloadKey) -> dict[str, str]:
     folder = workloads_folder() / key.name
     python = environment_folder(workload.environment) / "bin" / "python" if workload.environment else sys.executable
@@ -77,7 +107,14 @@ def _placeholders(workload: Workload, key: WorkloadKey) -> dict[str, str]:
         "{folder}": str(folder),
         "{work}": str(folder / "work"),
         "{python}": str(python),
+        "{socket}": str(socket_path(key.name)),
         "{data}": str(settings.DATA_DIR),
+        "{environments}": str(environments_folder()),
+        "{runtime}": str(settings.MODELWRIGHT_RUNTIME_SOURCE),
+        "{platform}": str(Path(modelwright.__file__).parent),
+        "{host-python}": sys.executable,
+        "{web}": settings.WEB_URL,
+        **{f"{{model:{digest}}}": str(model_folder(digest)) for digest in workload.spec.get("models", [])},
     }
 
 

@@ -82,11 +82,14 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class GitSource:
-    """A commit of a repository on this host, checked out into the working folder before the start."""
+class ArchiveSource:
+    """Files that are unpacked into the working folder before the start: a tar file of this host, not compressed.
 
-    repository: str
-    commit: str
+    `path` is absolute, `sha256` what the file must have.
+    """
+
+    path: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -95,19 +98,22 @@ class WorkloadSpec:
 
     `environment` is the whole environment of the process: nothing is inherited from the control plane; a backend may
     add `MODELWRIGHT_WORKLOAD=<workload id>-<fence>`. `files` (relative path -> text) are written into the working
-    folder after the checkout. `directory` is relative to the working folder.
+    folder after the archive. `directory` is relative to the working folder.
 
     `readable` names folders and files of the host that the workload reads at their own paths: its environment, the
     runtime, inputs. `writable` names folders of the host that it writes to, such as that of its socket. `image` names
     the image that it runs in, empty for the host's own choice. Backends without containers need none of these.
-    `gpus` are the indexes of the host's GPUs that are its own, in the order of the PCI bus. `kind` is only shown.
+    `gpus` are the indexes of the host's GPUs that are its own, in the order of the PCI bus; where the backend chooses
+    the machine, their number counts. `kind` is only shown, except where it says what shall be kept alive.
+    For a backend that spreads workloads over machines: `port` is the TCP port on which it answers once it is ready (0:
+    none), `labels` are those that its machine must have.
     """
 
     key: WorkloadKey
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     limits: Limits = field(default_factory=Limits)
-    source: GitSource | None = None
+    source: ArchiveSource | None = None
     files: Mapping[str, str] = field(default_factory=dict, repr=False)
     directory: str = ""
     readable: Sequence[str] = ()
@@ -115,6 +121,8 @@ class WorkloadSpec:
     gpus: Sequence[int] = ()
     image: str = ""
     kind: str = "workload"
+    port: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

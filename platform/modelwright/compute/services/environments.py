@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sys
-from pathlib import Path
 
 from django.db import transaction
 from django.db.models import Q
@@ -17,7 +16,7 @@ from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
 from modelwright.compute import transitions
 from modelwright.compute.environments import build
-from modelwright.compute.layout import environment_folder, environments_folder
+from modelwright.compute.layout import environment_folder
 from modelwright.compute.models import GIB, Environment, EnvironmentRequest, Host, Workload
 from modelwright.compute.services.workloads import create_workload
 from modelwright.core.errors import Conflict, ValidationFailed
@@ -90,11 +89,11 @@ def _queue_build(request: EnvironmentRequest, acting_user: Actor) -> Workload:
         kind=Workload.Kind.ENVIRONMENT,
         name=f"environment {request.requirements_digest[:12]}",
         command=[
-            sys.executable,
+            "{host-python}",
             "-I",
-            str(Path(build.__file__)),
+            "{platform}/compute/environments/build.py",
             *("--source", request.kind, "--python", request.python_version),
-            *("--environments", str(environments_folder()), "--result", "result.json"),
+            *("--environments", "{environments}", "--result", "result.json"),
         ],
         cpu=min([BUILD_CPU, *(host.cpu for host in hosts)]),
         memory_bytes=min([BUILD_MEMORY_BYTES, *(host.memory_bytes for host in hosts)]),

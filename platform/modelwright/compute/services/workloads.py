@@ -36,6 +36,7 @@ def create_workload(
     variables: Mapping[str, str] | None = None,
     secret_variables: Mapping[str, str] | None = None,
     source: Mapping[str, str] | None = None,
+    models: Sequence[str] = (),
     files: Mapping[str, str] | None = None,
     directory: str = "",
     timeout_seconds: int | None = None,
@@ -46,16 +47,17 @@ def create_workload(
     """Queues a workload in the caller's transaction; its placement begins when that commits.
 
     The caller has checked that the actor may. `command` and the variables may hold the placeholders of
-    `specs.make_spec`; `source` is `{"repository": path of a bare repository, "commit": id}`; `files` are written beside
-    it; `secret_variables` are kept encrypted, passed on to the letter (so whatever people wrote belongs there) and
-    forgotten at the end. With an `environment_request` the workload waits
-    for the environment and fails with the build's error. Raises QuotaExceeded when no host could ever hold it.
+    `specs.make_spec`; `source` is `{"archive": SHA-256 of a stored tar}`, `models` are digests of stored manifests;
+    `files` are written beside the source; `secret_variables` are kept encrypted, passed on to the letter (so whatever
+    people wrote belongs there) and forgotten at the end. With an `environment_request` the workload waits for the
+    environment and fails with the build's error. Raises QuotaExceeded when no host could ever hold it.
     """
     check_size(cpu, memory_bytes)
     spec = {
         "command": list(command),
         "environment": dict(variables or {}),
         "source": dict(source) if source else None,
+        "models": list(models),
         "files": dict(files or {}),
         "directory": directory,
         "grace_seconds": grace_seconds,
