@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import gc
 import logging
+import os
 import re
 import signal
 import sys
@@ -13,27 +14,37 @@ from pathlib import Path
 
 import uvloop
 
+from models.gateway.addresses import Access, access
 from models.gateway.application import Application
 from models.gateway.http import Connection, Limits, Site
+from models.gateway.options import host_and_port
 from models.gateway.routes import RouteTable
 from models.gateway.spool_writer import SEGMENT_BYTES, SpoolWriter
 from models.gateway.watching import RouteWatcher
 
 EXIT_LISTEN = 4
+EXIT_FILES = 5
+SECRET = "MODELWRIGHT_SECRET_KEY_FILE"  # noqa: S105 - the name of a variable
+CA = "MODELWRIGHT_BRIDGE_CA_FILE"
 
 logger = logging.getLogger("models.gateway")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the gateway. Returns 0 after a drain, 4 when the address cannot be had."""
+    """Run the gateway. Returns 0 after a drain, 4 when the address cannot be had, 5 when a file cannot be read."""
     options = _parse(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     # Requests leave no cycles behind; collecting often only costs time.
     gc.set_threshold(50_000, 20, 50)
-    return uvloop.run(_serve(options))
+    try:
+        opens_bridges = access(options.secret_file, options.tls_ca)
+    except OSError as error:
+        logger.error("cannot read what opens bridges: %s; check --secret-file and --tls-ca", error)
+        return EXIT_FILES
+    return uvloop.run(_serve(options, opens_bridges))
 
 
-async def _serve(options: argparse.Namespace) -> int:
+async def _serve(options: argparse.Namespace, opens_bridges: Access) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -50,7 +61,7 @@ async def _serve(options: argparse.Namespace) -> int:
         application.apply(table)
 
     watcher = RouteWatcher(options.routes, apply)
-    application = Application(spool, timeout=options.timeout, routes_error=lambda: watcher.error)
+    application = Application(spool, timeout=options.timeout, routes_error=lambda: watcher.error, access=opens_bridges)
     site = Site(application, Limits(body=options.body_limit))
     watcher.check()
     host, port = options.listen
@@ -85,11 +96,8 @@ async def _drain(application: Application, site: Site, timeout: float) -> None:
             deadline = min(deadline, loop.time() + 2.0)  # clients that keep half a request are not waited for
 
 
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not port.isdigit():
-        raise argparse.ArgumentTypeError(f"{text} is not HOST:PORT")
-    return host.strip("[]") or "127.0.0.1", int(port)
+def _file(variable: str) -> Path | None:
+    return Path(os.environ[variable]) if os.environ.get(variable) else None
 
 
 def _gateway_id(text: str) -> str:
@@ -100,7 +108,7 @@ def _gateway_id(text: str) -> str:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="models.gateway", description=__doc__)
-    parser.add_argument("--listen", type=_address, required=True, help="HOST:PORT; port 0 takes a free one")
+    parser.add_argument("--listen", type=host_and_port, required=True, help="HOST:PORT; port 0 takes a free one")
     parser.add_argument("--routes", type=Path, required=True, help="route table, watched; may not exist yet")
     parser.add_argument("--spool", type=Path, required=True, help="folder of the spool's segments")
     parser.add_argument("--gateway-id", type=_gateway_id, default="gateway", help="begins the names of the segments")
@@ -109,6 +117,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--fsync", choices=("off", "batch"), default="off", help="batch: survive a power cut too")
     parser.add_argument("--body-limit", type=int, default=Limits().body, help="largest body in bytes")
     parser.add_argument("--timeout", type=float, default=30.0, help="longest wait for a prediction, in seconds")
+    parser.add_argument("--secret-file", type=Path, default=_file(SECRET), help=f"opens bridges (default: ${SECRET})")
+    parser.add_argument("--tls-ca", type=Path, default=_file(CA), help=f"bridges must encrypt (default: ${CA})")
     return parser.parse_args(arguments)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from models.gateway import answers
+from models.gateway.addresses import Access
 from models.gateway.batching import Outlet
 from models.gateway.fleet import Fleet
 from models.gateway.http import Request, Slot
@@ -29,13 +30,20 @@ logger = logging.getLogger(__name__)
 class Application:
     """Answers requests by the current route table. `timeout` bounds a prediction, in seconds."""
 
-    def __init__(self, spool: SpoolWriter, *, timeout: float, routes_error: Callable[[], str | None]) -> None:
+    def __init__(
+        self,
+        spool: SpoolWriter,
+        *,
+        timeout: float,
+        routes_error: Callable[[], str | None],
+        access: Access,
+    ) -> None:
         self._spool = spool
         self._timeout = timeout
         self._routes_error = routes_error
         self._table = EMPTY
         self.metrics = Metrics()
-        self.fleet = Fleet(Outlet(predicted=self._predicted, unreachable=self._unreachable))
+        self.fleet = Fleet(Outlet(predicted=self._predicted, unreachable=self._unreachable), access)
 
     def apply(self, table: RouteTable) -> None:
         """Serve by this table from the next request on."""

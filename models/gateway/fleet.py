@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from models.gateway.addresses import Access
 from models.gateway.batching import BatchQueue, Outlet
 from models.gateway.replicas import Replica
 from models.gateway.routes import RouteTable, Target
@@ -15,8 +16,9 @@ TICK_SECONDS = 0.05
 class Fleet:
     """Queues are kept by their sockets, so a table that changes keys or weights leaves connections alone."""
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: Outlet, access: Access) -> None:
         self._outlet = outlet
+        self._access = access
         self._replicas: dict[str, Replica] = {}
         self._queues: dict[tuple[str, ...], BatchQueue] = {}
         self._retired: list[BatchQueue] = []
@@ -71,7 +73,7 @@ class Fleet:
     def _replica(self, path: str) -> Replica:
         replica = self._replicas.get(path)
         if replica is None:
-            replica = self._replicas[path] = Replica(path, self._changed)
+            replica = self._replicas[path] = Replica(path, self._changed, self._access)
             replica.start()
         return replica
 

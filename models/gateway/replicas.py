@@ -4,48 +4,86 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
+import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import cast
 
+from modelwright_runtime.handshake import Asking, HandshakeError
 from modelwright_runtime.server import frames
+
+from models.gateway.addresses import CONNECT_SECONDS, Access, AddressError, BridgeAddress, notice_silence, parse
 
 logger = logging.getLogger(__name__)
 
 FIRST_DELAY = 0.02
 LONGEST_DELAY = 1.0
-MAX_SOCKET_PATH_BYTES = 107
 
 Reply = Callable[[frames.Frame | None], None]
 
 
 class _Link(asyncio.Protocol):
-    def __init__(self, replica: Replica) -> None:
+    """A stream of frames. Over the network it begins with the handshake: `asking` is set until that is done."""
+
+    def __init__(self, replica: Replica, asking: Asking | None = None) -> None:
         self._replica = replica
         self._reader = frames.FrameReader()
+        self._asking = asking
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._replica.connected(cast("asyncio.Transport", transport))
+        self._transport = cast("asyncio.Transport", transport)
+        if self._asking is None:
+            self._replica.connected(self._transport)
+        else:
+            notice_silence(transport.get_extra_info("socket"))
+            self._timer = asyncio.get_running_loop().call_later(CONNECT_SECONDS, self._too_slow, self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
         self._replica.disconnected()
 
     def data_received(self, data: bytes) -> None:
         try:
-            received = self._reader.feed(data)
-        except frames.FrameError as error:
-            self._replica.drop(str(error))
+            received = self._reader.feed(data if self._asking is None else self._introduce(self._asking, data))
+        except (frames.FrameError, HandshakeError) as error:
+            self._replica.complain(str(error))
+            if self._transport is not None:
+                self._transport.abort()
             return
         for frame in received:
             self._replica.answered(frame)
 
+    def _introduce(self, asking: Asking, data: bytes) -> bytes:
+        answer = asking.feed(data)
+        if self._transport is not None and answer:
+            self._transport.write(answer)
+        if not asking.is_done:
+            return b""
+        self._asking = None
+        self._stop_waiting()
+        if self._transport is not None:
+            self._replica.connected(self._transport)
+        return asking.rest
+
+    def _too_slow(self, transport: asyncio.Transport) -> None:
+        self._replica.complain(f"no handshake within {CONNECT_SECONDS:.0f} s")
+        transport.abort()
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
 
 class Replica:
-    """One socket path. `on_change` is called when a connection opens, closes or could not be opened."""
+    """One address, see `addresses`. `on_change` is called when a connection opens, closes or could not be opened."""
 
-    def __init__(self, path: str, on_change: Callable[[Replica], None]) -> None:
+    def __init__(self, path: str, on_change: Callable[[Replica], None], access: Access) -> None:
         self.path = path
         self.in_flight = 0
+        self._access = access
+        self._complaint = ""
         self._on_change = on_change
         self._transport: asyncio.Transport | None = None
         self._replies: dict[int, Reply] = {}
@@ -53,6 +91,7 @@ class Replica:
         self._closed = False
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
+        self._delay = FIRST_DELAY
 
     @property
     def is_connected(self) -> bool:
@@ -93,15 +132,20 @@ class Replica:
             self.in_flight -= 1
             reply(frame)
 
-    def drop(self, reason: str) -> None:
-        """Break a connection that cannot be trusted any more."""
-        logger.error("dropping the connection to %s: %s", self.path, reason)
-        if self._transport is not None:
-            self._transport.abort()
+    def complain(self, reason: str) -> None:
+        """Log why there is no connection that can be used, once for each reason: it is tried again and again."""
+        if reason != self._complaint:
+            self._complaint = reason
+            logger.warning("no connection to %s: %s", self.path, reason)
 
     def connected(self, transport: asyncio.Transport) -> None:
         """The connection stands."""
+        if self._closed:
+            transport.close()
+            return
         self._transport = transport
+        self._complaint = ""
+        self._delay = FIRST_DELAY
         self._on_change(self)
 
     def disconnected(self) -> None:
@@ -115,19 +159,31 @@ class Replica:
         self._on_change(self)
 
     async def _keep_connected(self) -> None:
-        if len(os.fsencode(self.path)) > MAX_SOCKET_PATH_BYTES:
-            logger.error("the socket path %s is too long for a Unix socket; this replica cannot be used", self.path)
+        try:
+            address = parse(self.path)
+        except AddressError as error:
+            logger.error("this replica cannot be used: %s", error)
             return
-        loop = asyncio.get_running_loop()
-        delay = FIRST_DELAY
         while not self._closed:
             self._wake.clear()
             try:
-                await loop.create_unix_connection(lambda: _Link(self), self.path)
-            except OSError:
+                await self._connect(address)
+            except (OSError, TimeoutError) as error:
+                self.complain(str(error))
                 self._on_change(self)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, LONGEST_DELAY)
-                continue
-            delay = FIRST_DELAY
-            await self._wake.wait()
+            else:
+                await self._wake.wait()
+            # Not all at once: many connections end together with a bridge.
+            await asyncio.sleep(self._delay * random.uniform(0.5, 1))  # noqa: S311 - no secret
+            self._delay = min(self._delay * 2, LONGEST_DELAY)
+
+    async def _connect(self, address: Path | BridgeAddress) -> None:
+        loop = asyncio.get_running_loop()
+        if isinstance(address, Path):
+            await loop.create_unix_connection(lambda: _Link(self), self.path)
+            return
+        token, tls = self._access.token, self._access.tls
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await loop.create_connection(
+                lambda: _Link(self, Asking(token, address.name)), address.host, address.port, ssl=tls
+            )

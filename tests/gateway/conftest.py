@@ -77,8 +77,8 @@ def gateway(start_gateway: Callable[..., Gateway]) -> Gateway:
 def start_server(directory: Path, processes: list[Process]) -> Callable[..., ModelServer]:
     """Starts a model server of one test's own: `start_server("one", "first")`."""
 
-    def start(model: str, name: str = "", *options: str) -> ModelServer:
-        server = ModelServer(directory, model, name, *options)
+    def start(model: str, name: str = "", *options: str, socket: Path | None = None) -> ModelServer:
+        server = ModelServer(directory, model, name, *options, socket=socket)
         processes.append(server)
         return server
 

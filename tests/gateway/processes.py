@@ -17,11 +17,13 @@ from typing import Any
 
 import requests
 
+from models.gateway.addresses import bridge_address
 from models.gateway.spool import list_segments, read_records
 from tests.gateway import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "mwk_test"
+SECRET = "the secret of a test installation"
 RECORD = {"alcohol": 13.2, "malic_acid": 1.8, "proline": 1050, "shade": "light", "region": "north"}
 SIGNATURE = {
     "inputs": [
@@ -81,8 +83,8 @@ class Process:
 class ModelServer(Process):
     """A replica of one of the test models."""
 
-    def __init__(self, directory: Path, model: str, name: str = "", *options: str) -> None:
-        self.socket = directory / f"{name or model}.sock"
+    def __init__(self, directory: Path, model: str, name: str = "", *options: str, socket: Path | None = None) -> None:
+        self.socket = socket or directory / f"{name or model}.sock"
         command = [environment.python(), "-m", "modelwright_runtime.server", "--socket", str(self.socket)]
         command += ["--model", str(environment.model(model)), "--version-id", model, *options]
         super().__init__(command, directory / f"{name or model}.log", PYTHONPATH=str(environment.RUNTIME))
@@ -93,7 +95,25 @@ class ModelServer(Process):
         return self
 
 
-def target(model: str, version: int, *sockets: Path, weight: int = 100, signature: Any = SIGNATURE) -> dict[str, Any]:
+class Bridge(Process):
+    """A bridge to the sockets below `sockets`. `port` 0 is a free one."""
+
+    def __init__(self, directory: Path, sockets: Path, *options: str, port: int = 0) -> None:
+        secret = directory / "secret"
+        secret.write_text(f"{SECRET}\n")
+        command = [sys.executable, "-m", "models.gateway.bridge", "--listen", f"127.0.0.1:{port}"]
+        command += ["--sockets", str(sockets), "--secret-file", str(secret), *options]
+        super().__init__(command, directory / f"bridge-{time.monotonic_ns()}.log")
+        self.port = int(self.wait_for_line(r"listening on [\d.]+:(\d+)")[1])
+
+    def address(self, name: str) -> str:
+        """Of the replica called so."""
+        return bridge_address("127.0.0.1", self.port, name)
+
+
+def target(
+    model: str, version: int, *sockets: Path | str, weight: int = 100, signature: Any = SIGNATURE
+) -> dict[str, Any]:
     """One target of a route table."""
     return {
         "model_version_id": f"00000000-0000-7000-8000-{version:012d}",
