@@ -108,7 +108,8 @@ class Replica(BaseModel):
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="replicas")
     model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="replicas")
     workload = models.OneToOneField(Workload, on_delete=models.PROTECT, related_name="replica")
-    socket = models.CharField(max_length=108, blank=True, default="")
+    # Its address, see models.gateway.addresses.
+    socket = models.CharField(max_length=400, blank=True, default="")
     healthy_at = models.DateTimeField(null=True)
 
 

@@ -7,20 +7,21 @@ import socket
 from contextlib import closing
 from typing import Any
 
+from modelwright_runtime.handshake import HandshakeError
 from modelwright_runtime.server import frames
+
+from models.gateway.addresses import Access, connect
 
 TIMEOUT_SECONDS = 2.0
 
 
-def ping(path: str, *, timeout: float = TIMEOUT_SECONDS) -> dict[str, Any] | None:
-    """The server's pong (`version_id`, `pid`, …), or None when nobody answers at the Unix socket in time."""
+def ping(address: str, access: Access | None = None, *, timeout: float = TIMEOUT_SECONDS) -> dict[str, Any] | None:
+    """The server's pong (`version_id`, `pid`, …), or None when nobody answers at the address in time."""
     try:
-        with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connection:
-            connection.settimeout(timeout)
-            connection.connect(path)
+        with closing(connect(address, access or Access(), timeout=timeout)) as connection:
             connection.sendall(frames.pack(1, frames.PING, b"{}"))
             return _pong(connection)
-    except (OSError, ValueError, frames.FrameError):
+    except (OSError, ValueError, HandshakeError, frames.FrameError):
         return None
 
 

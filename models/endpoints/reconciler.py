@@ -100,7 +100,10 @@ def _views() -> list[_View]:
     endpoints = Endpoint.objects.select_related("workspace", "project").order_by("pk")
     views = {endpoint.pk: _View(endpoint, found[endpoint.pk]) for endpoint in endpoints}
     running = Replica.objects.filter(workload__finished_at=None).select_related(
-        "workload__environment_request", "model_version__model", "model_version__environment_request"
+        "workload__environment_request",
+        "workload__host",
+        "model_version__model",
+        "model_version__environment_request",
     )
     for replica in running.order_by("pk"):
         views[replica.endpoint_id].replicas[replica.model_version_id].append(replica)

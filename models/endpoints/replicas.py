@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from models.endpoints.addresses import access, address, own_socket
 from models.endpoints.models import Endpoint, Replica
 from models.endpoints.probing import ping
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
-from modelwright.compute.layout import socket_path as workload_socket
 from modelwright.compute.models import Workload
 from modelwright.compute.selectors import log_tail
 from modelwright.compute.services import create_workload, mark_collected, request_cancel
@@ -32,14 +30,6 @@ REPEAT_WINDOW = timedelta(minutes=10)
 LONGEST_PAUSE_SECONDS = 60
 LOG_LINES = 15
 MEMORY_PER_FILE_BYTE = 4
-
-
-def socket_path(replica: Replica) -> Path | None:
-    """Where the replica's server listens on its host, None while it is not placed."""
-    name = replica.workload.key_name
-    if name and "{socket}" not in replica.workload.spec["command"]:
-        return Path(settings.SOCKETS_DIR) / f"{name}.sock"  # Queued by an earlier version.
-    return workload_socket(name) if name else None
 
 
 @transaction.atomic
@@ -72,13 +62,13 @@ def probe(replica: Replica) -> bool:
     """Whether the replica is known to answer; asks it when that is not known yet."""
     if replica.healthy_at is not None:
         return True
-    path = socket_path(replica)
-    if path is None or replica.workload.state not in ("starting", "running") or not path.exists():
+    where = address(replica) if replica.workload.state in ("starting", "running") else None
+    if where is None:
         return False
-    pong = ping(str(path))
+    pong = ping(where, access())
     if pong is None or pong.get("version_id") != str(replica.model_version_id):
         return False
-    replica.healthy_at, replica.socket = timezone.now(), str(path)
+    replica.healthy_at, replica.socket = timezone.now(), where
     replica.save(update_fields=["healthy_at", "socket"])
     return True
 
@@ -134,8 +124,8 @@ def why_ended(replica: Replica) -> str:
 def tidy_up() -> None:
     """Remove the sockets of ended replicas and let their working folders go."""
     ended = Replica.objects.filter(workload__finished_at__isnull=False, workload__collected_at=None)
-    for replica in ended.select_related("workload")[:50]:
-        path = socket_path(replica)
+    for replica in ended.select_related("workload__host")[:50]:
+        path = own_socket(replica)
         if path is not None:
             path.unlink(missing_ok=True)
         mark_collected(replica.workload)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import uvloop
 
-from models.gateway.addresses import Access, access
+from models.gateway.addresses import Access, bridge_access
 from models.gateway.application import Application
 from models.gateway.http import Connection, Limits, Site
 from models.gateway.options import host_and_port
@@ -37,7 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     # Requests leave no cycles behind; collecting often only costs time.
     gc.set_threshold(50_000, 20, 50)
     try:
-        opens_bridges = access(options.secret_file, options.tls_ca)
+        token = options.secret_file.read_text().strip() if options.secret_file else ""
+        opens_bridges = bridge_access(token, options.tls_ca)
     except OSError as error:
         logger.error("cannot read what opens bridges: %s; check --secret-file and --tls-ca", error)
         return EXIT_FILES

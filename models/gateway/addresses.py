@@ -40,9 +40,8 @@ class Access:
     tls: ssl.SSLContext | None = None
 
 
-def access(secret_file: Path | None, tls_ca: Path | None) -> Access:
-    """Read both files. Raises OSError, and ssl.SSLError for a file that holds no certificate."""
-    token = secret_file.read_text().strip() if secret_file else ""
+def bridge_access(token: str, tls_ca: Path | None) -> Access:
+    """With the certificates of a file, or without TLS. Raises OSError, also for a file that holds no certificate."""
     return Access(token, ssl.create_default_context(cafile=str(tls_ca)) if tls_ca else None)
 
 

@@ -72,6 +72,10 @@ HOST_NAME = os.environ.get("MODELWRIGHT_HOST_NAME", "local")
 # Empty: what NVIDIA's driver says; `none`; or a recorded reading. Labels as in `gpu=h100,zone=a`.
 HOST_GPUS = os.environ.get("MODELWRIGHT_HOST_GPUS", "")
 HOST_LABELS = os.environ.get("MODELWRIGHT_HOST_LABELS", "")
+# Where the gateway reaches this host's bridge, when it runs on another.
+HOST_ADDRESS = os.environ.get("MODELWRIGHT_HOST_ADDRESS", "")
+BRIDGE_PORT = int(os.environ.get("MODELWRIGHT_BRIDGE_PORT", "0"))
+BRIDGE_CA_FILE = os.environ.get("MODELWRIGHT_BRIDGE_CA_FILE", "")
 BACKEND = os.environ.get("MODELWRIGHT_BACKEND", "process")
 KEEPER_SOCKET = os.environ.get("MODELWRIGHT_KEEPER_SOCKET", str(SOCKETS_DIR / "keeper.sock"))
 # What hosts that join are told; empty: the same as above, where other machines can reach it.

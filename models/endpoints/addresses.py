@@ -1,0 +1,44 @@
+"""Where the gateway reaches a replica: a socket of this host, or the bridge of another."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from django.conf import settings
+
+from models.endpoints.models import Replica
+from models.gateway.addresses import Access, bridge_access, bridge_address
+from modelwright.compute.layout import socket_path
+
+
+def own_socket(replica: Replica) -> Path | None:
+    """The replica's socket, None while it is not placed or where it runs on another host."""
+    workload = replica.workload
+    if not workload.key_name or workload.host is None or workload.host.name != settings.HOST_NAME:
+        return None
+    if "{socket}" not in workload.spec["command"]:
+        return Path(settings.SOCKETS_DIR) / f"{workload.key_name}.sock"  # Queued by an earlier version.
+    return socket_path(workload.key_name)
+
+
+def address(replica: Replica) -> str | None:
+    """A path or `bridge://host:port/<workload>`; None where the replica is not placed or its host has no bridge."""
+    workload = replica.workload
+    if not workload.key_name or workload.host is None:
+        return None
+    if workload.host.name == settings.HOST_NAME:
+        return str(own_socket(replica))
+    if not workload.host.address or not workload.host.bridge_port:
+        return None
+    return bridge_address(workload.host.address, workload.host.bridge_port, workload.key_name)
+
+
+def access() -> Access:
+    """What opens bridges. Raises OSError for a file of certificates that cannot be read."""
+    return _access(settings.SECRET_KEY, settings.BRIDGE_CA_FILE)
+
+
+@lru_cache(maxsize=4)
+def _access(token: str, ca: str) -> Access:
+    return bridge_access(token, Path(ca) if ca else None)
