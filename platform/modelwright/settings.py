@@ -27,10 +27,23 @@ def _secret_key() -> str:
     return key
 
 
+# A machine that is cut off notices within twenty seconds, and so does PostgreSQL, which then lets go of its locks.
+PATIENCE_WITH_THE_NETWORK = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+    "options": "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
+}
+
+
 def _database(url: str) -> dict[str, object]:
     """Django's form of a `postgresql://` address; a Unix socket's folder stands in `?host=`."""
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
+    is_network = bool(parts.hostname or query.get("host", "/")[:1] != "/")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.path.lstrip("/"),
@@ -40,6 +53,7 @@ def _database(url: str) -> dict[str, object]:
         "PORT": str(query.get("port") or parts.port or ""),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": dict(PATIENCE_WITH_THE_NETWORK) if is_network else {},
     }
 
 
@@ -237,7 +251,15 @@ SPECTACULAR_SETTINGS = {
 # PostgreSQL is the truth and a message only a wake-up hint: no results, short tasks, quick redelivery.
 CELERY_BROKER_URL = _broker(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 60, "socket_timeout": 5, "socket_connect_timeout": 5}
+# For ever: a worker that was cut off goes on when it finds its way again.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 60,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = "default"

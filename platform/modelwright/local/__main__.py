@@ -5,16 +5,18 @@ import os
 import sys
 from pathlib import Path
 
-from modelwright.local import checks, manage, up
+from modelwright.local import checks, hosting, joining, manage, up
 from modelwright.local.demo import main as demo
-from modelwright.local.installation import BadEnvironment, Installation, from_environment
+from modelwright.local.host_file import NoHost
+from modelwright.local.installation import BadEnvironment, Installation, Reach, from_environment
+from modelwright.local.joining import JoinFailed
 from modelwright.local.layout import Layout
-from modelwright.local.ports import PortTaken, choose
+from modelwright.local.ports import PortTaken, choose, is_free
 from modelwright.local.progress import Progress
 from modelwright.local.state import AlreadyRunning
 from modelwright.local.supervisor import StartFailed
 
-PROBLEMS = (AlreadyRunning, PortTaken, BadEnvironment, StartFailed)
+PROBLEMS = (AlreadyRunning, PortTaken, BadEnvironment, StartFailed, NoHost, JoinFailed)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,16 +37,31 @@ def run(words: list[str]) -> int:
     if words[:1] == ["manage"]:
         return manage.main(words[1:])
     options = parser().parse_args(words)
+    if options.command in ("join", "host"):
+        return host(options)
     installation = from_options(options)
     if options.command == "demo":
         return demo.run(installation, Progress.from_environment(), leave=options.exit)
     return up.up(installation, Progress.from_environment())
 
 
+def host(options: argparse.Namespace) -> int:
+    """Join if that is what is asked, then run the host."""
+    layout = layout_of(options)
+    if options.command == "join":
+        asked = {name: getattr(options, name) for name in ("token", "name", "backend", "address")}
+        joined = joining.join(layout, options.platform, **asked)
+        print(f"Joined {joined.web_url} as the host {joined.name}.", flush=True)
+        if options.only:
+            return 0
+    return hosting.run(layout, Progress.from_environment())
+
+
 def parser() -> argparse.ArgumentParser:
-    """The options of `up` and `demo`."""
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--data-dir", type=Path, help="where everything is kept (default: .modelwright in the clone)")
+    """The options of every command but `test` and `manage`."""
+    place = argparse.ArgumentParser(add_help=False)
+    place.add_argument("--data-dir", type=Path, help="where everything is kept (default: .modelwright in the clone)")
+    shared = argparse.ArgumentParser(add_help=False, parents=[place])
     shared.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     shared.add_argument("--web-port", type=int, help="port of the pages (default: the first free one from 8000)")
     shared.add_argument("--gateway-port", type=int, help="port of the models (default: the first free one from 8001)")
@@ -56,18 +73,50 @@ def parser() -> argparse.ArgumentParser:
     )
     top = argparse.ArgumentParser(prog="modelwright")
     commands = top.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", parents=[shared], help="start the platform; Ctrl-C stops it")
+    start = commands.add_parser("up", parents=[shared], help="start the platform; Ctrl-C stops it")
+    start.add_argument(
+        "--hosts-address", help="address of this machine where hosts that join reach PostgreSQL, Redis and the pages"
+    )
+    start.add_argument("--hosts-database-port", type=int, default=5432, help="of PostgreSQL there (%(default)s)")
+    start.add_argument("--hosts-redis-port", type=int, default=6379, help="of Redis there (default: %(default)s)")
     demonstration = commands.add_parser("demo", parents=[shared], help="start the platform and do the main job on it")
     demonstration.add_argument("--exit", action="store_true", help="stop at the end instead of staying up")
+    entry = commands.add_parser("join", parents=[place], help="make this machine a host of a platform, and run it")
+    entry.add_argument("platform", help="the platform's address, as its hosts page shows it")
+    entry.add_argument("--token", required=True, help="from the hosts page; good for one machine, for one hour")
+    entry.add_argument("--name", default="", help="the host's name there (default: this machine's)")
+    entry.add_argument("--backend", choices=["process", "docker"], default="process", help="what runs and models are")
+    entry.add_argument("--address", default="", help="where other machines reach this one (default: found out)")
+    entry.add_argument("--only", action="store_true", help="join and do not run the host yet")
+    commands.add_parser("host", parents=[place], help="run the host that this machine has become")
     return top
+
+
+def layout_of(options: argparse.Namespace) -> Layout:
+    """The data directory that is named, or the usual one."""
+    return Layout(options.data_dir.absolute()) if options.data_dir else Layout.from_environment()
 
 
 def from_options(options: argparse.Namespace) -> Installation:
     """The installation that the options and the environment describe. Raises `PortTaken` or `BadEnvironment`."""
-    layout = Layout(options.data_dir.absolute()) if options.data_dir else Layout.from_environment()
+    layout = layout_of(options)
     web = choose(options.host, options.web_port, 8000, option="--web-port")
     gateway = choose(options.host, options.gateway_port, 8001, option="--gateway-port", taken=frozenset({web}))
-    return from_environment(layout, options.host, web, gateway, options.backend)
+    return from_environment(layout, options.host, web, gateway, options.backend, reach(options))
+
+
+def reach(options: argparse.Namespace) -> Reach | None:
+    """Where hosts reach the platform. The ports stay as they are, since hosts remember them. Raises `PortTaken`."""
+    address = getattr(options, "hosts_address", None)
+    if not address:
+        return None
+    if not is_free(address, 0):
+        raise PortTaken(f"{address} is no address of this machine. Give one that the hosts reach it at.")
+    ports = {"--hosts-database-port": options.hosts_database_port, "--hosts-redis-port": options.hosts_redis_port}
+    for option, port in ports.items():
+        if not is_free(address, port):
+            raise PortTaken(f"Port {port} on {address} is in use. Stop what uses it, or name another with {option}.")
+    return Reach(address, *ports.values())
 
 
 if __name__ == "__main__":

@@ -30,6 +30,15 @@ class BadEnvironment(Exception):
 
 
 @dataclass(frozen=True)
+class Reach:
+    """An address of this machine, and the ports of the embedded servers there."""
+
+    address: str
+    database_port: int
+    redis_port: int
+
+
+@dataclass(frozen=True)
 class Installation:
     """Where one platform listens, over one data directory."""
 
@@ -41,14 +50,21 @@ class Installation:
     redis_url: str = ""
     mlflow_database_url: str = ""
     backend: str = "process"
+    # Where hosts that join reach this platform, its embedded servers among it; None for nowhere.
+    hosts: Reach | None = None
 
     @property
     def postgres(self) -> Postgres:
-        return Postgres(self.layout.postgres)
+        if self.hosts is None:
+            return Postgres(self.layout.postgres)
+        return Postgres(self.layout.postgres, address=self.hosts.address, port=self.hosts.database_port)
 
     @property
     def redis(self) -> Redis:
-        return Redis(self.layout.redis)
+        if self.hosts is None:
+            return Redis(self.layout.redis)
+        password = self.layout.redis_password
+        return Redis(self.layout.redis, address=self.hosts.address, port=self.hosts.redis_port, password_file=password)
 
     @property
     def web_url(self) -> str:
@@ -68,11 +84,7 @@ class Installation:
 
     def environment(self) -> dict[str, str]:
         """The environment of every process of the platform: the caller's, with the platform's addresses."""
-        base = {key: value for key, value in os.environ.items() if key not in UNWANTED}
-        path = f"{Path(sys.executable).parent}:{base.get('PATH', os.defpath)}"
-        if uv := shutil.which("uv", path=path):
-            base["MODELWRIGHT_UV"] = uv
-        return base | self.addresses() | {"PATH": path, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+        return process_environment(self.addresses())
 
     def addresses(self) -> dict[str, str]:
         """The settings that differ from one installation to the next."""
@@ -91,13 +103,26 @@ class Installation:
             "MODELWRIGHT_KEEPER_SOCKET": str(self.layout.sockets / keeper.SOCKET),
             "MODELWRIGHT_HOST_NAME": os.environ.get("MODELWRIGHT_HOST_NAME") or socket.gethostname(),
             "MODELWRIGHT_RUNTIME_SOURCE": str(REPOSITORY / "platform" / "runtime"),
+            **self._told_to_hosts(),
         }
+
+    def _told_to_hosts(self) -> dict[str, str]:
+        """What hosts that join are told, as far as the environment does not say it."""
+        if self.hosts is None:
+            return {}
+        host = f"[{self.hosts.address}]" if ":" in self.hosts.address else self.hosts.address
+        told = {"MODELWRIGHT_HOSTS_WEB_URL": f"http://{host}:{self.web_port}"}
+        if not self.database_url:
+            told["MODELWRIGHT_HOSTS_DATABASE_URL"] = self.postgres.network_url("modelwright")
+            told["MODELWRIGHT_HOSTS_DATABASE_ADMIN_URL"] = self.postgres.url("postgres")
+        return {name: os.environ.get(name) or value for name, value in told.items()}
 
     def prepare(self) -> None:
         """Directories, secrets and the embedded servers' files. Doing it twice is harmless."""
         self.layout.create()
         write_secret(self.layout.secret_key, secrets.token_urlsafe(50))
         write_secret(self.layout.admin_password, secrets.token_urlsafe(12))
+        write_secret(self.layout.redis_password, secrets.token_urlsafe(24))
         if not self.database_url:
             self.postgres.prepare()
         if not self.redis_url:
@@ -164,7 +189,8 @@ class Installation:
             argv=[
                 *(sys.executable, "-m", "gunicorn", "modelwright.asgi:application"),
                 *("--worker-class", "modelwright.local.web_worker.WebWorker", "--workers", "2", "--preload"),
-                *("--bind", f"{self.host}:{self.web_port}", "--graceful-timeout", "5", "--timeout", "120"),
+                *(part for place in self._web_places() for part in ("--bind", place)),
+                *("--graceful-timeout", "5", "--timeout", "120"),
                 *("--worker-tmp-dir", "/dev/shm" if Path("/dev/shm").is_dir() else "/tmp"),  # noqa: S108
                 "--no-control-socket",
             ],
@@ -224,8 +250,24 @@ class Installation:
             ready=partial(http_answers, self._probe(self.gateway_port), "/health/live"),
         )
 
+    def _web_places(self) -> list[str]:
+        places = [f"{self.host}:{self.web_port}"]
+        if self.hosts is not None and self.host not in (self.hosts.address, "0.0.0.0"):  # noqa: S104 - compared
+            address = self.hosts.address
+            places.append(f"[{address}]:{self.web_port}" if ":" in address else f"{address}:{self.web_port}")
+        return places
+
     def _probe(self, port: int) -> tuple[str, int]:
         return ("127.0.0.1" if self.host == "0.0.0.0" else self.host, port)  # noqa: S104 - compared, not bound
+
+
+def process_environment(addresses: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process of the platform: the caller's, with these settings."""
+    base = {key: value for key, value in os.environ.items() if key not in UNWANTED}
+    path = f"{Path(sys.executable).parent}:{base.get('PATH', os.defpath)}"
+    if uv := shutil.which("uv", path=path):
+        base["MODELWRIGHT_UV"] = uv
+    return {**base, **addresses, "PATH": path, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
 
 
 def size(path: Path) -> int:
@@ -253,7 +295,12 @@ def write_secret(path: Path, value: str) -> None:
 
 
 def from_environment(
-    layout: Layout, host: str = "127.0.0.1", web: int = 8000, gateway: int = 8001, backend: str = "process"
+    layout: Layout,
+    host: str = "127.0.0.1",
+    web: int = 8000,
+    gateway: int = 8001,
+    backend: str = "process",
+    hosts: Reach | None = None,
 ) -> Installation:
     """An installation on the servers that `DATABASE_URL`, `MLFLOW_DATABASE_URL` and `REDIS_URL` name, if they do.
 
@@ -267,4 +314,4 @@ def from_environment(
             f"for example {scheme}://…/mlflow. Unset DATABASE_URL to use the embedded PostgreSQL."
         )
     redis = address("REDIS_URL")
-    return Installation(layout, host, web, gateway, database, redis, mlflow if database else "", backend)
+    return Installation(layout, host, web, gateway, database, redis, mlflow if database else "", backend, hosts)

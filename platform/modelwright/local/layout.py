@@ -78,6 +78,10 @@ class Layout:
     def secret_key(self) -> Path:
         return self.secrets / "secret-key"
 
+    @property
+    def redis_password(self) -> Path:
+        return self.secrets / "redis-password"
+
     def create(self) -> None:
         """Make the directories. Secrets are closed to everybody else."""
         self.data.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,7 @@
-"""The embedded PostgreSQL: a real server from a wheel, reached through a Unix socket that only its owner may open."""
+"""The embedded PostgreSQL: a real server from a wheel, reached through a Unix socket that only its owner may open.
+
+With an address it listens there too, for hosts that have joined: each signs in with a password of its own.
+"""
 
 import os
 import pwd
@@ -28,15 +31,33 @@ SETTINGS = {
     "unix_socket_permissions": "0700",
     "log_min_messages": "warning",
 }
+USUAL_PORT = 5432
+# A host that was cut off holds locks until its connection is given up.
+NETWORK_SETTINGS = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}
+# Over the network only members of the platform's role, into the platform's database, with their password.
+ACCESS = """\
+local all all trust
+host modelwright +modelwright all scram-sha-256
+"""
 UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @dataclass(frozen=True)
 class Postgres:
-    """One cluster in `directory`. `durable=False` is for tests: quicker, and lost when the machine stops."""
+    """One cluster in `directory`. `durable=False` is for tests: quicker, and lost when the machine stops.
+
+    With an `address` it listens on TCP there.
+    """
 
     directory: Path
     durable: bool = True
+    address: str = ""
+    port: int = USUAL_PORT
 
     @property
     def cluster(self) -> Path:
@@ -54,7 +75,14 @@ class Postgres:
     def url(self, database: str, *, role: str = "", driver: str = "") -> str:
         """`postgresql://role@/database?host=<socket directory>`; the role is the database's owner unless given."""
         scheme = f"postgresql+{driver}" if driver else "postgresql"
-        return f"{scheme}://{role or database}@/{database}?host={quote(str(self.socket_directory), safe='/')}"
+        # The port is a part of the socket's name.
+        port = "" if self.port == USUAL_PORT else f"&port={self.port}"
+        return f"{scheme}://{role or database}@/{database}?host={quote(str(self.socket_directory), safe='/')}{port}"
+
+    def network_url(self, database: str) -> str:
+        """Where other machines reach the database; each adds its own role and password."""
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"postgresql://{host}:{self.port}/{database}"
 
     def prepare(self) -> None:
         """Make the system user, the directories and the cluster where they are missing. Doing it twice is harmless."""
@@ -66,6 +94,9 @@ class Postgres:
             if owner is not None:
                 os.chown(path, owner.pw_uid, owner.pw_gid)
         self._open_ways()
+        if self.address:
+            self._access.write_text(ACCESS)
+            self._access.chmod(0o644)
         if self.socket_directory != run:
             link(self.socket_directory, run)
         if not (self.cluster / "PG_VERSION").exists():
@@ -75,6 +106,9 @@ class Postgres:
         """The server in the foreground; SIGINT is its fast, clean shutdown."""
         settings = SETTINGS | ({} if self.durable else UNSAFE_BUT_FAST)
         settings["unix_socket_directories"] = str(self.socket_directory)
+        if self.address:
+            settings |= NETWORK_SETTINGS
+            settings |= {"listen_addresses": self.address, "port": str(self.port), "hba_file": str(self._access)}
         arguments = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return Program(
             name="postgres",
@@ -98,6 +132,10 @@ class Postgres:
                     connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB").format(identifier))
                 if not _exists(connection, "SELECT 1 FROM pg_database WHERE datname = %s", name):
                     connection.execute(sql.SQL("CREATE DATABASE {0} OWNER {0}").format(identifier))
+
+    @property
+    def _access(self) -> Path:
+        return self.directory / "run" / "access.conf"
 
     def _open_ways(self) -> None:
         """A directory above may have been closed since the last start."""

@@ -1,0 +1,74 @@
+"""`./modelwright join`: makes this machine a host of a platform elsewhere."""
+
+import json
+import socket
+import urllib.error
+import urllib.request
+from contextlib import closing
+from typing import Any
+from urllib.parse import urlsplit
+
+from modelwright.local import host_file
+from modelwright.local.host_file import HostFile
+from modelwright.local.layout import Layout
+
+ANSWER_SECONDS = 30
+
+
+class JoinFailed(Exception):
+    """The platform did not let this machine in, or could not be reached; the text says why and what to do."""
+
+
+def join(layout: Layout, platform: str, *, token: str, name: str, backend: str, address: str) -> HostFile:
+    """Join with the token, which is used up by it, and keep what a host needs. Raises NoHost and JoinFailed.
+
+    Without a name the host gets the machine's, without an address the one that leads to the platform.
+    """
+    host_file.check_free(layout)
+    layout.create()
+    given = address or own_address(platform)
+    asked = {"token": token, "name": name or socket.gethostname(), "backend": backend, "address": given}
+    return host_file.write(layout, ask(platform, asked), backend, given)
+
+
+def ask(platform: str, body: dict[str, str]) -> dict[str, Any]:
+    """Call the platform. Raises JoinFailed."""
+    url = f"{platform.rstrip('/')}/api/v1/hosts/join/"
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise JoinFailed(f"{platform} is no address of a platform. Write https://… as the hosts page shows it.")
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")  # noqa: S310 - checked above
+    try:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310
+            answer: dict[str, Any] = json.load(response)
+            return answer
+    except urllib.error.HTTPError as error:
+        raise JoinFailed(_refusal(error)) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise JoinFailed(
+            f"The platform at {platform} does not answer: {reason}. Check the address, and that this machine may "
+            "reach it. The token is still good."
+        ) from None
+
+
+def own_address(platform: str) -> str:
+    """The address of this machine on the way to the platform, empty when there is none or it is this machine."""
+    parts = urlsplit(platform)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        family, kind, _, _, place = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_DGRAM)[0]
+        with closing(socket.socket(family, kind)) as probe:
+            probe.connect(place)
+            found = str(probe.getsockname()[0])
+    except OSError:
+        return ""
+    return "" if found.startswith("127.") or found == "::1" else found
+
+
+def _refusal(error: urllib.error.HTTPError) -> str:
+    try:
+        problem = json.load(error)
+        return f"The platform refused: {problem['detail']} {problem.get('remedy', '')}".strip()
+    except (ValueError, KeyError, TypeError):
+        return f"The platform answered {error.code} {error.reason}. Check that the address is a platform's."
