@@ -12,23 +12,16 @@ from models.gateway.addresses import Access, bridge_access, bridge_address
 from modelwright.compute.layout import socket_path
 
 
-def own_socket(replica: Replica) -> Path | None:
-    """The replica's socket, None while it is not placed or where it runs on another host."""
-    workload = replica.workload
-    if not workload.key_name or workload.host is None or workload.host.name != settings.HOST_NAME:
-        return None
-    if "{socket}" not in workload.spec["command"]:
-        return Path(settings.SOCKETS_DIR) / f"{workload.key_name}.sock"  # Queued by an earlier version.
-    return socket_path(workload.key_name)
-
-
 def address(replica: Replica) -> str | None:
     """A path or `bridge://host:port/<workload>`; None where the replica is not placed or its host has no bridge."""
     workload = replica.workload
     if not workload.key_name or workload.host is None:
         return None
     if workload.host.name == settings.HOST_NAME:
-        return str(own_socket(replica))
+        earlier = "{socket}" not in workload.spec["command"]  # Queued by an earlier version.
+        return str(
+            Path(settings.SOCKETS_DIR) / f"{workload.key_name}.sock" if earlier else socket_path(workload.key_name)
+        )
     if not workload.host.address or not workload.host.bridge_port:
         return None
     return bridge_address(workload.host.address, workload.host.bridge_port, workload.key_name)
