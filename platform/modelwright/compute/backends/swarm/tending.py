@@ -1,0 +1,159 @@
+"""Looks after one service: its log, its record, its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from modelwright.compute.backends.base import Cause, Phase, WorkloadKey
+from modelwright.compute.backends.docker.engine import Api
+from modelwright.compute.backends.docker.options import KIND
+from modelwright.compute.backends.swarm import names
+from modelwright.compute.backends.swarm.config import SwarmConfig
+from modelwright.compute.backends.swarm.logs import ServiceLog
+from modelwright.compute.backends.swarm.order import mark_of
+from modelwright.compute.backends.swarm.records import SwarmFolders
+from modelwright.compute.backends.swarm.tasks import Picture, Task, ending_of, picture
+
+# The last lines of a task arrive a moment after its state.
+LOG_SECONDS = 2.0
+# The swarm takes a task out of its DNS and waits some seconds before it sends the signal.
+SIGNAL_SECONDS = 10.0
+KILLED = 9
+
+
+class Tending:
+    """Called again and again with what the manager says."""
+
+    def __init__(
+        self, api: Api, config: SwarmConfig, folders: SwarmFolders, key: WorkloadKey, service: Mapping[str, Any]
+    ) -> None:
+        """Begins to copy the log."""
+        labels = service["Spec"]["Labels"]
+        self._api, self._config, self._folders, self._key = api, config, folders, key
+        self._limits = names.limits_of(labels)
+        self._is_kept_alive = labels[KIND] in config.kept_alive
+        self._tasks: set[str] = set()
+        self._over_since: float | None = None
+        self._asked_at: float | None = None
+        self._log = ServiceLog(
+            api, str(service["ID"]), folders.log(key), limit=self._limits.log_bytes, mark=mark_of(key)
+        )
+        self._log.start()
+
+    def leave(self) -> None:
+        """Leaves it to another process, or to nobody when it has ended."""
+        self._log.leave()
+
+    def look(self, service: Mapping[str, Any], tasks: Sequence[Task]) -> None:
+        """Records what is, and does what must be done."""
+        self._tasks.update(task.id for task in tasks)
+        self._note_update(service)
+        stop = self._folders.read_stop(self._key) or self._overdue()
+        if stop is not None:
+            self._stop(service, tasks, stop)
+            return
+        seen = picture(tasks, is_kept_alive=self._is_kept_alive)
+        for task in seen.ended:
+            self._note_end(task)
+        if seen.is_over:
+            self._end(seen)
+            return
+        self._over_since = None
+        self._present(service, seen)
+
+    def _present(self, service: Mapping[str, Any], seen: Picture) -> None:
+        known = self._folders.read_status(self._key) or {}
+        has_run = known.get("phase") == Phase.RUNNING
+        values: dict[str, Any] = {"message": self._about_update(service) or seen.message}
+        if seen.phase is Phase.RUNNING or has_run:
+            # Once it has run, a pause in which the swarm moves it is a note, not another phase.
+            values["phase"] = Phase.RUNNING.value
+        if seen.task is not None:
+            values["node"] = seen.task.node
+            if seen.phase is Phase.RUNNING and known.get("started_at") is None:
+                values["started_at"] = seen.task.changed_at or time.time()
+        self._folders.write_present(self._key, values)
+
+    def _overdue(self) -> dict[str, Any] | None:
+        timeout = self._limits.timeout_seconds
+        started_at = (self._folders.read_status(self._key) or {}).get("started_at")
+        if timeout is None or started_at is None or time.time() < started_at + timeout:
+            return None
+        message = f"It ran longer than its time limit of {timeout:g} seconds."
+        self._folders.order_stop(self._key, cause=Cause.TIMED_OUT, message=message)
+        return self._folders.read_stop(self._key)
+
+    def _end(self, seen: Picture) -> None:
+        task = seen.last
+        if task is None or not self._log_is_whole(task):
+            return
+        said = self._log.endings.get(task.id)
+        values = ending_of(task, said, self._limits.memory_bytes)
+        failures = [each for each in seen.ended if each.state in ("failed", "rejected")]
+        if self._is_kept_alive and len(failures) > 1:
+            values["message"] = f"{values['message']} The swarm started it {len(failures)} times."
+        self._log.finish()
+        self._folders.write_ended(self._key, values)
+
+    def _log_is_whole(self, task: Task) -> bool:
+        """Whether its own last word has come, or will not."""
+        now = time.monotonic()
+        self._over_since = self._over_since or now
+        return task.id in self._log.endings or task.exit_code is None or now - self._over_since > LOG_SECONDS
+
+    def _stop(self, service: Mapping[str, Any], tasks: Sequence[Task], stop: Mapping[str, Any]) -> None:
+        """Asks the swarm for no task, and records the end when there is none, or none that can be reached."""
+        if service["Spec"]["Mode"]["Replicated"]["Replicas"]:
+            version = service["Version"]["Index"]
+            self._asked_at = time.monotonic()
+            self._api.update_service(
+                service["ID"], version, name=service["Spec"]["Name"], mode=_NONE, fetch_current_spec=True
+            )
+            return
+        now = time.monotonic()
+        self._asked_at = self._asked_at or now
+        left = [task for task in tasks if not task.has_ended]
+        if any(not task.node_is_down for task in left):
+            return
+        if left and now - self._asked_at < self._limits.grace_seconds + SIGNAL_SECONDS:
+            return
+        self._record_stopped(stop, is_forced=now - self._asked_at >= self._limits.grace_seconds)
+
+    def _record_stopped(self, stop: Mapping[str, Any], *, is_forced: bool) -> None:
+        said = [self._log.endings[task] for task in self._tasks if task in self._log.endings]
+        self._over_since = self._over_since or time.monotonic()
+        if not said and time.monotonic() - self._over_since < LOG_SECONDS:
+            return
+        last = said[-1] if said else {}
+        values: dict[str, Any] = {
+            "cause": stop["cause"],
+            "message": stop.get("message", ""),
+            "exit_code": last.get("exit_code"),
+            "signal": last.get("signal") if said else (KILLED if is_forced and self._tasks else None),
+            "peak_memory_bytes": last.get("peak_memory_bytes"),
+        }
+        self._log.finish()
+        self._folders.write_ended(self._key, values)
+
+    def _note_end(self, task: Task) -> None:
+        reason = task.why() or task.state
+        self._folders.add_event(self._key, "ended", task=task.id, node=task.node, reason=reason)
+
+    def _note_update(self, service: Mapping[str, Any]) -> None:
+        status = service.get("UpdateStatus") or {}
+        if status.get("State"):
+            state, why = status["State"], status.get("Message", "")
+            self._folders.add_event(self._key, "update", state=state, of=status.get("StartedAt", ""), why=why)
+
+    def _about_update(self, service: Mapping[str, Any]) -> str:
+        state = (service.get("UpdateStatus") or {}).get("State", "")
+        if state == "updating":
+            return "It is being renewed: the present one answers until the new one is ready."
+        if state.startswith("rollback") or state == "paused":
+            return "It could not be renewed: the new one did not get ready. The one before goes on."
+        return ""
+
+
+_NONE = {"Replicated": {"Replicas": 0}}
