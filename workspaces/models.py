@@ -17,7 +17,12 @@ class Workspace(NamedModel):
 
     cpu_limit = models.FloatField(null=True, blank=True, validators=[MinValueValidator(SMALLEST_CPU)])
     memory_limit_mib = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    gpu_limit = models.PositiveSmallIntegerField(null=True, blank=True)
     concurrent_runs_limit = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    # Names of the resource profiles that its runs may ask for; empty for all of them.
+    profiles = models.JSONField(default=list, blank=True)
+    # Its workloads go only to hosts that have all of these labels.
+    host_labels = models.JSONField(default=dict, blank=True)
     # Counts the changes; it is the ETag, so that nobody overwrites what they have not seen.
     revision = models.PositiveIntegerField(default=1)
 
