@@ -1,4 +1,5 @@
-"""Takes over what ended runs left: one tick of the watcher of their host. Doing it twice is harmless."""
+"""Takes over what ended runs left, as their hosts handed it in: one tick of the control plane. Doing it twice is
+harmless."""
 
 from __future__ import annotations
 
@@ -9,10 +10,9 @@ from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from jobs.dependencies import read_snapshot
 from jobs.lineage_edges import edges_of
 from jobs.models import ArtifactUse, Job, Run
-from jobs.observing import Observed, hash_artifacts, observe
+from jobs.observing import hash_artifacts
 from jobs.services import RunRequest, start_unattended
 from jobs.services.facts import run_target
 from jobs.tracking.closing import close_tracked_runs
@@ -21,8 +21,9 @@ from lineage.services import add as add_lineage
 from modelwright.accounts.actors import Actor
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import record
-from modelwright.compute.layout import work_folder
 from modelwright.compute.models import Workload
+from modelwright.compute.observing import Observed
+from modelwright.compute.results import OBSERVED, read_result
 from modelwright.compute.selectors import uncollected
 from modelwright.compute.services import mark_collected
 from modelwright.core.errors import PlatformError
@@ -33,7 +34,7 @@ BATCH = 20
 
 
 def collect_ended() -> int:
-    """Collect the ended runs of this host; return how many. One run's trouble does not keep the others waiting."""
+    """Collect the ended runs that were handed in; return how many. One run's trouble does not hold up the others."""
     done = 0
     for workload in list(uncollected(Workload.Kind.RUN)[:BATCH]):
         run: Run | None = (
@@ -69,8 +70,7 @@ def kill_token(run: Run) -> None:
 
 
 def _observe(run: Run) -> Observed:
-    work = work_folder(run.workload)
-    observed = Observed() if work is None else observe(work, read_snapshot(run.project, run.commit).files)
+    observed = Observed.from_json(read_result(run.workload, OBSERVED))
     uses = ArtifactUse.objects.filter(run=run).order_by("pk").values_list("path", "kind")
     root = Path(settings.MLFLOW_ARTIFACTS_DIR, "workspaces", run.project.mlflow_workspace)
     hash_artifacts(root, [(path, kind == ArtifactUse.Kind.READ) for path, kind in uses], observed)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jobs.models import Run
-from jobs.observing import Observed, ObservedFile
 from jobs.tracking.reader import TrackedRun
 from lineage import names
 from lineage.kinds import EdgeKind, Origin
 from lineage.services import EdgeSpec, NodeSpec
+from modelwright.compute.observing import Observed, ObservedFile
 
 
 def run_node(run: Run) -> NodeSpec:

@@ -9,16 +9,14 @@ from typing import Any
 
 from jobs.models import Run
 from jobs.parameters import is_reserved
+from modelwright.compute.observing import CAPTURED, PRIVATE
 from modelwright.core.crypto import decrypt
 from projects.models import Project
 from projects.selectors import variables_for_run
 from workspaces.selectors import data_connections
 
 CAPTURE_SITE = "{runtime}/modelwright_runtime/capture/site"
-# Below the working folder, so that it goes when that goes; the collector reads it before.
-PRIVATE = ".modelwright"
 SCRATCH = "scratch"
-CAPTURED = "captured"
 
 
 def plain_variables(run: Run, own: Mapping[str, str]) -> dict[str, str]:

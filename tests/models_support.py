@@ -20,7 +20,7 @@ from models.registry.models import ModelVersion, RegisteredModel
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import ProjectRole, WorkspaceRole
-from modelwright.compute import placement, services, watcher
+from modelwright.compute import environment_results, handing_in, placement, services, watcher
 from modelwright.compute.backends.process import ProcessBackend
 from modelwright.compute.layout import environments_folder
 from modelwright.compute.models import Environment, EnvironmentRequest, Host, Workload
@@ -105,6 +105,9 @@ def watch(host: Host, backend: ProcessBackend) -> None:
     for workload_id in Workload.objects.filter(state="queued").values_list("pk", flat=True):
         placement.place_and_start(workload_id, backend)
     watcher.tick(host, backend)
+    handing_in.tick_runs(backend)
+    handing_in.tick_others(backend)
+    environment_results.collect()
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from models.endpoints.addresses import access, address, own_socket
+from models.endpoints.addresses import access, address
 from models.endpoints.models import Endpoint, Replica
 from models.endpoints.probing import ping
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
 from modelwright.compute.models import Workload
-from modelwright.compute.selectors import log_tail
+from modelwright.compute.selectors import log_tail, uncollected
 from modelwright.compute.services import create_workload, mark_collected, request_cancel
 from modelwright.core.errors import Conflict, Unavailable
 
@@ -122,10 +122,6 @@ def why_ended(replica: Replica) -> str:
 
 
 def tidy_up() -> None:
-    """Remove the sockets of ended replicas and let their working folders go."""
-    ended = Replica.objects.filter(workload__finished_at__isnull=False, workload__collected_at=None)
-    for replica in ended.select_related("workload__host")[:50]:
-        path = own_socket(replica)
-        if path is not None:
-            path.unlink(missing_ok=True)
-        mark_collected(replica.workload)
+    """Let the working folders of ended replicas go."""
+    for workload in uncollected(Workload.Kind.REPLICA)[:50]:
+        mark_collected(workload)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from typing import Any
 
 from django.db import DataError, transaction
 
@@ -13,8 +11,8 @@ from models.registry import services
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
 from modelwright.compute import selectors as compute
-from modelwright.compute.layout import work_folder
 from modelwright.compute.models import GIB, EnvironmentRequest, Workload
+from modelwright.compute.results import RESULT, read_result
 from modelwright.compute.services import (
     DEFAULT_PYTHON,
     create_workload,
@@ -26,8 +24,6 @@ from modelwright.core.errors import PlatformError
 logger = logging.getLogger(__name__)
 
 INSPECTOR = Actor.system("model inspection")
-RESULT = "result.json"
-MAX_RESULT_BYTES = 1024 * 1024
 CPU, MEMORY_BYTES, TIMEOUT_SECONDS = 0.5, GIB, 600
 
 
@@ -85,7 +81,7 @@ def start_missing(*, acting_user: Actor) -> None:
 
 
 def collect() -> int:
-    """Take what ended inspections found; return how many."""
+    """Take what ended inspections found, as their hosts handed it in; return how many."""
     count = 0
     for workload in compute.uncollected(Workload.Kind.INSPECTION):
         version = ModelVersion.objects.select_related("model__project").filter(inspection=workload).first()
@@ -96,6 +92,10 @@ def collect() -> int:
                 mark_collected(workload)
         except DataError as error:
             _give_up(version, workload, error)
+        except PlatformError:
+            # It stays uncollected, so the next tick tries again.
+            logger.exception("collecting %s", workload)
+            continue
         count += 1
     return count
 
@@ -108,7 +108,7 @@ def _give_up(version: ModelVersion | None, workload: Workload, error: Exception)
 
 
 def _take(version: ModelVersion, workload: Workload) -> None:
-    result = _read(workload)
+    result = read_result(workload, RESULT)
     algorithm = result.get("algorithm")
     if workload.state == "succeeded" and isinstance(algorithm, dict):
         summary = str(result.get("summary") or algorithm.get("name") or version.flavor)
@@ -117,15 +117,3 @@ def _take(version: ModelVersion, workload: Workload) -> None:
     said = str(result.get("error") or "") or workload.detail or compute.log_tail(workload, 5)
     reason = f"It could not be opened in its environment ({workload.get_state_display().lower()}): {said[:2000]}"
     services.fail(version, reason=reason, acting_user=INSPECTOR)
-
-
-def _read(workload: Workload) -> dict[str, Any]:
-    folder = work_folder(workload)
-    try:
-        if folder is None:
-            return {}
-        with (folder / RESULT).open("rb") as stream:
-            value = json.loads(stream.read(MAX_RESULT_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -8,17 +8,29 @@ from models.registry import importer, inspection
 from modelwright.accounts import idempotency
 from modelwright.audit import sealing
 from modelwright.celery import app
-from modelwright.compute import watcher
+from modelwright.compute import cut_off, environment_results, handing_in, silence, watcher
+from modelwright.compute.log_pieces import Shipper
+from modelwright.compute.services import removal
 from modelwright.core.ticking import Loop
 
 # The watcher sends hints to workers, so its tasks must belong to the platform's Celery and not to an unconfigured one.
 app.set_default()
 
-# What every host does for itself: its workloads, and handing in what they left.
-HOST_LOOPS = (Loop("workloads", watcher.tick, 1.0),)
+_OWN = (
+    Loop("heartbeat", watcher.heartbeat, 2.0),
+    Loop("cut-off", cut_off.end_when_cut_off, 1.0),
+    Loop("workloads", watcher.tick, 1.0),
+    Loop("handing-in-runs", handing_in.tick_runs, 0.2),
+    Loop("handing-in", handing_in.tick_others, 0.2),
+)
+# What a host does for itself whose disk the control plane cannot read: its logs are sent while they grow.
+HOST_LOOPS = (*_OWN, Loop("log-pieces", Shipper().tick, 0.5))
 # What one process does for the whole installation, wherever workloads ran.
 CENTRAL_LOOPS = (
-    Loop("ended-runs", collector.collect_ended, 0.5),
+    Loop("silent-hosts", silence.judge, 1.0),
+    Loop("removed-hosts", removal.end_access, 5.0),
+    Loop("ended-runs", collector.collect_ended, 0.25),
+    Loop("ended-builds", environment_results.collect, 0.25),
     Loop("schedules", scheduler.tick, 5.0),
     Loop("registrations", importer.tick, 0.5),
     Loop("inspections", inspection.collect, 0.5),
@@ -28,4 +40,4 @@ CENTRAL_LOOPS = (
     Loop("kept-answers", idempotency.forget_old_answers, 3600.0),
 )
 # One machine that is both.
-LOOPS = (*HOST_LOOPS, *CENTRAL_LOOPS)
+LOOPS = (*_OWN, *CENTRAL_LOOPS)

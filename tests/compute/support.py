@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from modelwright.accounts.actors import Actor
-from modelwright.compute import services, watcher
+from modelwright.compute import environment_results, handing_in, services, watcher
 from modelwright.compute.backends.base import Backend
 from modelwright.compute.models import GIB, Host, Workload
 
@@ -44,12 +44,20 @@ def fresh(workload: Workload) -> Workload:
 def watch_until(
     condition: Callable[[], object], host: Host, backend: Backend, *, seconds: float = PATIENCE_SECONDS
 ) -> None:
-    """Lets the watcher tick until the condition holds."""
+    """Lets the host's and the control plane's loops tick until the condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
-        watcher.tick(host, backend)
+        watch_once(host, backend)
         time.sleep(0.05)
+
+
+def watch_once(host: Host, backend: Backend) -> None:
+    """One round of a host, and of what the control plane does with its builds."""
+    watcher.tick(host, backend)
+    handing_in.tick_runs(backend)
+    handing_in.tick_others(backend)
+    environment_results.collect()
 
 
 def watch_to_end(workload: Workload, host: Host, backend: Backend) -> Workload:

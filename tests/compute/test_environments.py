@@ -8,7 +8,7 @@ import pytest
 
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
-from modelwright.compute import placement, selectors, services
+from modelwright.compute import environment_results, placement, selectors, services
 from modelwright.compute.backends.process import ProcessBackend
 from modelwright.compute.layout import environment_folder
 from modelwright.compute.models import Environment, EnvironmentRequest, Host, Workload
@@ -88,6 +88,7 @@ def test_a_build_that_was_cancelled_is_repeated_by_the_next_request(host: Host, 
     request = ask(SIX)
     assert request.workload is not None
     services.request_cancel(request.workload, acting_user=ACTOR)
+    assert environment_results.collect() == 1
     request.refresh_from_db()
     assert request.state == "failed"
     assert ask(SIX).state == "building"

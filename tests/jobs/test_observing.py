@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jobs.observing import observe
+from modelwright.compute.observing import observe
 
 
 @pytest.fixture

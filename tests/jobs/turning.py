@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from jobs.collector import collect_ended
 from jobs.models import Run
-from modelwright.compute import watcher
+from modelwright.compute import environment_results, handing_in, watcher
 
 SECONDS = 120
 
@@ -18,6 +18,9 @@ def turn_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         watcher.tick()
+        handing_in.tick_runs()
+        handing_in.tick_others()
+        environment_results.collect()
         collect_ended()
         time.sleep(0.1)
 

@@ -1,4 +1,4 @@
-"""The one way in which workloads end: state, audit row, and what waited for it, in one transaction."""
+"""The one way in which workloads end: state, audit row, and a look at the queue, in one transaction."""
 
 from __future__ import annotations
 
@@ -12,12 +12,23 @@ from django.utils import timezone
 from modelwright.accounts.actors import Actor
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
-from modelwright.compute import transitions
+from modelwright.compute import hints, transitions
 from modelwright.compute.backends.base import Cause
-from modelwright.compute.environment_results import storable, take_result
 from modelwright.compute.models import Workload
+from modelwright.core.text import storable
 
 SYSTEM = Actor.system("compute")
+
+
+def wake_queue() -> None:
+    """Has the queue looked at once the caller's transaction is over: there is more room, or an environment is ready.
+
+    One row stands for the queue, so that an end costs the same however many wait: the first that nobody holds.
+    """
+    first = Workload.objects.filter(state="queued").order_by("queued_at").select_for_update(skip_locked=True)
+    now = timezone.now()
+    if Workload.objects.filter(pk__in=first.values("pk")[:1]).update(available_at=now, hinted_at=now):
+        transaction.on_commit(hints.look_at_queue)
 
 
 @transaction.atomic
@@ -34,10 +45,7 @@ def end_workload(
     if not transitions.end(workload_id, fence, cause=cause.value, facts={**facts, "detail": detail}):
         return False
     workload = Workload.objects.get(pk=workload_id)
-    if workload.kind == Workload.Kind.ENVIRONMENT:
-        take_result(workload)
-    # Its room is free, or its environment is there: everything that waits is looked at again.
-    Workload.objects.filter(state="queued").update(available_at=timezone.now(), hinted_at=None)
+    wake_queue()
     record(
         acting_user=acting_user,
         action=AuditAction.WORKLOAD_ENDED,

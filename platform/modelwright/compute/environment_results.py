@@ -2,46 +2,79 @@
 
 from __future__ import annotations
 
-import json
+import logging
+import re
 from typing import Any
 
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from modelwright.compute import transitions
+from modelwright.compute import copies, transitions
+from modelwright.compute.ending import wake_queue
 from modelwright.compute.environments.build import lock_digest
-from modelwright.compute.layout import work_folder
 from modelwright.compute.models import Environment, EnvironmentRequest, Workload
+from modelwright.compute.results import RESULT, read_result
+from modelwright.compute.selectors import uncollected
+from modelwright.core.errors import PlatformError
+from modelwright.core.text import storable
 
-RESULT = "result.json"
-MAX_RESULT_BYTES = 8 * 1024 * 1024
+_IMAGE = re.compile(r"modelwright-environment:[0-9a-f]{40}")
 
 
-def take_result(workload: Workload) -> None:
-    """Makes the requests that waited for this build ready or failed. Called in the transaction of the build's end."""
-    Workload.objects.filter(pk=workload.pk).update(collected_at=timezone.now())
+logger = logging.getLogger(__name__)
+
+
+def collect() -> int:
+    """Take what ended builds left, as their hosts handed it in; return how many. Doing it twice is harmless."""
+    done = 0
+    for workload in uncollected(Workload.Kind.ENVIRONMENT):
+        try:
+            done += take_result(workload)
+        except (PlatformError, DatabaseError):
+            # It stays uncollected, so the next tick tries again.
+            logger.exception("collecting %s", workload)
+    return done
+
+
+@transaction.atomic
+def take_result(workload: Workload) -> bool:
+    """Makes what waited for this build ready or failed, and has the queue looked at. False when that was done before.
+
+    Raises Unavailable while the blob store does not answer.
+    """
+    ended = Workload.objects.filter(pk=workload.pk, finished_at__isnull=False, collected_at=None)
+    if not ended.update(collected_at=timezone.now()):
+        return False
+    result = read_result(workload, RESULT)
+    copies.take_copy_result(workload, result)
     for request in EnvironmentRequest.objects.filter(workload=workload, state="building"):
-        result = _read(workload)
-        if workload.state == "succeeded" and result.get("ok") is True and _is_sound(result, request):
+        if workload.state == "succeeded" and result.get("ok") is True and _is_sound(result, request.python_version):
             environment = _environment(workload, request, result)
+            if workload.host is not None:
+                copies.enter_copy(environment, workload.host, image=_image(workload, result))
             reason = storable(str(result.get("reason", "")))
             transitions.environment_ready(request, environment=environment, reason=reason)
         else:
             error = str(result.get("error") or workload.detail or "The build left no result.")
             remedy = str(result.get("remedy") or "See the log of the build, then start again.")
             transitions.environment_failed(request, error=storable(error), remedy=storable(remedy))
+    wake_queue()
+    return True
 
 
-def _is_sound(result: dict[str, Any], request: EnvironmentRequest) -> bool:
+def _image(workload: Workload, result: dict[str, Any]) -> str:
+    """The image's name where the host has containers; there only the platform's own program wrote the result."""
+    image = str(result.get("image") or "")
+    is_ours = workload.host is not None and workload.host.backend != "process" and _IMAGE.fullmatch(image)
+    return image if is_ours else ""
+
+
+def _is_sound(result: dict[str, Any], python: str) -> bool:
     # The digest becomes a folder's name, and packages' own build code ran beside the script that wrote it.
     lock, size = result.get("lock"), result.get("size_bytes")
     if not isinstance(lock, str) or storable(lock) != lock or not isinstance(size, int) or not 0 <= size < 2**63:
         return False
-    return result.get("digest") == lock_digest(lock, request.python_version)
-
-
-def storable(text: str) -> str:
-    """The text without what PostgreSQL refuses: NUL and halves of surrogate pairs."""
-    return text if text.isascii() and "\0" not in text else text.encode(errors="replace").decode().replace("\0", "")
+    return result.get("digest") == lock_digest(lock, python)
 
 
 def _environment(workload: Workload, request: EnvironmentRequest, result: dict[str, Any]) -> Environment:
@@ -57,15 +90,3 @@ def _environment(workload: Workload, request: EnvironmentRequest, result: dict[s
     if not created:
         transitions.environment_present(environment, present=True)
     return environment
-
-
-def _read(workload: Workload) -> dict[str, Any]:
-    folder = work_folder(workload)
-    try:
-        if folder is None:
-            return {}
-        with (folder / RESULT).open("rb") as stream:
-            value = json.loads(stream.read(MAX_RESULT_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -227,6 +227,11 @@ class Workload(BaseModel):
                 condition=models.Q(collected_at=None, state__in=sorted(ENDS)),
                 name="workload_uncollected",
             ),
+            models.Index(
+                fields=["host"],
+                condition=models.Q(handed_in_at=None, state__in=sorted(ENDS)),
+                name="workload_not_handed_in",
+            ),
         ]
 
     def __str__(self) -> str:

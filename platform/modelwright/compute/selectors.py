@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.conf import settings
-from django.db.models import Count, Q, QuerySet, Sum
-from django.utils import timezone
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import Now
 
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
 from modelwright.accounts.selectors import require_site
-from modelwright.compute.layout import log_file
+from modelwright.compute.logs import log_tail as log_tail
+from modelwright.compute.logs import read_log as read_log
 from modelwright.compute.models import Environment, EnvironmentRequest, Host, ResourceProfile, Workload
 from modelwright.compute.states import ENDS, LIVE_ON_HOST
 from modelwright.core.errors import NotFound
 
-LOG_CHUNK_BYTES = 128 * 1024
-HEARTBEAT_LIMIT = timedelta(seconds=60)
-
-
-@dataclass(frozen=True)
-class Room:
-    """CPU and memory."""
-
-    cpu: float
-    memory_bytes: int
-
-    def fits(self, cpu: float, memory_bytes: int) -> bool:
-        """Whether so much finds room here; a thousandth of a CPU is rounding."""
-        return cpu <= self.cpu + 0.001 and memory_bytes <= self.memory_bytes
-
-
-def free_room(host: Host) -> Room:
-    """What the live workloads of the host leave of it."""
-    used = Workload.objects.filter(host=host, state__in=LIVE_ON_HOST).aggregate(
-        cpu=Sum("cpu", default=0.0), memory=Sum("memory_bytes", default=0)
-    )
-    return Room(round(host.cpu - used["cpu"], 3), host.memory_bytes - int(used["memory"]))
+# With the time of looking, whatever ran on a host that is cut off is lost within a minute.
+HEARTBEAT_LIMIT = timedelta(seconds=45)
 
 
 def hosts() -> QuerySet[Host]:
@@ -109,59 +88,20 @@ def workload(viewer: User, workload_id: UUID) -> Workload:
 
 
 def uncollected(kind: str) -> QuerySet[Workload]:
-    """Ended workloads of the kind whose results are this host's to take and not taken yet, oldest first."""
-    here = Q(host=None) | Q(host__name=settings.HOST_NAME) | Q(host__state="offline")
+    """Ended workloads of the kind that are to be collected, oldest first.
+
+    Their hosts have handed in what they left, or there is nothing to wait for: they were never placed, or the host is
+    gone.
+    """
+    no_more = Q(handed_in_at__isnull=False) | Q(host=None) | Q(host__state__in=("offline", "removed"))
     return (
-        Workload.objects.filter(here, kind=kind, state__in=ENDS, collected_at=None)
+        Workload.objects.filter(no_more, kind=kind, state__in=ENDS, collected_at=None)
         .select_related("host", "environment")
         .order_by("finished_at")
     )
 
 
 def silent_hosts() -> QuerySet[Host]:
-    """Hosts that should be heard from and were not for a minute."""
-    return Host.objects.exclude(state="offline").filter(heartbeat_at__lt=timezone.now() - HEARTBEAT_LIMIT)
-
-
-def read_log(workload: Workload, offset: int = 0) -> tuple[str, int, bool]:
-    """(text, next offset, finished) of the workload's log from the byte `offset`, at most 128 KiB at once.
-
-    `finished` says that no more will come: the workload is over and the text reaches the end of the log.
-    The text is as the workload wrote it: escape it before showing it.
-    """
-    path = log_file(workload)
-    try:
-        if path is None:
-            raise FileNotFoundError
-        with path.open("rb") as stream:
-            stream.seek(max(offset, 0))
-            data = stream.read(LOG_CHUNK_BYTES)
-    except FileNotFoundError:
-        return "", offset, workload.is_ended
-    finished = workload.is_ended and len(data) < LOG_CHUNK_BYTES
-    if not finished:
-        data = data[: _whole_characters(data)]
-    return data.decode("utf-8", errors="replace"), offset + len(data), finished
-
-
-def log_tail(workload: Workload, lines: int = 20) -> str:
-    """The last lines of the workload's log, empty when there is none."""
-    path = log_file(workload)
-    if path is None or not path.exists():
-        return ""
-    with path.open("rb") as stream:
-        size = stream.seek(0, 2)
-        stream.seek(max(0, size - LOG_CHUNK_BYTES))
-        text = stream.read().decode("utf-8", errors="replace")
-    return "\n".join(text.splitlines()[-lines:])
-
-
-def _whole_characters(data: bytes) -> int:
-    """How many bytes are left when a UTF-8 character that is cut at the end is left for the next read."""
-    for back in range(1, min(4, len(data)) + 1):
-        byte = data[-back]
-        if byte & 0xC0 == 0x80:
-            continue
-        length = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
-        return len(data) - back if length > back else len(data)
-    return len(data)
+    """Hosts that should be heard from and were not for too long, by the database's clock."""
+    heard = Host.objects.exclude(state__in=("offline", "removed"))
+    return heard.filter(heartbeat_at__lt=Now() - HEARTBEAT_LIMIT)

@@ -1,4 +1,4 @@
-"""Texts that cannot be stored."""
+"""Texts that cannot be stored, and what is left of them that can."""
 
 from __future__ import annotations
 
@@ -12,3 +12,8 @@ def unfit(text: str) -> str:
     if "\0" in text:
         return "a NUL character"
     return "half of a surrogate pair" if _SURROGATE.search(text) else ""
+
+
+def storable(text: str) -> str:
+    """The text without what PostgreSQL refuses: NUL and halves of surrogate pairs."""
+    return text if text.isascii() and "\0" not in text else text.encode(errors="replace").decode().replace("\0", "")

@@ -17,14 +17,11 @@ from modelwright.audit.services import Target, record
 from modelwright.compute import transitions
 from modelwright.compute.environments import build
 from modelwright.compute.layout import environment_folder
-from modelwright.compute.models import GIB, Environment, EnvironmentRequest, Host, Workload
-from modelwright.compute.services.workloads import create_workload
+from modelwright.compute.models import Environment, EnvironmentRequest, Workload
+from modelwright.compute.services.building import queue_build
 from modelwright.core.errors import Conflict, ValidationFailed
 
 DEFAULT_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-BUILD_CPU = 1.0
-BUILD_MEMORY_BYTES = 2 * GIB
-BUILD_TIMEOUT_SECONDS = 1800
 MAX_REQUIREMENTS = 1024 * 1024
 
 
@@ -47,7 +44,13 @@ def request_environment(
         return request
     if not created:
         transitions.environment_building(request)
-    request.workload = _queue_build(request, acting_user)
+    request.workload = queue_build(
+        name=f"environment {digest[:12]}",
+        source=kind,
+        text=requirements,
+        python=python,
+        acting_user=acting_user,
+    )
     request.save(update_fields=["workload"])
     record(
         acting_user=acting_user,
@@ -75,32 +78,12 @@ def _needs_build(request: EnvironmentRequest) -> bool:
         return True
     if request.state == "building":
         # A build that ended without taking its request along, or was never queued, must not block it for ever.
-        return request.workload is None or request.workload.is_ended
+        return request.workload is None or request.workload.collected_at is not None
     environment = request.environment
     if environment is None or (environment_folder(environment) / build.READY).exists():
         return environment is None
     transitions.environment_present(environment, present=False)
     return True
-
-
-def _queue_build(request: EnvironmentRequest, acting_user: Actor) -> Workload:
-    hosts = list(Host.objects.exclude(state="offline"))
-    return create_workload(
-        kind=Workload.Kind.ENVIRONMENT,
-        name=f"environment {request.requirements_digest[:12]}",
-        command=[
-            "{host-python}",
-            "-I",
-            "{platform}/compute/environments/build.py",
-            *("--source", request.kind, "--python", request.python_version),
-            *("--environments", "{environments}", "--result", "result.json"),
-        ],
-        cpu=min([BUILD_CPU, *(host.cpu for host in hosts)]),
-        memory_bytes=min([BUILD_MEMORY_BYTES, *(host.memory_bytes for host in hosts)]),
-        timeout_seconds=BUILD_TIMEOUT_SECONDS,
-        files={request.kind: request.requirements},
-        acting_user=acting_user,
-    )
 
 
 @transaction.atomic

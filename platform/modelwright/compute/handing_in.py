@@ -1,0 +1,131 @@
+"""A host hands in what its ended workloads left: the log, and what upper rooms need of their working folders.
+
+Everything goes into the blob store, so that whoever collects it can run anywhere. It may be repeated, by several
+processes at once, and may stop at any point: the next tick goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import tarfile
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from modelwright.compute.backends.base import Backend, BackendError, Phase, WorkloadKey
+from modelwright.compute.fetching import archive_source
+from modelwright.compute.layout import local_backend, log_file, socket_path, work_folder
+from modelwright.compute.models import LogPiece, Workload
+from modelwright.compute.observing import observe, read_regular
+from modelwright.compute.results import OBSERVED, RESULT
+from modelwright.compute.states import ENDS
+from modelwright.core.errors import Unavailable, ValidationFailed
+from modelwright.storage.manifests import Entry, Manifest
+from modelwright.storage.settings import blob_store
+
+logger = logging.getLogger(__name__)
+
+BATCH = 20
+MAX_RESULT_BYTES = 8 * 1024 * 1024
+_LEAVE_A_RESULT = (Workload.Kind.ENVIRONMENT, Workload.Kind.INSPECTION)
+
+
+def tick_runs(backend: Backend | None = None) -> int:
+    """Hand in ended runs of this host; return how many. Their files may be large, so they have a loop of their own."""
+    return _tick(_waiting().filter(kind=Workload.Kind.RUN), backend)
+
+
+def tick_others(backend: Backend | None = None) -> int:
+    """Hand in what else ended on this host; return how many."""
+    return _tick(_waiting().exclude(kind=Workload.Kind.RUN), backend)
+
+
+def _waiting() -> QuerySet[Workload]:
+    ended = Workload.objects.filter(host__name=settings.HOST_NAME, state__in=ENDS, handed_in_at=None)
+    return ended.order_by("finished_at")
+
+
+def _tick(waiting: QuerySet[Workload], backend: Backend | None) -> int:
+    done = 0
+    for workload in list(waiting[:BATCH]):
+        try:
+            done += hand_in(workload, backend or local_backend())
+        except (Unavailable, BackendError, OSError) as error:
+            # The store, or this host's disk. It stays, so the next tick tries again.
+            logger.warning("workload %s cannot be handed in yet: %s", workload.key_name, error)
+    return done
+
+
+def hand_in(workload: Workload, backend: Backend) -> bool:
+    """Store what the ended workload left on this host. False when it was done before or some of it still runs.
+
+    Raises Unavailable, UnavailableError and OSError when the store or this host's disk does not answer.
+    """
+    if _still_runs(workload, backend):
+        return False
+    log_sha256 = _store_log(workload)
+    # What was collected without it, because this host was taken as gone, is not wanted any more.
+    results_sha256 = _store_results(workload) if workload.collected_at is None else ""
+    shutil.rmtree(socket_path(workload.key_name).parent, ignore_errors=True)
+    with transaction.atomic():
+        ended = Workload.objects.filter(pk=workload.pk, fence=workload.fence, handed_in_at=None)
+        done = ended.update(handed_in_at=timezone.now(), log_sha256=log_sha256, results_sha256=results_sha256) > 0
+        if done:
+            LogPiece.objects.filter(workload=workload).delete()
+    return done
+
+
+def _still_runs(workload: Workload, backend: Backend) -> bool:
+    """Whether it was given up while this host was not heard of, and has not been stopped since."""
+    if workload.state != "lost" or workload.fence is None:
+        return False
+    status = backend.status(WorkloadKey(str(workload.pk), workload.fence))
+    return status is not None and status.phase is not Phase.ENDED
+
+
+def _store_log(workload: Workload) -> str:
+    path = log_file(workload)
+    if path is None:
+        return ""
+    try:
+        return blob_store().put_file(path).sha256
+    except ValidationFailed:
+        return ""  # It never started, so there is none.
+
+
+def _store_results(workload: Workload) -> str:
+    store = blob_store()
+    entries = []
+    for name, content in _results(workload):
+        blob = store.put_bytes(content)
+        entries.append(Entry(name, blob.size, blob.sha256))
+    return store.put_bytes(Manifest(tuple(sorted(entries))).content).sha256 if entries else ""
+
+
+def _results(workload: Workload) -> Iterator[tuple[str, bytes]]:
+    work = work_folder(workload)
+    if work is None or not work.is_dir():
+        return
+    if workload.kind == Workload.Kind.RUN:
+        yield OBSERVED, json.dumps(observe(work, _source_files(workload)).as_json()).encode()
+    elif workload.kind in _LEAVE_A_RESULT:
+        content = read_regular(work / RESULT, MAX_RESULT_BYTES)
+        if content:
+            yield RESULT, content
+
+
+def _source_files(workload: Workload) -> Iterator[str]:
+    """The paths of the workload's source; none where its archive is damaged."""
+    sha256 = (workload.spec.get("source") or {}).get("archive")
+    if not sha256:
+        return
+    try:
+        with tarfile.open(archive_source(sha256).path, "r:") as archive:
+            yield from (member.name for member in archive)
+    except (Unavailable, tarfile.TarError) as error:
+        logger.warning("the files of workload %s's source are not known: %s", workload.key_name, error)
