@@ -31,6 +31,12 @@ pytestmark = pytest.mark.django_db
 JSON = "application/json"
 
 
+@pytest.fixture
+def host(db: None) -> Host:
+    """A host on another machine."""
+    return make_host("away")
+
+
 def make(admin: User, **labels: str) -> str:
     return services.create_join_token(labels=labels, acting_user=Actor.person(admin))[1]
 
@@ -177,13 +183,13 @@ def test_a_host_is_removed_only_by_force_while_something_runs_there(host: Host, 
 
 def test_a_removed_host_comes_back_only_with_a_token(host: Host, admin: User, client: Client) -> None:
     services.remove_host(host, acting_user=Actor.person(admin))
-    assert make_host().state == "removed", "announcing itself does not help"
+    assert make_host("away").state == "removed", "announcing itself does not help"
     with pytest.raises(Conflict):
         services.set_host_state(Host.objects.get(), state="active", acting_user=Actor.person(admin))
     answer = client.post("/api/v1/hosts/join/", {"token": make(admin), "name": host.name}, content_type=JSON)
     assert answer.status_code == 200
     assert [(one.pk, one.state) for one in Host.objects.all()] == [(host.pk, "active")]
-    assert make_host().cpu == 4
+    assert make_host("away").cpu == 4
 
 
 def test_what_waits_for_a_removed_host_alone_fails(host: Host, admin: User) -> None:
@@ -258,6 +264,12 @@ def test_the_page_says_what_a_removal_will_do(
     assert "is removed" in answer.content.decode()
     assert "Remove<span" not in answer.content.decode(), "there is nothing left to remove"
     assert fresh(running).state == "lost"
+
+
+def test_the_platforms_own_machine_is_not_removed(admin: User) -> None:
+    with pytest.raises(Conflict, match="itself runs on"):
+        services.remove_host(make_host(), force=True, acting_user=Actor.person(admin))
+    assert Host.objects.get().state == "active"
 
 
 def test_removing_needs_a_person(host: Host) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -16,7 +17,7 @@ from modelwright.audit.services import Target, record
 from modelwright.compute import database_roles, transitions
 from modelwright.compute.backends.base import Cause
 from modelwright.compute.ending import end_workload
-from modelwright.compute.models import EnvironmentCopy, Host, Workload
+from modelwright.compute.models import EnvironmentCopy, Host, JoinToken, Workload
 from modelwright.compute.states import LIVE_ON_HOST
 from modelwright.core.errors import Conflict
 
@@ -38,6 +39,7 @@ def remove_host(host: Host, *, force: bool = False, acting_user: Actor) -> Host:
     host = Host.objects.select_for_update().get(pk=host.pk)
     if host.state == "removed":
         return host
+    _check_joined(host)
     live = list(Workload.objects.select_for_update(of=("self",)).filter(host=host, state__in=LIVE_ON_HOST))
     running = [workload for workload in live if workload.state != "placed"]
     if running and not force:
@@ -81,6 +83,15 @@ def end_access() -> int:
         Host.objects.filter(pk=host.pk, state="removed").update(database_role="")
         logger.info("the access of host %s is deleted", host.name)
     return len(gone)
+
+
+def _check_joined(host: Host) -> None:
+    """The platform's own machine never joined, so it could not come back."""
+    if host.name == settings.HOST_NAME and not JoinToken.objects.filter(host=host).exists():
+        raise Conflict(
+            f"Host {host.name} is the machine that the platform itself runs on.",
+            remedy="Drain it, if it should take no workloads.",
+        )
 
 
 def _give_up(workload: Workload, host: Host, acting_user: Actor) -> None:
