@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Phase(StrEnum):
@@ -171,5 +171,18 @@ class Backend(Protocol):
         """Forgets an ended workload and deletes its working folder; its log and record stay if `keep_record`.
 
         Raises BackendError while the workload is running.
+        """
+        ...
+
+
+@runtime_checkable
+class Renewing(Protocol):
+    """What a backend for long-lived workloads may be able to do besides."""
+
+    def renew(self, spec: WorkloadSpec) -> None:
+        """Runs `spec` in place of what runs under its key, without a gap: the new one is started first.
+
+        Returns at once. The old one ends when the new one answers on its port; when that does not get ready, the old
+        one goes on, and the status says so. Raises BackendError when nothing runs under the key.
         """
         ...

@@ -32,12 +32,12 @@ class LocalBackend(Backend, Protocol):
 
 
 def make_backend(kind: str, *, root: Path, keeper_socket: Path) -> LocalBackend:
-    """The backend named `process` or `docker`. The second needs a keeper that serves `root` at `keeper_socket`.
+    """The backend named `process`, `docker` or `swarm`. The last two need a keeper that serves `root`.
 
     Raises ValueError for another name.
     """
     if kind == "process":
         return ProcessBackend(root)
-    if kind == "docker":
+    if kind in ("docker", "swarm"):
         return ContainerHost(keeper_socket, root)
-    raise ValueError(f"There is no backend {kind!r}: choose process or docker.")
+    raise ValueError(f"There is no backend {kind!r}: choose process, docker or swarm.")

@@ -11,6 +11,7 @@ from pathlib import Path
 from modelwright.compute.backends.docker import DockerBackend, DockerConfig, Relay
 from modelwright.compute.backends.docker.config import default_user
 from modelwright.compute.backends.keeper.server import Keeper
+from modelwright.compute.backends.swarm import Shelf, SwarmBackend, SwarmConfig
 from modelwright.compute.images.builder import ImageBuilder
 
 RELAY_HELP = "HOST:PORT[=HOST:PORT] that containers reach under the first name, and where this host does"
@@ -20,6 +21,7 @@ def arguments() -> argparse.Namespace:
     """What an administrator allows the containers of this host."""
     defaults = DockerConfig(root=Path("/"), instance="none")
     parser = argparse.ArgumentParser(prog="python -m modelwright.compute.backends.keeper", description=__doc__)
+    parser.add_argument("--backend", choices=["docker", "swarm"], default="docker", help="containers of what")
     parser.add_argument("--socket", type=Path, required=True, help="Unix socket to answer on")
     parser.add_argument("--root", type=Path, required=True, help="folder of the workloads' folders")
     parser.add_argument("--instance", required=True, help="name of this installation: part of every container's name")
@@ -41,6 +43,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tmp-bytes", type=int, default=defaults.tmp_bytes, help="size of /tmp")
     parser.add_argument("--shm-bytes", type=int, default=defaults.shm_bytes, help="size of /dev/shm")
     parser.add_argument("--patience", type=float, default=defaults.patience_seconds, help="seconds without an engine")
+    parser.add_argument("--shelf", type=Shelf.parse, help="swarm: HOST:PORT of this host that all its nodes reach")
+    parser.add_argument("--registry", default="", help="swarm: where nodes find the images of environments")
+    parser.add_argument("--gpu-resource", default="gpu", help="swarm: the generic resource that stands for a GPU")
     parser.add_argument("--allow-user", action="append", default=[], type=int, help="user that may ask besides its own")
     return parser.parse_args()
 
@@ -49,6 +54,24 @@ def main() -> None:
     """Serves until SIGTERM or SIGINT. Containers go on without it."""
     given = arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    backend = swarm_backend(given) if given.backend == "swarm" else docker_backend(given)
+    builder = ImageBuilder(
+        backend.root.parent / "images",
+        instance=given.instance,
+        engine=given.engine,
+        uv=given.uv,
+        network=given.build_network,
+    )
+    keeper = Keeper(given.socket, backend, builder, given.allow_user)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: threading.Thread(target=keeper.close).start())
+    logging.getLogger(__name__).info("keeping the containers of %s", given.instance)
+    keeper.serve()
+    backend.close()
+
+
+def docker_backend(given: argparse.Namespace) -> DockerBackend:
+    """Containers of this host's engine."""
     config = DockerConfig(
         root=given.root.absolute(),
         instance=given.instance,
@@ -67,20 +90,29 @@ def main() -> None:
         shm_bytes=given.shm_bytes,
         patience_seconds=given.patience,
     )
-    backend = DockerBackend(config)
-    builder = ImageBuilder(
-        config.root.parent / "images",
-        instance=config.instance,
-        engine=config.engine,
-        uv=given.uv,
-        network=given.build_network,
+    return DockerBackend(config)
+
+
+def swarm_backend(given: argparse.Namespace) -> SwarmBackend:
+    """Services of the swarm that this host's engine manages."""
+    config = SwarmConfig(
+        root=given.root.absolute(),
+        instance=given.instance,
+        engine=given.engine,
+        image=given.image,
+        images=given.allow_image,
+        registry=given.registry,
+        readable=given.readable,
+        user=given.user,
+        network="" if given.network == "none" else given.network,
+        shelf=given.shelf,
+        gpu_resource=given.gpu_resource,
+        tmp_bytes=given.tmp_bytes,
+        shm_bytes=given.shm_bytes,
+        work_bytes=given.work_bytes,
+        patience_seconds=given.patience,
     )
-    keeper = Keeper(given.socket, backend, builder, given.allow_user)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: threading.Thread(target=keeper.close).start())
-    logging.getLogger(__name__).info("keeping the containers of %s", config.instance)
-    keeper.serve()
-    backend.close()
+    return SwarmBackend(config)
 
 
 if __name__ == "__main__":

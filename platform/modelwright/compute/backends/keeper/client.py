@@ -44,6 +44,10 @@ class KeeperBackend:
         """See `Backend.start`."""
         return codec.status_from_json(self._ask("start", spec=codec.spec_to_json(spec))["status"])
 
+    def renew(self, spec: WorkloadSpec) -> None:
+        """See `Renewing.renew`. Raises BackendError where the keeper's backend cannot do that."""
+        self._ask("renew", spec=codec.spec_to_json(spec))
+
     def stop(self, key: WorkloadKey, *, cause: Cause = Cause.CANCELLED, message: str = "") -> None:
         """See `Backend.stop`."""
         self._ask("stop", key=codec.key_to_json(key), cause=cause.value, message=message)

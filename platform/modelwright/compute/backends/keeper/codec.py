@@ -101,6 +101,8 @@ def spec_to_json(spec: WorkloadSpec) -> Json:
         "gpus": list(spec.gpus),
         "image": spec.image,
         "kind": spec.kind,
+        "port": spec.port,
+        "labels": dict(spec.labels),
     }
 
 
@@ -123,6 +125,8 @@ def spec_from_json(value: object) -> WorkloadSpec:
         gpus=_indexes(given.get("gpus", [])),
         image=_text(given, "image", _IMAGE, default=""),
         kind=_text(given, "kind", _KIND, default="workload"),
+        port=_port(given.get("port", 0)),
+        labels=_mapping(given.get("labels", {}), "labels"),
     )
 
 
@@ -185,6 +189,12 @@ def _source(value: object) -> ArchiveSource | None:
     if not path.startswith("/"):
         raise RefusedError("source.path must be an absolute path.")
     return ArchiveSource(path, _text(given, "sha256", _DIGEST))
+
+
+def _port(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 65536:
+        raise RefusedError("spec.port must be the number of a port, or 0.")
+    return value
 
 
 def _is_whole(value: object) -> bool:

@@ -12,8 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from modelwright.compute.backends.base import BackendError, Cause
-from modelwright.compute.backends.docker import DockerBackend
+from modelwright.compute.backends.base import Backend, BackendError, Cause, Renewing
 from modelwright.compute.backends.keeper import codec
 from modelwright.compute.images.builder import ImageBuilder
 from modelwright.compute.images.order import BuildOrder, LockOrder
@@ -28,7 +27,7 @@ Answer = Mapping[str, Any]
 class Keeper:
     """Serves one backend. Each connection has a thread of its own."""
 
-    def __init__(self, path: Path, backend: DockerBackend, builder: ImageBuilder, users: Collection[int] = ()) -> None:
+    def __init__(self, path: Path, backend: Backend, builder: ImageBuilder, users: Collection[int] = ()) -> None:
         """Listens from here on, in place of a keeper that is gone. `users` may ask besides its own user and root."""
         self._backend = backend
         self._builder = builder
@@ -38,6 +37,7 @@ class Keeper:
             "stop": ({"key", "cause", "message"}, self._stop),
             "status": ({"key"}, self._status),
             "list": (set(), self._list),
+            "renew": ({"spec"}, self._renew),
             "remove": ({"key", "keep_record"}, self._remove),
             "build_image": ({"lock", "python", "path", "attempt"}, self._build_image),
             "resolve": ({"requirements", "kind", "python", "attempt"}, self._resolve),
@@ -94,6 +94,12 @@ class Keeper:
 
     def _start(self, spec: object) -> Answer:
         return {"status": codec.status_to_json(self._backend.start(codec.spec_from_json(spec)))}
+
+    def _renew(self, spec: object) -> Answer:
+        if not isinstance(self._backend, Renewing):
+            raise codec.RefusedError("What runs on this host cannot be renewed: start another one in its place.")
+        self._backend.renew(codec.spec_from_json(spec))
+        return {}
 
     def _stop(self, key: object, cause: object, message: object) -> Answer:
         if not isinstance(message, str) or cause not in set(Cause):

@@ -21,6 +21,14 @@ class Shelf:
     host: str
     port: int
 
+    @classmethod
+    def parse(cls, text: str) -> Shelf:
+        """From `HOST:PORT`. Raises ValueError."""
+        host, _, port = text.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            raise ValueError(f"{text!r} is not HOST:PORT.")
+        return cls(host.strip("[]"), int(port))
+
 
 @dataclass(frozen=True)
 class SwarmConfig:

@@ -82,7 +82,7 @@ def fetch_once(order: dict[str, Any], wanted: dict[str, Any]) -> None:
         answer = connection.getresponse()
         if answer.status != 200:
             raise PermissionError(f"the platform answered {answer.status} for {wanted['path']}")
-        stream = Hashing(answer)
+        stream: Any = Hashing(answer)
         with tarfile.open(fileobj=stream, mode="r|") as archive:
             for member in archive:
                 place(archive, member, wanted["path"])

@@ -34,7 +34,6 @@ class Tending:
         self._api, self._config, self._folders, self._key = api, config, folders, key
         self._limits = names.limits_of(labels)
         self._is_kept_alive = labels[KIND] in config.kept_alive
-        self._tasks: set[str] = set()
         self._over_since: float | None = None
         self._asked_at: float | None = None
         self._log = ServiceLog(
@@ -48,7 +47,6 @@ class Tending:
 
     def look(self, service: Mapping[str, Any], tasks: Sequence[Task]) -> None:
         """Records what is, and does what must be done."""
-        self._tasks.update(task.id for task in tasks)
         self._note_update(service)
         stop = self._folders.read_stop(self._key) or self._overdue()
         if stop is not None:
@@ -66,12 +64,13 @@ class Tending:
     def _present(self, service: Mapping[str, Any], seen: Picture) -> None:
         known = self._folders.read_status(self._key) or {}
         has_run = known.get("phase") == Phase.RUNNING
-        values: dict[str, Any] = {"message": self._about_update(service) or seen.message}
+        notes = (self._about_update(service), seen.message)
+        values: dict[str, Any] = {"message": " ".join(note for note in notes if note)}
         if seen.phase is Phase.RUNNING or has_run:
             # Once it has run, a pause in which the swarm moves it is a note, not another phase.
             values["phase"] = Phase.RUNNING.value
         if seen.task is not None:
-            values["node"] = seen.task.node
+            values.update(task=seen.task.id, node=seen.task.node)
             if seen.phase is Phase.RUNNING and known.get("started_at") is None:
                 values["started_at"] = seen.task.changed_at or time.time()
         self._folders.write_present(self._key, values)
@@ -122,17 +121,19 @@ class Tending:
         self._record_stopped(stop, is_forced=now - self._asked_at >= self._limits.grace_seconds)
 
     def _record_stopped(self, stop: Mapping[str, Any], *, is_forced: bool) -> None:
-        said = [self._log.endings[task] for task in self._tasks if task in self._log.endings]
+        known = self._folders.read_status(self._key) or {}
+        has_run = known.get("started_at") is not None
+        last = self._log.endings.get(str(known.get("task", "")))
         self._over_since = self._over_since or time.monotonic()
-        if not said and time.monotonic() - self._over_since < LOG_SECONDS:
+        if has_run and last is None and time.monotonic() - self._over_since < LOG_SECONDS:
             return
-        last = said[-1] if said else {}
+        said = last or {}
         values: dict[str, Any] = {
             "cause": stop["cause"],
             "message": stop.get("message", ""),
-            "exit_code": last.get("exit_code"),
-            "signal": last.get("signal") if said else (KILLED if is_forced and self._tasks else None),
-            "peak_memory_bytes": last.get("peak_memory_bytes"),
+            "exit_code": said.get("exit_code"),
+            "signal": KILLED if last is None and has_run and is_forced else said.get("signal"),
+            "peak_memory_bytes": said.get("peak_memory_bytes"),
         }
         self._log.finish()
         self._folders.write_ended(self._key, values)
