@@ -3,22 +3,27 @@
 It is mounted into the container and runs there as `python3 -I -S entry.py`, on the image's own Python 3.8 or newer and
 with the standard library alone. The order comes through standard input, so that no secret stands in the container's
 description, on a disk or on a command line.
+
+Images come without compiled modules, and each start compiles what is imported: `json`, `socket` or `threading` alone
+would keep everybody waiting for as long as the container itself takes to start. So it makes do with what is built in.
 """
+
+# ruff: noqa: SIM105 - contextlib is one of those modules
 
 from __future__ import annotations
 
-import contextlib
-import json
+import _signal  # type: ignore[import-not-found]
+import _socket
+import _thread
+import marshal
 import os
 import resource
 import select
-import signal
-import socket
-import struct
-import sys
-import threading
 import time
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 ENDING = "/run/modelwright/ending.json"
 RELAYS = "/run/modelwright/api"
@@ -26,13 +31,14 @@ ORDER_SECONDS = 60
 SAMPLE_SECONDS = 0.25
 UNDELIVERED = 125
 NOT_STARTED = 127
+LENGTH_BYTES = 4
 
 
 def main() -> None:
     try:
         order = read_order(0)
-    except (OSError, ValueError) as error:
-        finish({"undelivered": f"{error}"}, UNDELIVERED)
+    except (OSError, ValueError, EOFError, TypeError) as error:
+        finish({"undelivered": str(error)}, UNDELIVERED)
     finish(*carry_out(order))
 
 
@@ -41,8 +47,8 @@ def carry_out(order: dict[str, Any]) -> tuple[dict[str, Any], int]:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     relays = [listen(*near) for near in order.get("relays", [])]
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, pass_on)
+    for number in (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
+        _signal.signal(number, pass_on)
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -51,13 +57,13 @@ def carry_out(order: dict[str, Any]) -> tuple[dict[str, Any], int]:
     with open(reading, "rb") as stream:
         problem = stream.read().decode(errors="replace")
     memory = Memory()
-    threading.Thread(target=memory.watch, daemon=True).start()
+    _thread.start_new_thread(memory.watch, ())
     for number, relay in enumerate(relays):
-        threading.Thread(target=serve, args=(relay, f"{RELAYS}/{number}.sock"), daemon=True).start()
+        _thread.start_new_thread(serve, (relay, f"{RELAYS}/{number}.sock"))
     _, status = os.waitpid(pid, 0)
     memory.sample()
     if problem:
-        print(problem, file=sys.stderr, flush=True)
+        os.write(2, f"{problem}\n".encode())
         return {"problem": problem}, NOT_STARTED
     killer = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
     code = None if killer else os.WEXITSTATUS(status)
@@ -66,9 +72,12 @@ def carry_out(order: dict[str, Any]) -> tuple[dict[str, Any], int]:
 
 
 def read_order(descriptor: int) -> dict[str, Any]:
-    """The order: a length of four bytes, then JSON."""
-    (length,) = struct.unpack(">I", read_exactly(descriptor, 4))
-    order: dict[str, Any] = json.loads(read_exactly(descriptor, length))
+    """The order: a length of four bytes, highest first, then a dictionary as `marshal` writes it.
+
+    Only the platform writes there, and `marshal` is the one reader of dictionaries that needs no compiling.
+    """
+    length = int.from_bytes(read_exactly(descriptor, LENGTH_BYTES), "big")
+    order: dict[str, Any] = marshal.loads(read_exactly(descriptor, length))  # noqa: S302
     return order
 
 
@@ -86,15 +95,17 @@ def read_exactly(descriptor: int, length: int) -> bytes:
 
 def pass_on(number: int, _frame: object) -> None:
     """To all of the container's processes but its init and this one."""
-    with contextlib.suppress(ProcessLookupError):
+    try:
         os.kill(-1, number)
+    except ProcessLookupError:
+        pass
 
 
 def run(order: dict[str, Any], writing: int) -> NoReturn:
     """In the child: becomes the workload, or says into the pipe why not."""
     try:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
-            signal.signal(number, signal.SIG_DFL)
+        for number in (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP, _signal.SIGPIPE):
+            _signal.signal(number, _signal.SIG_DFL)
         os.setsid()
         limit_open_files(order.get("open_files"))
         # The engine reads two pipes in no order; in one, lines stay in the order in which they were written.
@@ -135,57 +146,77 @@ class Memory:
     def sample(self) -> None:
         """Looks once, at control groups of version 1 or 2."""
         for path, name in self.SOURCES:
-            with contextlib.suppress(OSError, ValueError), open(path) as stream:
-                for line in stream:
-                    if line.startswith(name):
-                        self.highest = max(self.highest, int(line.split()[1]))
+            try:
+                with open(path) as stream:
+                    for line in stream:
+                        if line.startswith(name):
+                            self.highest = max(self.highest, int(line.split()[1]))
+            except (OSError, ValueError):
+                continue
 
     def peak(self) -> int:
         """Bytes. Resource usage sees short peaks that fall between two samples, but only one process at a time."""
         return max(self.highest, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
 
 
-def listen(address: str, port: int) -> socket.socket:
+def listen(address: str, port: int) -> _socket.socket:
     """The listening socket of a way to the platform, before anybody looks for it."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+    listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
     listener.bind((address, port))
     listener.listen(64)
     return listener
 
 
-def serve(listener: socket.socket, way_out: str) -> None:
+def serve(listener: _socket.socket, way_out: str) -> None:
     """Joins each connection to the socket that leads out."""
     while True:
-        near, _ = listener.accept()
-        far = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        descriptor, _ = listener._accept()
+        near = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM, 0, descriptor)
+        far = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         try:
             far.connect(way_out)
         except OSError:
             near.close()
             continue
         for pair in ((near, far), (far, near)):
-            threading.Thread(target=copy, args=pair, daemon=True).start()
+            _thread.start_new_thread(copy, pair)
 
 
-def copy(source: socket.socket, target: socket.socket) -> None:
+def copy(source: _socket.socket, target: _socket.socket) -> None:
     """One direction, until its sender ends it."""
-    with contextlib.suppress(OSError):
+    try:
         while True:
             data = source.recv(65536)
             if not data:
                 break
             target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+    try:
+        target.shutdown(_socket.SHUT_WR)
+    except OSError:
+        pass
 
 
 def finish(ending: dict[str, Any], code: int) -> NoReturn:
     """Writes how it ended, and ends."""
-    with contextlib.suppress(OSError), open(ENDING, "w") as stream:
-        json.dump(ending, stream)
-    sys.stdout.flush()
+    try:
+        with open(ENDING, "w") as stream:
+            stream.write(as_json(ending))
+    except OSError:
+        pass
     os._exit(code)
+
+
+def as_json(ending: dict[str, Any]) -> str:
+    """The record. `json` is read only when there is a text in it, which is when nothing was started."""
+    if any(isinstance(value, str) for value in ending.values()):
+        import json
+
+        return json.dumps(ending)
+    pairs = (f'"{name}": {"null" if value is None else value}' for name, value in ending.items())
+    return "{" + ", ".join(pairs) + "}"
 
 
 if __name__ == "__main__":
