@@ -10,6 +10,9 @@ from django.conf import settings
 from modelwright.compute.backends.factory import LocalBackend, make_backend
 from modelwright.compute.models import Environment, Workload
 
+# Where environments lie in images. Of no host, so that all hosts make the same image.
+IMAGE_ENVIRONMENTS = Path("/opt/modelwright/environments")
+
 
 def workloads_folder() -> Path:
     """Holds one folder per placement: `<workload id>-<fence>/`."""
@@ -17,8 +20,8 @@ def workloads_folder() -> Path:
 
 
 def environments_folder() -> Path:
-    """Holds one folder per environment, named by the digest of its lock."""
-    return Path(settings.DATA_DIR) / "environments"
+    """Holds one folder per environment, named by the digest of its lock; with containers inside of the images."""
+    return IMAGE_ENVIRONMENTS if has_containers() else Path(settings.DATA_DIR) / "environments"
 
 
 def environment_folder(environment: Environment) -> Path:

@@ -13,9 +13,23 @@ from typing import Any
 from django.conf import settings
 
 import modelwright
-from modelwright.compute.backends.base import ArchiveSource, Limits, SourceError, WorkloadKey, WorkloadSpec
+from modelwright.compute.backends.base import (
+    ArchiveSource,
+    ImageMissingError,
+    Limits,
+    SourceError,
+    WorkloadKey,
+    WorkloadSpec,
+)
+from modelwright.compute.copies import image_on
 from modelwright.compute.fetching import archive_source, fetch_model, model_folder
-from modelwright.compute.layout import environment_folder, environments_folder, socket_path, workloads_folder
+from modelwright.compute.layout import (
+    environment_folder,
+    environments_folder,
+    has_containers,
+    socket_path,
+    workloads_folder,
+)
 from modelwright.compute.models import Workload
 from modelwright.core.crypto import decrypt
 
@@ -24,6 +38,8 @@ TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 # What an environment build needs besides: where the index is, and the way to it.
 INDEX = ("PATH", "HOME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+# Found on the path of the image.
+IMAGE_PYTHON = "python3"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -33,9 +49,9 @@ def make_spec(workload: Workload) -> WorkloadSpec:
     In its command and plain variables, not in the secret ones, these stand for what this host has in their place:
     `{workload}` its key, `{folder}` and `{work}` its folder and working folder, `{python}` the interpreter of its
     environment, `{socket}` the path of a socket in a folder of its own, `{model:<digest>}` the files of a model that
-    its spec names, `{data}` the data directory, `{environments}` the folder of environments, `{runtime}` the folder of
-    the runtime, `{platform}` that of the platform's own code, `{host-python}` the platform's interpreter, `{web}` the
-    address of the platform's API.
+    its spec names, `{data}` the data directory, `{environments}` the folder of environments, `{builder}` the name of
+    the program that builds them, `{runtime}` the folder of the runtime, `{platform}` that of the platform's own code,
+    `{host-python}` the platform's interpreter, `{web}` the address of the platform's API.
 
     Raises Unavailable when an archive or model is missing or damaged, UnavailableError when they cannot be had yet.
     """
@@ -65,7 +81,7 @@ def make_spec(workload: Workload) -> WorkloadSpec:
         readable=[*_readable(workload), *models],
         writable=_writable(spec, names),
         gpus=tuple(workload.gpu_indexes),
-        image=spec.get("image", ""),
+        image=_image(workload),
         kind=workload.kind,
     )
 
@@ -82,9 +98,24 @@ def _source(spec: dict[str, Any]) -> ArchiveSource | None:
 def _readable(workload: Workload) -> list[str]:
     """What it needs of this host besides its working folder."""
     folders = [settings.MODELWRIGHT_RUNTIME_SOURCE]
-    if workload.environment:
+    if workload.environment and not has_containers():
         folders.append(environment_folder(workload.environment))
     return [str(folder) for folder in folders]
+
+
+def _image(workload: Workload) -> str:
+    """What it runs in on a host with containers: the image of its environment, or the ready one that it names."""
+    if not has_containers():
+        return ""
+    if workload.environment is None or workload.host is None:
+        return str(workload.spec.get("image", ""))
+    image = image_on(workload.environment, workload.host)
+    if not image:
+        raise ImageMissingError(
+            f"The image of environment {workload.environment} is not on host {workload.host.name}.\n"
+            "Start it again: that builds the image."
+        )
+    return image
 
 
 def _writable(spec: dict[str, Any], names: dict[str, str]) -> list[str]:
@@ -101,7 +132,8 @@ def _writable(spec: dict[str, Any], names: dict[str, str]) -> list[str]:
 
 def _placeholders(workload: Workload, key: WorkloadKey) -> dict[str, str]:
     folder = workloads_folder() / key.name
-    python = environment_folder(workload.environment) / "bin" / "python" if workload.environment else sys.executable
+    own = IMAGE_PYTHON if has_containers() else sys.executable
+    python = environment_folder(workload.environment) / "bin" / "python" if workload.environment else own
     return {
         "{workload}": key.name,
         "{folder}": str(folder),
@@ -111,6 +143,7 @@ def _placeholders(workload: Workload, key: WorkloadKey) -> dict[str, str]:
         "{data}": str(settings.DATA_DIR),
         "{environments}": str(environments_folder()),
         "{runtime}": str(settings.MODELWRIGHT_RUNTIME_SOURCE),
+        "{builder}": "build_image" if has_containers() else "build",
         "{platform}": str(Path(modelwright.__file__).parent),
         "{host-python}": sys.executable,
         "{web}": settings.WEB_URL,
@@ -125,21 +158,23 @@ def _fill(text: str, names: dict[str, str]) -> str:
 
 
 def _environment(workload: Workload, given: dict[str, str], names: dict[str, str]) -> dict[str, str]:
-    python = Path(names["{python}"])
+    folder = str(Path(names["{python}"]).parent)
     threads = str(max(1, math.ceil(workload.cpu)))
     made = {
-        "PATH": f"{python.parent}:{SYSTEM_PATH}",
+        "PATH": SYSTEM_PATH if folder == "." else f"{folder}:{SYSTEM_PATH}",
         "HOME": names["{work}"],
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": str(settings.MODELWRIGHT_RUNTIME_SOURCE),
         **dict.fromkeys(THREADS, threads),
-        **{name: os.environ[name] for name in TRUST if name in os.environ},
     }
+    if not has_containers():
+        made.update({name: os.environ[name] for name in TRUST if name in os.environ})
     if workload.environment:
         made["VIRTUAL_ENV"] = str(environment_folder(workload.environment))
     if workload.kind == Workload.Kind.ENVIRONMENT:
         made.update(_build_environment())
+        made["MODELWRIGHT_KEEPER_SOCKET"] = settings.KEEPER_SOCKET
     if "PYTHONPATH" in given:
         given = {**given, "PYTHONPATH": f"{made['PYTHONPATH']}:{given['PYTHONPATH']}"}
     return {**made, **given}
