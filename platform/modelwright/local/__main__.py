@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 from modelwright.local import checks, hosting, joining, manage, up
+from modelwright.local.backups import commands as backups
+from modelwright.local.backups import embedded
 from modelwright.local.demo import main as demo
 from modelwright.local.host_file import NoHost
 from modelwright.local.installation import BadEnvironment, Installation, Reach, from_environment
@@ -39,6 +41,8 @@ def run(words: list[str]) -> int:
     options = parser().parse_args(words)
     if options.command in ("join", "host"):
         return host(options)
+    if options.command in ("backup", "restore"):
+        return backups.told(lambda: backup_or_restore(options))
     installation = from_options(options)
     if options.command == "demo":
         return demo.run(installation, Progress.from_environment(), leave=options.exit)
@@ -55,6 +59,15 @@ def host(options: argparse.Namespace) -> int:
         if options.only:
             return 0
     return hosting.run(layout, Progress.from_environment())
+
+
+def backup_or_restore(options: argparse.Namespace) -> None:
+    """Raises one of `backups.PROBLEMS`."""
+    layout = layout_of(options)
+    if options.command == "backup":
+        embedded.backup(layout, options.folder)
+    else:
+        embedded.restore(layout, options.manifest, only_check=options.check)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -89,6 +102,11 @@ def parser() -> argparse.ArgumentParser:
     entry.add_argument("--address", default="", help="where other machines reach this one (default: found out)")
     entry.add_argument("--only", action="store_true", help="join and do not run the host yet")
     commands.add_parser("host", parents=[place], help="run the host that this machine has become")
+    keep = commands.add_parser("backup", parents=[place], help="back up everything, also while the platform runs")
+    keep.add_argument("folder", type=Path, help="where backups are kept, each file once; made where it is missing")
+    back = commands.add_parser("restore", parents=[place], help="put a backup into an empty data directory")
+    back.add_argument("manifest", type=Path, help="the .json file that a backup made")
+    back.add_argument("--check", action="store_true", help="read all of the backup, say what would be done, do nothing")
     return top
 
 

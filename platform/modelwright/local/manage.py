@@ -3,9 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
-from modelwright.local.installation import from_environment
+from modelwright.local.installation import Installation, from_environment
 from modelwright.local.layout import REPOSITORY, Layout
 from modelwright.local.state import is_held, read_platform, take
 from modelwright.local.supervisor import Supervisor
@@ -17,6 +18,13 @@ def main(arguments: list[str]) -> int:
     running = read_platform(layout) if is_held(layout) else None
     if running is not None:
         return call(arguments, {**os.environ, **running["environment"]})
+    with servers(layout) as installation:
+        return call(arguments, installation.environment())
+
+
+@contextmanager
+def servers(layout: Layout) -> Iterator[Installation]:
+    """The embedded servers of a platform that does not run, for as long as the block takes. Raises `AlreadyRunning`."""
     layout.create()
     installation = from_environment(layout)
     hold = take(layout)
@@ -25,7 +33,7 @@ def main(arguments: list[str]) -> int:
         installation.prepare()
         supervisor.programs = installation.servers()
         supervisor.start_all()
-        return call(arguments, installation.environment())
+        yield installation
     finally:
         supervisor.stop_all()
         hold.release()
