@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,8 +16,13 @@ from modelwright.accounts.permissions import (
     Permission,
     WorkspaceRole,
 )
+from modelwright.compute.allowances import Allowance
+from modelwright.compute.models import ResourceProfile
+from modelwright.compute.selectors import profiles
 from modelwright.core.errors import NotFound, PermissionRefused
 from workspaces.models import DataConnection, Membership, Workspace
+
+MIB = 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,7 @@ class Quota:
 
     cpu: float | None
     memory_mib: int | None
+    gpus: int | None
     concurrent_runs: int | None
 
 
@@ -33,8 +40,25 @@ def quota(workspace: Workspace) -> Quota:
     return Quota(
         cpu=workspace.cpu_limit,
         memory_mib=workspace.memory_limit_mib,
+        gpus=workspace.gpu_limit,
         concurrent_runs=workspace.concurrent_runs_limit,
     )
+
+
+def allowances(ids: Iterable[UUID]) -> dict[UUID, Allowance]:
+    """The same limits, of these workspaces, as placement asks for them."""
+    fields = ("name", "cpu_limit", "memory_limit_mib", "gpu_limit", "concurrent_runs_limit", "host_labels")
+    rows = Workspace.objects.filter(pk__in=list(ids)).values_list("pk", *fields)
+    return {
+        pk: Allowance(name, cpu, None if mib is None else mib * MIB, gpus, runs, labels)
+        for pk, name, cpu, mib, gpus, runs, labels in rows
+    }
+
+
+def allowed_profiles(workspace: Workspace) -> QuerySet[ResourceProfile]:
+    """The sizes that the runs of the workspace may ask for, smallest first."""
+    known = profiles()
+    return known.filter(name__in=workspace.profiles) if workspace.profiles else known
 
 
 def role_in(user: User, workspace: Workspace) -> WorkspaceRole | None:

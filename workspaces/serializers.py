@@ -14,10 +14,15 @@ from workspaces.models import SMALLEST_CPU, DataConnection, Membership, Workspac
 
 MAX_DESCRIPTION = 5000
 MAX_INTEGER = 2_147_483_647
+MAX_GPUS = 32_767
+MAX_PROFILES = 200
 
 
 class WorkspaceSerializer(serializers.ModelSerializer[Workspace]):
-    """A workspace. A limit of null is no limit."""
+    """A workspace. A limit of null is no limit, no profiles are all profiles."""
+
+    profiles = serializers.ListField(child=serializers.CharField(), read_only=True)
+    host_labels = serializers.DictField(child=serializers.CharField(), read_only=True)
 
     class Meta:
         model = Workspace
@@ -27,7 +32,10 @@ class WorkspaceSerializer(serializers.ModelSerializer[Workspace]):
             "description",
             "cpu_limit",
             "memory_limit_mib",
+            "gpu_limit",
             "concurrent_runs_limit",
+            "profiles",
+            "host_labels",
             "revision",
             "created_at",
         ]
@@ -54,12 +62,30 @@ class WorkspaceChangeSerializer(serializers.Serializer[Workspace]):
         max_value=MAX_INTEGER,
         help_text="MiB of memory that its runs and replicas may use together; null for no limit.",
     )
+    gpu_limit = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=MAX_GPUS,
+        help_text="GPUs that its runs and replicas may use together; null for no limit, 0 for none.",
+    )
     concurrent_runs_limit = serializers.IntegerField(
         required=False,
         allow_null=True,
         min_value=1,
         max_value=MAX_INTEGER,
         help_text="Runs that may go at the same time; null for no limit.",
+    )
+    profiles = serializers.ListField(
+        child=serializers.CharField(max_length=63),
+        required=False,
+        max_length=MAX_PROFILES,
+        help_text="Names of the resource profiles that its runs may ask for; empty for all.",
+    )
+    host_labels = serializers.DictField(
+        child=serializers.CharField(max_length=63, allow_blank=True),
+        required=False,
+        help_text="Its workloads go only to hosts with all of these labels; empty for every host.",
     )
 
 

@@ -12,7 +12,9 @@ from modelwright.accounts.permissions import Permission, WorkspaceRole
 from modelwright.accounts.selectors import require_site
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
-from modelwright.core.errors import Conflict, NotFound
+from modelwright.compute.labels import check_labels
+from modelwright.compute.selectors import profiles
+from modelwright.core.errors import Conflict, NotFound, ValidationFailed
 from modelwright.core.etags import check_revision
 from modelwright.core.saving import insert, update
 from workspaces.models import Membership, Workspace
@@ -25,10 +27,13 @@ class WorkspaceChanges(TypedDict, total=False):
     description: str
     cpu_limit: float | None
     memory_limit_mib: int | None
+    gpu_limit: int | None
     concurrent_runs_limit: int | None
+    profiles: list[str]
+    host_labels: dict[str, str]
 
 
-_LIMITS = frozenset({"cpu_limit", "memory_limit_mib", "concurrent_runs_limit"})
+_LIMITS = frozenset({"cpu_limit", "memory_limit_mib", "gpu_limit", "concurrent_runs_limit", "profiles", "host_labels"})
 
 
 def _target(workspace: Workspace) -> Target:
@@ -41,8 +46,27 @@ def _facts(workspace: Workspace) -> dict[str, object]:
         "description": workspace.description,
         "cpu_limit": workspace.cpu_limit,
         "memory_limit_mib": workspace.memory_limit_mib,
+        "gpu_limit": workspace.gpu_limit,
         "concurrent_runs_limit": workspace.concurrent_runs_limit,
+        "profiles": workspace.profiles,
+        "host_labels": workspace.host_labels,
     }
+
+
+def _check_resources(changes: WorkspaceChanges) -> None:
+    """Puts the profiles in order. Raises ValidationFailed for one that there is not, and for labels that are none."""
+    if "profiles" in changes:
+        known = {profile.name for profile in profiles()}
+        unknown = sorted(set(changes["profiles"]) - known)
+        if unknown:
+            raise ValidationFailed(
+                f"There is no resource profile called {unknown[0][:80]!r}.",
+                remedy=f"Choose from: {', '.join(sorted(known))}.",
+                field="profiles",
+            )
+        changes["profiles"] = sorted(set(changes["profiles"]))
+    if "host_labels" in changes:
+        changes["host_labels"] = check_labels(changes["host_labels"], field="host_labels")
 
 
 @transaction.atomic
@@ -53,6 +77,7 @@ def create_workspace(*, name: str, acting_user: Actor, **changes: Unpack[Workspa
     """
     if not acting_user.is_system:
         require_site(acting_user.require_user(), Permission.WORKSPACE_CREATE)
+    _check_resources(changes)
     workspace = Workspace(name=name, **changes)
     insert(workspace, taken=f"There is a workspace called {name!r} already.")
     record(
@@ -85,6 +110,7 @@ def change_workspace(
     before = _facts(workspace)
     if not acting_user.is_system and any(changes[name] != before[name] for name in _LIMITS & changes.keys()):  # type: ignore[literal-required]
         require_site(acting_user.require_user(), Permission.SITE_MANAGE)
+    _check_resources(changes)
     for name, value in changes.items():
         setattr(workspace, name, value)
     if _facts(workspace) == before:

@@ -145,6 +145,8 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "modelwright.urls"
 ASGI_APPLICATION = "modelwright.asgi.application"
+# What each workspace may use: a function from ids to `compute.allowances.Allowance`s, in a room above compute.
+WORKSPACE_ALLOWANCES = "workspaces.selectors.allowances"
 WATCHER_LOOPS = {
     "all": "modelwright.loops.LOOPS",
     "host": "modelwright.loops.HOST_LOOPS",

@@ -90,7 +90,7 @@ def test_many_at_once_never_take_more_than_there_is(host: Host) -> None:
     with ThreadPoolExecutor(5) as pool:
         placed = list(pool.map(place, [*workloads, *workloads]))
     assert sum(placed) == 4
-    assert selectors.free_room(host).cpu == 0
+    assert free_room(host).cpu == 0
     fences = [fence for fence in Workload.objects.values_list("fence", flat=True) if fence]
     assert len(set(fences)) == 4
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from typing import Any
 
 from django.db import DatabaseError, transaction
@@ -17,9 +16,6 @@ from modelwright.compute.results import RESULT, read_result
 from modelwright.compute.selectors import uncollected
 from modelwright.core.errors import PlatformError
 from modelwright.core.text import storable
-
-_IMAGE = re.compile(r"modelwright-environment:[0-9a-f]{40}")
-
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +47,7 @@ def take_result(workload: Workload) -> bool:
         if workload.state == "succeeded" and result.get("ok") is True and _is_sound(result, request.python_version):
             environment = _environment(workload, request, result)
             if workload.host is not None:
-                copies.enter_copy(environment, workload.host, image=_image(workload, result))
+                copies.enter_copy(environment, workload.host, image=copies.built_image(workload, result))
             reason = storable(str(result.get("reason", "")))
             transitions.environment_ready(request, environment=environment, reason=reason)
         else:
@@ -60,13 +56,6 @@ def take_result(workload: Workload) -> bool:
             transitions.environment_failed(request, error=storable(error), remedy=storable(remedy))
     wake_queue()
     return True
-
-
-def _image(workload: Workload, result: dict[str, Any]) -> str:
-    """The image's name where the host has containers; there only the platform's own program wrote the result."""
-    image = str(result.get("image") or "")
-    is_ours = workload.host is not None and workload.host.backend != "process" and _IMAGE.fullmatch(image)
-    return image if is_ours else ""
 
 
 def _is_sound(result: dict[str, Any], python: str) -> bool:

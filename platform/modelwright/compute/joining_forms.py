@@ -16,6 +16,12 @@ class LabelsField(forms.CharField):
             raise forms.ValidationError(f"{wrong[0][:60]!r} has no name. Write one label on each line: disk=ssd")
         return {name.strip(): text.strip() for name, _, text in pairs}
 
+    def prepare_value(self, value: object) -> object:
+        """A dictionary as people write it."""
+        if not isinstance(value, dict):
+            return value
+        return "\n".join(f"{name}={text}" if text else name for name, text in sorted(value.items()))
+
 
 class JoinTokenForm(forms.Form):
     """A token to make."""

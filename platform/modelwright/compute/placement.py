@@ -1,74 +1,110 @@
-"""Finds a host for a queued workload, and starts what is placed on this one. Every step may be repeated."""
+"""Finds hosts for what waits, and starts what is placed on this one. Every step may be repeated.
+
+A *round* looks at the whole queue at once, in the order of `turns.in_turn`, and places what fits by the rule of
+`fitting.choose_from`. Rounds follow one another, wherever they run: each holds one lock of the database, so that
+whoever decides sees all reservations, and host, GPUs and fence are written together. See `round.Round`.
+"""
 
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
-from modelwright.compute import transitions
+from modelwright.compute import copies, hints, transitions
 from modelwright.compute.backends.base import Backend, BackendError, Cause, UnavailableError
-from modelwright.compute.ending import end_workload
-from modelwright.compute.models import GIB, Environment, EnvironmentRequest, Host, Workload
-from modelwright.compute.selectors import Room, free_room
+from modelwright.compute.cut_off import note_start
+from modelwright.compute.ending import end_workload, wake_queue
+from modelwright.compute.models import EnvironmentCopy, Workload
+from modelwright.compute.rounds import Round
 from modelwright.compute.specs import make_spec
 from modelwright.core.errors import PlatformError
 
 logger = logging.getLogger(__name__)
 
-# A workload that waited so long is not overtaken by smaller ones any more.
-PATIENCE = timedelta(minutes=5)
-# Ends of other workloads wake the queue at once; this is for whatever they do not announce, such as a larger host.
-LOOK_AGAIN = timedelta(seconds=10)
+# Names the lock that rounds hold. Any number that nothing else in the database uses.
+ROUND_LOCK = 0x6D770001
 
 
-def place_and_start(workload_id: UUID, backend: Backend) -> None:
-    """Places the queued workload if it can be, and starts it when it is placed on this host."""
-    workload = place(workload_id)
-    if workload is not None and workload.host is not None and workload.host.name == settings.HOST_NAME:
-        start(workload, backend)
+def is_awaited(workload_id: UUID | None = None) -> bool:
+    """Whether a look at the queue is due, for this workload or for any. Whoever came first did it for all."""
+    due = Q(hinted_at__isnull=False) | Q(available_at__lte=timezone.now())
+    queued = Workload.objects.filter(due, state="queued")
+    return (queued.filter(pk=workload_id) if workload_id else queued).exists()
+
+
+def place_and_start(workload_id: UUID | None, backend: Backend, *, by_hand: bool = False) -> None:
+    """Has a round, starts what it placed on this host and tells other hosts of what it placed there.
+
+    The workload named is started here and now; messages go out for the others of this host, so that all its workers
+    start them, unless nobody answers those (`by_hand`).
+    """
+    placed = place_queue(workload_id)
+    for workload in placed:
+        name = workload.host.name if workload.host is not None else ""
+        if name != settings.HOST_NAME:
+            hints.start(workload.pk, name)
+        elif workload.pk == workload_id:
+            start(workload, backend)
+        elif by_hand or not hints.start(workload.pk, name):
+            start_here(workload.pk, backend)
+    if workload_id is not None and all(workload.pk != workload_id for workload in placed):
+        # An earlier round may have placed it here.
+        start_here(workload_id, backend)
+
+
+def place(workload_id: UUID) -> Workload | None:
+    """Has a round; the workload if that placed it, its start begun where its host is this one."""
+    return next((workload for workload in place_queue(workload_id) if workload.pk == workload_id), None)
 
 
 @transaction.atomic
-def place(workload_id: UUID) -> Workload | None:
-    """Reserves a host for the workload and begins its start when that host is this one. None when it goes on waiting.
+def place_queue(asked: UUID | None = None) -> list[Workload]:
+    """Has a round: reserves hosts and GPUs for what waits and fits, and writes on all others why they wait.
 
-    Writes on the row why it waits.
+    Answers what was placed. The start of the workload `asked` has begun where its host is this one.
     """
-    workload = (
-        Workload.objects.select_related("environment_request__environment", "environment")
-        .filter(pk=workload_id, state="queued")
-        .first()
-    )
-    if workload is None:
-        return None
-    usable, environment = _environment(workload)
-    if not usable:
-        return None
-    # The order of locking is the same for all, and whoever holds them sees all reservations.
-    hosts = list(Host.objects.select_for_update().filter(state="active").order_by("pk"))
-    rooms = [(host, free_room(host)) for host in hosts]
-    fitting = [(room.memory_bytes, host) for host, room in rooms if room.fits(workload.cpu, workload.memory_bytes)]
-    ahead = _ahead(workload)
-    starving = ahead.filter(queued_at__lt=timezone.now() - PATIENCE).exists()
-    if not fitting or starving:
-        _wait(workload, _waiting_reason(workload, rooms, ahead.count(), starving=starving and bool(fitting)))
-        return None
-    chosen = max(fitting, key=lambda pair: pair[0])[1]
-    fence = transitions.place(workload, chosen, environment=environment)
-    if fence is None:
-        return None
-    request = workload.environment_request
-    if request is not None and not workload.environment_note:
-        Workload.objects.filter(pk=workload.pk).update(environment_note=request.reason)
-    if chosen.name == settings.HOST_NAME:
-        transitions.begin_start(workload.pk, fence)
-    return Workload.objects.select_related("environment", "host").get(pk=workload.pk)
+    if not Workload.objects.filter(state="queued").exists():
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ROUND_LOCK])
+    placed = Round(asked).run()
+    for workload_id, fence, host_name in placed:
+        if workload_id == asked and host_name == settings.HOST_NAME:
+            transitions.begin_start(workload_id, fence)
+    rows = Workload.objects.select_related("environment", "host").filter(pk__in=[pk for pk, _, _ in placed])
+    by_id = {row.pk: row for row in rows}
+    return [by_id[pk] for pk, _, _ in placed]
+
+
+def start_here(workload_id: UUID, backend: Backend) -> None:
+    """Starts the workload if it is placed on this host and nobody has begun to."""
+    rows = Workload.objects.select_related("environment", "host")
+    workload = rows.filter(pk=workload_id, state="placed", host__name=settings.HOST_NAME).first()
+    if workload is not None and begin(workload):
+        start(workload, backend)
+
+
+def begin(workload: Workload) -> bool:
+    """Begins the start of what is placed on this host; False when somebody else has, or when it cannot be here.
+
+    An environment whose files are gone from this host's disk sends it back into the queue.
+    """
+    if workload.fence is None or workload.host is None:
+        return False
+    if workload.environment is not None:
+        copy = EnvironmentCopy.objects.filter(environment=workload.environment, host=workload.host).first()
+        if copies.look_here(workload.environment, workload.host, copy) is None:
+            reason = f"Its environment is gone from host {workload.host.name} and is made again."
+            with transaction.atomic():
+                if transitions.unplace(workload.pk, workload.fence, reason=reason):
+                    wake_queue()
+            return False
+    return transitions.begin_start(workload.pk, workload.fence)
 
 
 def start(workload: Workload, backend: Backend) -> None:
@@ -76,6 +112,7 @@ def start(workload: Workload, backend: Backend) -> None:
 
     A backend that nobody answers for is no failure: the watcher tries again.
     """
+    note_start(workload)
     try:
         backend.start(make_spec(workload))
     except UnavailableError as error:
@@ -83,54 +120,3 @@ def start(workload: Workload, backend: Backend) -> None:
     except (BackendError, PlatformError, OSError) as error:
         logger.warning("workload %s could not be started: %s", workload.pk, error)
         end_workload(workload.pk, workload.fence, cause=Cause.FAILED, facts={"detail": str(error)})
-
-
-def _environment(workload: Workload) -> tuple[bool, Environment | None]:
-    """(whether it need not wait for an environment, which one it is)."""
-    request = workload.environment_request
-    if request is None:
-        return True, workload.environment
-    if request.state == "failed":
-        end_workload(workload.pk, None, cause=Cause.FAILED, facts={"detail": build_failure(request)})
-        return False, None
-    if request.state != "ready":
-        _wait(workload, "Its environment is being built.")
-        return False, None
-    if request.environment is not None and request.environment.state == "removed":
-        detail = "The files of its environment were removed while it waited. Start it again: that builds them."
-        end_workload(workload.pk, None, cause=Cause.FAILED, facts={"detail": detail})
-        return False, None
-    return True, request.environment
-
-
-def build_failure(request: EnvironmentRequest) -> str:
-    """What the author of the requirements reads on everything that waited for their environment."""
-    return f"Its environment could not be built.\n{request.error}\n{request.remedy}".strip()
-
-
-def _wait(workload: Workload, reason: str) -> None:
-    changes = {"waiting_reason": reason, "available_at": timezone.now() + LOOK_AGAIN, "hinted_at": None}
-    Workload.objects.filter(pk=workload.pk, state="queued").update(**changes)
-
-
-def _ahead(workload: Workload) -> QuerySet[Workload]:
-    """Those that were queued earlier and wait for room alone."""
-    ready = Q(environment_request=None) | Q(environment_request__state="ready")
-    return Workload.objects.filter(ready, state="queued", queued_at__lt=workload.queued_at).exclude(pk=workload.pk)
-
-
-def _waiting_reason(workload: Workload, rooms: list[tuple[Host, Room]], ahead: int, *, starving: bool) -> str:
-    parts = [f"It needs {_size(workload.cpu, workload.memory_bytes)}"]
-    if not rooms:
-        parts.append("no host is active: start the watcher of a host, or activate one")
-    parts.extend(f"host {host.name} has {_size(room.cpu, room.memory_bytes)} free" for host, room in rooms)
-    if starving:
-        parts.append("one ahead of it has waited for long and comes first")
-    if ahead:
-        parts.append(f"{ahead} {'is' if ahead == 1 else 'are'} ahead of it")
-    return "; ".join(parts) + "."
-
-
-def _size(cpu: float, memory_bytes: int) -> str:
-    cpus = max(cpu, 0)
-    return f"{cpus:g} CPU{'' if cpus == 1 else 's'} and {max(memory_bytes, 0) / GIB:.3g} GiB"

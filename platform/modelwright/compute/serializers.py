@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from modelwright.compute.models import Environment, Host, ResourceProfile
-from modelwright.compute.selectors import Room, free_room
+from modelwright.compute.rooms import Room, free_room
 
 
 class RoomSerializer(serializers.Serializer[Room]):

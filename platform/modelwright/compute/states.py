@@ -37,7 +37,7 @@ ENVIRONMENT_COPY = StateMachine(
     {
         "building": frozenset({"ready", "failed", "removed"}),
         "ready": frozenset({"removed"}),
-        "failed": frozenset({"building", "removed"}),
+        "failed": frozenset({"building", "ready", "removed"}),
         "removed": frozenset({"building", "ready"}),
     },
 )

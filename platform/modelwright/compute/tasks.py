@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import logging
-from datetime import timedelta
 from uuid import UUID
 
 from celery import shared_task
-from kombu.exceptions import OperationalError
 
-from modelwright.compute import placement
+from modelwright.compute import hints, placement
 from modelwright.compute.layout import local_backend
 
-# After so long, whoever finds a message unanswered does its work.
-HINT_ANSWERED_WITHIN = timedelta(seconds=3)
 
-logger = logging.getLogger(__name__)
-
-
-@shared_task(name="compute.place_and_start", ignore_result=True)  # type: ignore[untyped-decorator]  # Celery has no types
+@shared_task(name=hints.PLACE, ignore_result=True)  # type: ignore[untyped-decorator]  # Celery has no types
 def place_and_start(workload_id: str) -> None:
     """Places the workload and starts it, unless that was done or has to wait."""
-    placement.place_and_start(UUID(workload_id), local_backend())
+    if placement.is_awaited(UUID(workload_id)):
+        placement.place_and_start(UUID(workload_id), local_backend())
+    else:
+        placement.start_here(UUID(workload_id), local_backend())
 
 
-def send_hint(workload_id: UUID) -> bool:
-    """Tells the workers about a queued workload. False when no broker answers; the watcher then does their work."""
-    try:
-        place_and_start.delay(str(workload_id))
-    except (OperationalError, OSError) as error:
-        logger.warning("no hint for workload %s: %s", workload_id, error)
-        return False
-    return True
+@shared_task(name=hints.LOOK, ignore_result=True)  # type: ignore[untyped-decorator]
+def look_at_queue() -> None:
+    """Places whatever waits and fits by now."""
+    if placement.is_awaited():
+        placement.place_and_start(None, local_backend())
+
+
+@shared_task(name=hints.START, ignore_result=True)  # type: ignore[untyped-decorator]
+def start(workload_id: str) -> None:
+    """Starts the workload if it is placed on this host and nobody has begun to."""
+    placement.start_here(UUID(workload_id), local_backend())

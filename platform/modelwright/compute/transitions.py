@@ -9,13 +9,15 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from modelwright.compute import states
 from modelwright.compute.models import Environment, EnvironmentCopy, EnvironmentRequest, Host, Workload
 from modelwright.core.states import move
 
-LEASE = timedelta(seconds=60)
+# Not longer than a silent host is waited for (`selectors.HEARTBEAT_LIMIT`).
+LEASE = timedelta(seconds=45)
 
 
 def _fenced(workload_id: UUID, fence: int | None) -> QuerySet[Workload]:
@@ -34,7 +36,7 @@ def place(
     workload: Workload, host: Host, *, environment: Environment | None, gpu_indexes: Sequence[int] = ()
 ) -> int | None:
     """Gives the queued workload to the host, and it the GPUs; its new fence, None when it is not queued any more."""
-    fence, now = next_fence(), timezone.now()
+    fence = next_fence()
     moved = move(
         Workload.objects.filter(pk=workload.pk),
         machine=states.WORKLOAD,
@@ -43,8 +45,8 @@ def place(
         host=host,
         environment=environment,
         gpu_indexes=list(gpu_indexes),
-        placed_at=now,
-        lease_expires_at=now + LEASE,
+        placed_at=timezone.now(),
+        lease_expires_at=Now() + LEASE,
         waiting_reason="",
     )
     return fence if moved else None
@@ -65,6 +67,12 @@ def unplace(workload_id: UUID, fence: int, *, reason: str) -> bool:
         available_at=timezone.now(),
         hinted_at=None,
     )
+
+
+def renew_leases(host: Host) -> int:
+    """What is on the host goes on being looked after; how many those are. By the database's clock."""
+    live = Workload.objects.filter(host=host, state__in=states.LIVE_ON_HOST)
+    return live.update(lease_expires_at=Now() + LEASE)
 
 
 def begin_start(workload_id: UUID, fence: int) -> bool:
@@ -121,7 +129,7 @@ def environment_present(environment: Environment, *, present: bool) -> bool:
 
 
 def copy_building(copy: EnvironmentCopy, *, workload: Workload) -> bool:
-    """A build of the copy is under way, by this workload."""
+    """The copy is being made, by this workload."""
     return _copy(copy, "building", workload=workload, error="", remedy="", ready_at=None)
 
 

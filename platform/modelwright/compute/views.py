@@ -15,6 +15,7 @@ from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
 from modelwright.compute import selectors, services
 from modelwright.compute.models import Workload
+from modelwright.compute.rooms import free_rooms
 from modelwright.compute.states import EnvironmentState, WorkloadState
 from modelwright.core.api import SIGNED_IN
 from modelwright.core.listing import Column, Filter, Listing
@@ -34,7 +35,9 @@ class HostsView(PlatformView):
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
         """Show all hosts with their free room."""
-        rows = [(host, selectors.free_room(host)) for host in selectors.hosts()]
+        hosts = list(selectors.hosts())
+        rooms = free_rooms(hosts)
+        rows = [(host, rooms[host.pk]) for host in hosts]
         may_manage = person_of(request).is_site_admin
         context = {"hosts": rows, "profiles": selectors.profiles(), "may_manage": may_manage}
         return self.page(context, crumbs=[("Hosts", "")])

@@ -7,36 +7,36 @@ at once, and may stop at any point: the next tick goes on.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-import psutil
 from django.conf import settings
 from django.utils import timezone
 
-from modelwright.compute import placement, services, tasks, transitions
+from modelwright.compute import hints, placement, transitions
+from modelwright.compute.announcing import announce_host
 from modelwright.compute.backends.base import Backend, BackendError, Cause, Phase, WorkloadKey, WorkloadStatus
-from modelwright.compute.ending import SYSTEM, end_workload
+from modelwright.compute.cut_off import in_contact, keep_notes, mark_removed
+from modelwright.compute.ending import end_workload
 from modelwright.compute.layout import local_backend
-from modelwright.compute.models import GIB, Host, Workload
-from modelwright.compute.selectors import silent_hosts
+from modelwright.compute.models import Host, Workload
 from modelwright.compute.states import LIVE_ON_HOST
 
 logger = logging.getLogger(__name__)
 
 # How long a starter is given before the watcher takes its work over. It is the same work, so a race does no harm.
 START_GRACE = timedelta(seconds=5)
-# What stays for the platform itself.
-RESERVED_MEMORY_BYTES = GIB
 
 
 def tick(host: Host | None = None, backend: Backend | None = None) -> None:
     """One round for this host."""
-    host = host or announce_host()
+    host = host or this_host()
     backend = backend or local_backend()
+    if host.state == "removed":
+        leave(backend)
+        return
     # Rows first: what is started after this look has a row that is not in it, and is looked up afresh below.
     rows = list(Workload.objects.filter(host=host, state__in=LIVE_ON_HOST).select_related("environment", "host"))
     found = {status.key: status for status in backend.list()}
@@ -46,51 +46,49 @@ def tick(host: Host | None = None, backend: Backend | None = None) -> None:
         _contained(row.pk, partial(_agree, row, status, backend))
     for unexpected in found.values():
         _contained(unexpected.key.workload_id, partial(_unexpected, unexpected, backend))
-    Workload.objects.filter(host=host, state__in=LIVE_ON_HOST).update(
-        lease_expires_at=timezone.now() + transitions.LEASE
-    )
-    give_up_silent_hosts()
+    keep_notes(rows)
+    transitions.renew_leases(host)
     wake_queue(backend)
 
 
-def announce_host() -> Host:
-    """Enters this host with what it has for workloads, or renews its heartbeat."""
-    cpu = float(os.environ.get("MODELWRIGHT_HOST_CPU") or len(os.sched_getaffinity(0)))
-    memory_gib = os.environ.get("MODELWRIGHT_HOST_MEMORY_GIB")
-    total = psutil.virtual_memory().total
-    memory = int(float(memory_gib) * GIB) if memory_gib else max(total - RESERVED_MEMORY_BYTES, total // 2)
-    return services.announce_host(name=settings.HOST_NAME, cpu=cpu, memory_bytes=memory, acting_user=SYSTEM)
+def heartbeat() -> None:
+    """One sign of life: a loop of its own, because a round may take long, and whoever is silent is given up."""
+
+    def tell() -> None:
+        host = announce_host()
+        if host.state != "removed":
+            transitions.renew_leases(host)
+
+    in_contact(tell)
 
 
-def give_up_silent_hosts() -> None:
-    """Takes hosts that were silent for a minute as gone: what had not begun is queued again, the rest is lost."""
-    for host in silent_hosts():
-        if not transitions.host_state(host, to="offline"):
-            continue
-        logger.warning("host %s has been silent since %s", host.name, host.heartbeat_at)
-    # Also for hosts that went offline before a watcher died half way through this.
-    gone = Workload.objects.filter(host__state="offline", state__in=LIVE_ON_HOST, lease_expires_at__lt=timezone.now())
-    for row in gone.select_related("host"):
-        name = row.host.name if row.host else ""
-        if row.fence is None or transitions.unplace(row.pk, row.fence, reason=f"Host {name} was lost before it began."):
-            continue
-        facts = {"detail": f"Host {name} has not been heard from; what became of it is not known."}
-        end_workload(row.pk, row.fence, cause=Cause.LOST, facts=facts)
+def this_host() -> Host:
+    """The row of this host, entered where there is none."""
+    return Host.objects.filter(name=settings.HOST_NAME).first() or announce_host()
+
+
+def leave(backend: Backend) -> None:
+    """This host was removed: ends what runs here, then says that there is nothing left to do."""
+    running = [status for status in backend.list() if status.phase is not Phase.ENDED]
+    for status in running:
+        backend.stop(status.key, cause=Cause.LOST, message="Its host was removed.")
+    if not running:
+        mark_removed()
 
 
 def wake_queue(backend: Backend) -> None:
-    """Sees to each queued workload whose turn to be looked at has come, oldest first.
+    """Has the queue looked at when that is due.
 
     It sends a message to the workers; where none can be sent, or one was not answered, it does their work itself.
     """
     now = timezone.now()
-    due = Workload.objects.filter(state="queued", available_at__lte=now).order_by("queued_at")
-    for workload_id, available_at, hinted_at in list(due.values_list("pk", "available_at", "hinted_at")):
-        claimed = Workload.objects.filter(pk=workload_id, state="queued", available_at=available_at)
-        if not claimed.update(available_at=now + tasks.HINT_ANSWERED_WITHIN, hinted_at=now):
-            continue
-        if hinted_at is not None or not tasks.send_hint(workload_id):
-            _contained(workload_id, partial(placement.place_and_start, workload_id, backend))
+    due = Workload.objects.filter(state="queued", available_at__lte=now)
+    unanswered = due.exclude(hinted_at=None).order_by("queued_at").values_list("pk", flat=True).first()
+    if unanswered is None:
+        woken = due.filter(hinted_at=None).update(available_at=now + hints.ANSWERED_WITHIN, hinted_at=now)
+        if not woken or hints.look_at_queue():
+            return
+    _contained("the queue", partial(placement.place_and_start, unanswered, backend, by_hand=True))
 
 
 def _agree(row: Workload, status: WorkloadStatus | None, backend: Backend) -> None:
@@ -121,7 +119,7 @@ def _not_there(row: Workload, backend: Backend) -> None:
         facts = {"detail": "Its folder on the host has disappeared; what became of it is not known."}
         end_workload(row.pk, row.fence, cause=Cause.LOST, facts=facts)
         return
-    if row.state == "placed" and not transitions.begin_start(row.pk, row.fence or 0):
+    if row.state == "placed" and not placement.begin(row):
         return
     placement.start(row, backend)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
@@ -14,8 +15,15 @@ from modelwright.accounts.selectors import require_site
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
 from modelwright.compute import transitions
+from modelwright.compute.gpus import Gpu
 from modelwright.compute.models import Host
 from modelwright.core.errors import Conflict, ValidationFailed
+
+# How busy its GPUs are, and when that was read, in seconds since 1970.
+LOAD, READ_AT = "gpu_load", "gpus_read_at"
+LOAD_SECONDS = 30
+# The facts that a host's own watcher tells and takes back; others may have added more.
+ANNOUNCED = ("python", "system", "platform", "gpu_driver", "nvml", "cuda", "gpu_problem")
 
 
 @transaction.atomic
@@ -50,24 +58,63 @@ def set_host_state(host: Host, *, state: str, acting_user: Actor) -> Host:
 
 @transaction.atomic
 def announce_host(
-    *, name: str, cpu: float, memory_bytes: int, acting_user: Actor, labels: Mapping[str, Any] | None = None
+    *,
+    name: str,
+    cpu: float,
+    memory_bytes: int,
+    acting_user: Actor,
+    gpus: Sequence[Gpu] | None = None,
+    labels: Mapping[str, str] | None = None,
+    backend: str | None = None,
+    address: str | None = None,
+    bridge_port: int | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Host:
-    """Enters the host, or notes that it lives and what it has now. An offline host becomes active again."""
-    host, created = Host.objects.get_or_create(
-        name=name, defaults={"cpu": cpu, "memory_bytes": memory_bytes, "labels": dict(labels or {})}
-    )
-    facts = {"cpu": cpu, "memory_bytes": memory_bytes}
+    """Enters the host, or notes that it lives and what it has now. An offline host becomes active again.
+
+    What is None stays as it was. The audit trail tells what a host has, when that changes; how busy its GPUs are is
+    written every half minute and stands in `facts["gpu_load"]`. A removed host stays removed and is only answered: it
+    has to join again.
+    """
+    has: dict[str, Any] = {"cpu": cpu, "memory_bytes": memory_bytes}
+    if gpus is not None:
+        has["gpus"] = [gpu.identity() for gpu in gpus]
+    if labels is not None:
+        has["labels"] = dict(labels)
+    if backend is not None:
+        has["backend"] = backend
+    if address is not None:
+        has["address"] = address
+    if bridge_port is not None:
+        has["bridge_port"] = bridge_port
+    host, created = Host.objects.get_or_create(name=name, defaults={**has, "facts": dict(facts or {})})
+    if host.state == "removed":
+        return host
     if host.state == "offline":
         transitions.host_state(host, to="active")
-    changed = (host.cpu, host.memory_bytes) != (cpu, memory_bytes)
-    Host.objects.filter(pk=host.pk).update(heartbeat_at=timezone.now(), **facts)
-    if created or changed:
+    before = {field: getattr(host, field) for field in has}
+    changes: dict[str, Any] = {field: value for field, value in has.items() if value != before[field]}
+    told = _facts(host, gpus, facts)
+    Host.objects.filter(pk=host.pk).update(heartbeat_at=Now(), **changes, **({"facts": told} if told else {}))
+    if created or changes:
         record(
             acting_user=acting_user,
             action=AuditAction.HOST_ANNOUNCED,
             target=Target("host", host.pk, host.name),
-            before=None if created else {"cpu": host.cpu, "memory_bytes": host.memory_bytes},
-            after=facts,
+            before=None if created else before,
+            after=has,
         )
     host.refresh_from_db()
     return host
+
+
+def _facts(host: Host, gpus: Sequence[Gpu] | None, facts: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The facts to write, None while those of the row are good enough."""
+    kept = {name: value for name, value in host.facts.items() if name not in (LOAD, READ_AT)}
+    wanted = kept if facts is None else {**{n: v for n, v in kept.items() if n not in ANNOUNCED}, **facts}
+    now, read_at = time.time(), host.facts.get(READ_AT, 0)
+    if gpus and now - read_at > LOAD_SECONDS:
+        return {**wanted, READ_AT: round(now), LOAD: [gpu.load() for gpu in gpus]}
+    if wanted == kept and (gpus is None or gpus or LOAD not in host.facts):
+        return None
+    return {**wanted, **{name: host.facts[name] for name in (READ_AT, LOAD) if gpus != () and name in host.facts}}

@@ -17,6 +17,7 @@ from modelwright.accounts.selectors import require_site
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
 from modelwright.compute import database_roles, transitions
+from modelwright.compute.labels import check_labels
 from modelwright.compute.models import Host, JoinToken
 from modelwright.compute.reachable import Addresses, addresses, with_role
 from modelwright.core.crypto import new_token, token_digest
@@ -24,8 +25,6 @@ from modelwright.core.errors import Conflict, PermissionRefused, ValidationFaile
 
 JOIN_TOKEN_PREFIX = "mwj"  # noqa: S105 - the public prefix that every such token starts with
 LIFETIME = timedelta(hours=1)
-MAX_LABELS = 20
-LABEL = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._/-]{0,62}\Z")
 HOST_NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 
 
@@ -124,19 +123,6 @@ def join(
         after={"backend": backend, "address": address, "labels": host.labels, "token": str(row.pk)},
     )
     return Joined(host, reach, settings.SECRET_KEY)
-
-
-def check_labels(labels: Mapping[str, str]) -> dict[str, str]:
-    """The labels, checked. Raises ValidationFailed."""
-    wrong = [key for key, value in labels.items() if not LABEL.match(key) or not (value == "" or LABEL.match(value))]
-    if wrong or len(labels) > MAX_LABELS:
-        what = f"{wrong[0][:80]!r} with its value is no label." if wrong else f"There are {len(labels)} labels."
-        raise ValidationFailed(
-            what,
-            remedy=f"Give at most {MAX_LABELS}, such as `disk=ssd`: letters, digits and . _ / - on either side.",
-            field="labels",
-        )
-    return dict(labels)
 
 
 def _enter(name: str, backend: str, address: str, token: JoinToken) -> Host:

@@ -14,10 +14,13 @@ from modelwright.accounts.permissions import Permission
 from modelwright.accounts.selectors import require_site
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
-from modelwright.compute import selectors, tasks
+from modelwright.compute import hints, selectors
 from modelwright.compute.backends.base import Cause
 from modelwright.compute.ending import end_workload
-from modelwright.compute.models import GIB, Environment, EnvironmentRequest, Host, Workload
+from modelwright.compute.fitting import Need, could_hold, missing_labels
+from modelwright.compute.models import Environment, EnvironmentRequest, Host, Workload
+from modelwright.compute.rooms import usable_gpus
+from modelwright.compute.words import label_words, size_words
 from modelwright.core.crypto import encrypt
 from modelwright.core.errors import Conflict, QuotaExceeded, ValidationFailed
 
@@ -39,8 +42,13 @@ def create_workload(
     models: Sequence[str] = (),
     files: Mapping[str, str] | None = None,
     directory: str = "",
+    image: str = "",
     timeout_seconds: int | None = None,
     grace_seconds: float = 5.0,
+    retryable: bool = False,
+    gpus: int = 0,
+    labels: Mapping[str, str] | None = None,
+    pinned_host: Host | None = None,
     workspace_id: UUID | None = None,
     project_id: UUID | None = None,
 ) -> Workload:
@@ -50,7 +58,9 @@ def create_workload(
     `specs.make_spec`; `source` is `{"archive": SHA-256 of a stored tar}`, `models` are digests of stored manifests;
     `files` are written beside the source; `secret_variables` are kept encrypted, passed on to the letter (so whatever
     people wrote belongs there) and forgotten at the end. With an `environment_request` the workload waits for the
-    environment and fails with the build's error. Raises QuotaExceeded when no host could ever hold it.
+    environment and fails with the build's error. `image` is for hosts with containers, whose administrator must allow
+    it; only `pinned_host` may run it, where one is given. What is `retryable` ends by itself on a host that is cut off,
+    because the caller lets it run again elsewhere. Raises QuotaExceeded when no host could ever hold it.
     """
     check_size(cpu, memory_bytes)
     spec = {
@@ -60,7 +70,9 @@ def create_workload(
         "models": list(models),
         "files": dict(files or {}),
         "directory": directory,
+        "image": image,
         "grace_seconds": grace_seconds,
+        "retryable": retryable,
     }
     now = timezone.now()
     workload = Workload.objects.create(
@@ -68,43 +80,61 @@ def create_workload(
         name=name[:255],
         cpu=cpu,
         memory_bytes=memory_bytes,
+        gpus=gpus,
+        labels=dict(labels or {}),
         timeout_seconds=timeout_seconds,
         environment_request=environment_request,
         environment=environment,
         environment_note=_note(environment_request),
         spec=spec,
+        pinned_host=pinned_host,
         secrets=encrypt(json.dumps(dict(secret_variables))) if secret_variables else "",
         workspace_id=workspace_id,
         project_id=project_id,
         created_by=acting_user.name,
         hinted_at=now,
-        available_at=now + tasks.HINT_ANSWERED_WITHIN,
+        available_at=now + hints.ANSWERED_WITHIN,
     )
     record(
         acting_user=acting_user,
         action=AuditAction.WORKLOAD_CREATED,
         target=_target(workload),
-        after={"kind": kind, "cpu": cpu, "memory_bytes": memory_bytes, "timeout_seconds": timeout_seconds},
+        after={
+            "kind": kind,
+            "cpu": cpu,
+            "memory_bytes": memory_bytes,
+            "gpus": gpus,
+            "timeout_seconds": timeout_seconds,
+        },
         workspace_id=workspace_id,
         project_id=project_id,
     )
-    transaction.on_commit(lambda: tasks.send_hint(workload.pk))
+    transaction.on_commit(lambda: hints.place(workload.pk))
     return workload
 
 
-def check_size(cpu: float, memory_bytes: int) -> None:
-    """Raises ValidationFailed on a size that is none, QuotaExceeded when no known host is large enough."""
+def check_size(cpu: float, memory_bytes: int, *, gpus: int = 0, labels: Mapping[str, str] | None = None) -> None:
+    """Raises ValidationFailed on a size that is none, QuotaExceeded when no known host is good enough for it."""
     if cpu <= 0 or memory_bytes <= 0:
         raise ValidationFailed("CPU and memory must be more than zero.", remedy="Choose a profile.", field="profile")
-    hosts = list(Host.objects.exclude(state="offline"))
-    if hosts and not any(host.cpu >= cpu and host.memory_bytes >= memory_bytes for host in hosts):
-        largest = max(hosts, key=lambda host: (host.memory_bytes, host.cpu))
+    hosts = list(Host.objects.exclude(state__in=("offline", "removed")))
+    if not hosts or any(could_hold(host, Need(cpu, memory_bytes, gpus, labels or {}, None)) for host in hosts):
+        return
+    remedy = "Choose a smaller profile, or add a larger host."
+    labelled = [host for host in hosts if not missing_labels(host, labels or {})]
+    if not labelled:
         raise QuotaExceeded(
-            f"It asks for {cpu:g} CPUs and {memory_bytes / GIB:.3g} GiB, and no host is that large: the largest, "
-            f"{largest.name}, has {largest.cpu:g} CPUs and {largest.memory_bytes / GIB:.3g} GiB for workloads.",
-            remedy="Choose a smaller profile, or add a larger host.",
+            f"It asks for a host with {label_words(labels or {})}, and there is none.",
+            remedy="Choose another profile, or add a host with these labels.",
             field="profile",
         )
+    largest = max(labelled, key=lambda host: (len(usable_gpus(host)), host.memory_bytes, host.cpu))
+    raise QuotaExceeded(
+        f"It asks for {size_words(cpu, memory_bytes, gpus)}, and no host is that large: the largest, {largest.name}, "
+        f"has {size_words(largest.cpu, largest.memory_bytes, len(usable_gpus(largest)))} for workloads.",
+        remedy=remedy,
+        field="profile",
+    )
 
 
 @transaction.atomic

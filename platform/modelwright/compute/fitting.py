@@ -1,0 +1,74 @@
+"""Which hosts are good enough for a workload, and which of them is the best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from modelwright.compute.models import Host, Workload
+from modelwright.compute.rooms import Room, usable_gpus, whole_room
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a workload asks of a host."""
+
+    cpu: float
+    memory_bytes: int
+    gpus: int
+    labels: Mapping[str, str]
+    pinned_host_id: UUID | None
+
+    def fits(self, room: Room) -> bool:
+        """Whether the room is large enough."""
+        return room.fits(self.cpu, self.memory_bytes, self.gpus)
+
+    def left_of(self, room: Room) -> tuple[int, float]:
+        """(GPUs, the larger of the parts of CPU and memory) that would stay free of the room: small is a good fit."""
+        cpu = (room.cpu - self.cpu) / room.cpu if room.cpu > 0 else 0.0
+        memory = (room.memory_bytes - self.memory_bytes) / room.memory_bytes if room.memory_bytes > 0 else 0.0
+        return len(room.gpus) - self.gpus, max(cpu, memory)
+
+
+def need_of(workload: Workload, labels: Mapping[str, str]) -> Need:
+    """What the workload asks for, together with the labels that its workspace is bound to."""
+    return Need(
+        workload.cpu, workload.memory_bytes, workload.gpus, {**labels, **workload.labels}, workload.pinned_host_id
+    )
+
+
+def missing_labels(host: Host, labels: Mapping[str, str]) -> dict[str, str]:
+    """Those that the host has not, or has with another value."""
+    return {name: value for name, value in labels.items() if host.labels.get(name) != value}
+
+
+def could_hold(host: Host, need: Need) -> bool:
+    """Whether the host would be good enough if nothing else ran there."""
+    if need.pinned_host_id is not None and host.pk != need.pinned_host_id:
+        return False
+    return need.fits(whole_room(host)) and not missing_labels(host, need.labels)
+
+
+def choose_from(hosts: Iterable[Host], rooms: Mapping[UUID, Room], need: Need) -> list[Host]:
+    """Those of the hosts that have room now, best first.
+
+    The rule: work without GPUs goes to hosts without GPUs wherever one fits, so that hosts with GPUs stay for whoever
+    needs them; hosts with GPUs are then not in the list at all. Then the best fit: the host on which least stays
+    free (GPUs first, then the larger of the parts of CPU and memory), so that large rooms stay whole for large work.
+    """
+    fitting = [host for host in hosts if need.fits(rooms[host.pk])]
+    if not need.gpus and need.pinned_host_id is None:
+        fitting = [host for host in fitting if not usable_gpus(host)] or fitting
+    return sorted(fitting, key=lambda host: (*need.left_of(rooms[host.pk]), host.name))
+
+
+def nearest_first(hosts: Iterable[Host], rooms: Mapping[UUID, Room], need: Need) -> list[Host]:
+    """The hosts in the order in which the workload is likely to find room there: where least is lacking comes first."""
+
+    def has(host: Host) -> float:
+        room = rooms[host.pk]
+        parts = [room.cpu / need.cpu, room.memory_bytes / need.memory_bytes]
+        return min([*parts, len(room.gpus) / need.gpus] if need.gpus else parts)
+
+    return sorted(hosts, key=lambda host: (-has(host), host.name))

@@ -1,0 +1,241 @@
+"""One look at the whole queue: who is placed where, and why the others wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from modelwright.compute import copies, transitions, waiting
+from modelwright.compute.allowances import NO_LIMITS, Allowance, Usage, allowances, over_limit, total_room, usages
+from modelwright.compute.backends.base import Cause
+from modelwright.compute.ending import end_workload
+from modelwright.compute.fitting import Need, choose_from, could_hold, nearest_first, need_of
+from modelwright.compute.forecast import NOBODY_KNOWS, Forecast
+from modelwright.compute.models import Environment, EnvironmentCopy, EnvironmentRequest, Host, Workload
+from modelwright.compute.rooms import free_rooms
+from modelwright.compute.turns import in_turn, is_patient
+
+# What ends wakes the queue at once; this is for whatever is not announced, such as a larger host.
+LOOK_AGAIN = timedelta(seconds=10)
+# Nobody who stands further back is told how long it takes.
+FORESEEN = 50
+
+Placed = tuple[UUID, int, str]
+Reason = Callable[[], str]
+
+
+class Round:
+    """Runs once, in a transaction that holds the rounds' lock. `asked` is told why it waits in any case."""
+
+    def __init__(self, asked: UUID | None = None) -> None:
+        self._asked = asked
+        self._now = timezone.now()
+        self._placed: list[Placed] = []
+        self._reasons: list[tuple[Workload, Reason]] = []
+        self._queue = list(_queued())
+        self._hosts = list(Host.objects.filter(state="active").order_by("name"))
+        self._rooms = free_rooms(self._hosts)
+        # As `_rooms`, less what waits for a copy of its environment there: so that not all wait for the same host.
+        self._promised = dict(self._rooms)
+        self._total = total_room(self._hosts)
+        self._usages = usages()
+        self._allowances = allowances(w.workspace_id for w in self._queue if w.workspace_id)
+        self._copies = copies.known_copies(env for w in self._queue if (env := _known_environment(w)) is not None)
+        # Hosts that are kept free for one that has waited for long, and workspaces whose oldest waits for a limit.
+        self._kept: set[UUID] = set()
+        self._blocked: set[UUID] = set()
+        self._locked: set[UUID] = set()
+        self._waiting = 0
+        self._forecast: Forecast | None = None
+
+    def run(self) -> list[Placed]:
+        """(workload, fence, name of its host) of each that was placed."""
+        for workload in in_turn(self._queue, self._share, self._part, self._now):
+            self._consider(workload)
+        self._write_reasons()
+        return self._placed
+
+    def _consider(self, workload: Workload) -> None:
+        usable, environment = self._environment(workload)
+        if not usable:
+            return
+        allowance = self._allowance(workload)
+        need = need_of(workload, allowance.labels)
+        able = [host for host in self._hosts if could_hold(host, need)]
+        if not able:
+            self._wait(workload, lambda: waiting.for_a_host(need, self._hosts))
+            return
+        if self._is_over_limit(workload, allowance):
+            return
+        left = self._without_failed(workload, environment, able)
+        if left and not self._put(workload, need, left, environment):
+            self._waiting += 1
+
+    def _put(self, workload: Workload, need: Need, able: Sequence[Host], environment: Environment | None) -> bool:
+        """Places it on the best host, or says why it waits for room or for a copy of its environment."""
+        fitting = choose_from([host for host in able if host.pk not in self._kept], self._rooms, need)
+        ready = fitting if environment is None else [h for h in fitting if self._copy_state(environment, h) == "ready"]
+        for host in ready:
+            if self._reserve(workload, need, host, environment):
+                return True
+        if fitting and not ready and environment is not None:
+            self._wait_for_copy(workload, need, fitting, environment)
+            return False
+        kept = any(need.fits(self._rooms[host.pk]) for host in able if host.pk in self._kept)
+        if not kept and is_patient(workload, self._now):
+            self._kept.add(nearest_first(able, self._rooms, need)[0].pk)
+        ahead, rooms = self._waiting, self._rooms.copy()
+
+        def reason() -> str:
+            near = nearest_first(able, rooms, need)
+            why = waiting.for_room(need, near, rooms, ahead=ahead, kept=kept)
+            return f"{why} {self._how_long(workload, need, near, ahead)}".strip()
+
+        self._wait(workload, reason)
+        return False
+
+    def _reserve(self, workload: Workload, need: Need, host: Host, environment: Environment | None) -> bool:
+        """Gives it the host. False where the host has been taken out of use meanwhile, or the workload ended."""
+        if host.pk not in self._locked:
+            # Whoever takes hosts out of use locks their rows too.
+            if not Host.objects.select_for_update(no_key=True).filter(pk=host.pk, state="active"):
+                self._hosts = [other for other in self._hosts if other.pk != host.pk]
+                return False
+            self._locked.add(host.pk)
+        gpus = self._rooms[host.pk].gpus[: need.gpus]
+        fence = transitions.place(workload, host, environment=environment, gpu_indexes=gpus)
+        if fence is None:
+            return True
+        self._rooms[host.pk] = self._rooms[host.pk].less(need.cpu, need.memory_bytes, gpus)
+        self._promised[host.pk] = self._promised[host.pk].less(need.cpu, need.memory_bytes, gpus)
+        self._usages.setdefault(workload.workspace_id, Usage()).add(workload)
+        request = workload.environment_request
+        if request is not None and not workload.environment_note:
+            Workload.objects.filter(pk=workload.pk).update(environment_note=request.reason)
+        self._placed.append((workload.pk, fence, host.name))
+        return True
+
+    def _environment(self, workload: Workload) -> tuple[bool, Environment | None]:
+        """(whether it need not wait for an environment's first build, which one it is)."""
+        request = workload.environment_request
+        if request is None:
+            return True, workload.environment
+        if request.state == "failed":
+            self._fail(workload, build_failure(request))
+            return False, None
+        if request.state != "ready":
+            self._wait(workload, lambda: waiting.for_build(self._foresee().build_seconds()))
+            return False, None
+        if request.environment is not None and request.environment.state == "removed":
+            self._fail(workload, "Its environment was removed while it waited. Start it again: that builds it.")
+            return False, None
+        return True, request.environment
+
+    def _without_failed(
+        self, workload: Workload, environment: Environment | None, able: Sequence[Host]
+    ) -> Sequence[Host]:
+        """The hosts that have not failed to make the environment. Where all have, the workload fails with the error."""
+        if environment is None:
+            return able
+        left = [host for host in able if self._copy_state(environment, host) != "failed"]
+        if not left:
+            failed = [(host, self._copies[environment.pk, host.pk]) for host in able]
+            self._fail(workload, waiting.failed_copies(failed))
+        return left
+
+    def _wait_for_copy(self, workload: Workload, need: Need, fitting: Sequence[Host], environment: Environment) -> None:
+        """It goes to the host that is at it already and has room for it too, else the best one begins."""
+        promised = choose_from(fitting, self._promised, need) or fitting
+        host = next((h for h in promised if self._copy_state(environment, h) == "building"), promised[0])
+        copy = copies.request_copy(environment, host)
+        self._copies[environment.pk, host.pk] = copy
+        self._promised[host.pk] = self._promised[host.pk].less(need.cpu, need.memory_bytes)
+        self._wait(workload, lambda: waiting.for_copy(copy, host, self._foresee().build_seconds()))
+
+    def _copy_state(self, environment: Environment, host: Host) -> str:
+        copy: EnvironmentCopy | None = self._copies.get((environment.pk, host.pk))
+        return "" if copy is None else copy.state
+
+    def _is_over_limit(self, workload: Workload, allowance: Allowance) -> bool:
+        workspace = workload.workspace_id
+        if workspace is None:
+            return False
+        why = over_limit(allowance, self._usages.get(workspace, Usage()), workload)
+        if not why and workspace in self._blocked:
+            why = waiting.PATIENT_ONE
+        if not why:
+            return False
+        if is_patient(workload, self._now):
+            self._blocked.add(workspace)
+        self._wait(workload, lambda: waiting.for_limit(allowance.name, why, self._foresee().next_end(workspace)))
+        return True
+
+    def _allowance(self, workload: Workload) -> Allowance:
+        return self._allowances.get(workload.workspace_id, NO_LIMITS) if workload.workspace_id else NO_LIMITS
+
+    def _share(self, workspace: UUID | None) -> float:
+        allowance = self._allowances.get(workspace, NO_LIMITS) if workspace else NO_LIMITS
+        return self._usages.get(workspace, Usage()).share(allowance, self._total)
+
+    def _part(self, workspace: UUID | None) -> float:
+        return self._usages.get(workspace, Usage()).share(NO_LIMITS, self._total)
+
+    def _foresee(self) -> Forecast:
+        if self._forecast is None:
+            self._forecast = Forecast(self._rooms, self._queue, self._now)
+        return self._forecast
+
+    def _how_long(self, workload: Workload, need: Need, able: Sequence[Host], ahead: int) -> str:
+        if ahead >= FORESEEN:
+            return ""
+        wait = self._foresee().wait(workload, need, [host.pk for host in able])
+        return NOBODY_KNOWS if wait is None else wait.words()
+
+    def _fail(self, workload: Workload, detail: str) -> None:
+        end_workload(workload.pk, None, cause=Cause.FAILED, facts={"detail": detail})
+
+    def _wait(self, workload: Workload, reason: Reason) -> None:
+        self._reasons.append((workload, reason))
+
+    def _write_reasons(self) -> None:
+        """Answers the hints of all that were looked at; words them anew where nobody has for a while.
+
+        Whoever was hinted at since this round began is left for the next one.
+        """
+        seen = Workload.objects.filter(Q(hinted_at=None) | Q(hinted_at__lte=self._now), state="queued")
+        later, worded = self._now + LOOK_AGAIN, []
+        for workload, reason in self._reasons:
+            if workload.available_at <= self._now or not workload.waiting_reason or workload.pk == self._asked:
+                workload.waiting_reason, workload.available_at, workload.hinted_at = reason(), later, None
+                worded.append(workload)
+        answered = [workload.pk for workload, _ in self._reasons if workload.hinted_at is not None]
+        seen.bulk_update(worded, ["waiting_reason", "available_at", "hinted_at"], batch_size=200)
+        if answered:
+            seen.filter(pk__in=answered).update(hinted_at=None, available_at=later)
+
+
+def build_failure(request: EnvironmentRequest) -> str:
+    """What the author of the requirements reads on everything that waited for their environment."""
+    return f"Its environment could not be built.\n{request.error}\n{request.remedy}".strip()
+
+
+def _known_environment(workload: Workload) -> Environment | None:
+    request = workload.environment_request
+    return request.environment if request is not None else workload.environment
+
+
+def _queued() -> QuerySet[Workload]:
+    related = ("environment_request__environment", "environment")
+    return (
+        Workload.objects.filter(state="queued")
+        .select_related(*related)
+        .defer(
+            *("spec", "secrets", "environment__lock"),
+            *("environment_request__requirements", "environment_request__environment__lock"),
+        )
+        .order_by("queued_at")
+    )
