@@ -184,15 +184,28 @@ class RunLogView(PlatformAPIView):
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("offset", {"type": "integer", "minimum": 0}, description="Byte to read from, 0 at first.")
+            OpenApiParameter("offset", {"type": "integer", "minimum": 0}, description="Byte to read from, 0 at first."),
+            OpenApiParameter(
+                "attempt", {"type": "integer", "minimum": 1, "maximum": 100}, description="Which one; the newest."
+            ),
         ],
         responses=LogSerializer,
     )
     def get(self, request: Request, run_id: UUID) -> Response:
         """Answer at most 128 KiB of the log from a byte on."""
         run = selectors.get_run(current_user(request), run_id)
-        text, offset, finished = read_log(run.workload, _offset(request))
+        workload = selectors.attempt_workload(run, _attempt(request))
+        text, offset, finished = read_log(workload, _offset(request))
         return Response({"text": text, "offset": offset, "finished": finished})
+
+
+def _attempt(request: Request) -> int | None:
+    raw = request.query_params.get("attempt")
+    if raw is None:
+        return None
+    if not (raw.isascii() and raw.isdigit()) or not 1 <= len(raw) <= 3:
+        raise ValidationFailed(f"`attempt` is {raw[:40]!r}.", remedy="Give an attempt's number.", field="attempt")
+    return int(raw)
 
 
 def _offset(request: Request) -> int:

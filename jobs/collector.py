@@ -15,6 +15,7 @@ from jobs.models import ArtifactUse, Job, Run
 from jobs.observing import hash_artifacts
 from jobs.services import RunRequest, start_unattended
 from jobs.services.facts import run_target
+from jobs.services.retrying import retry
 from jobs.tracking.closing import close_tracked_runs
 from jobs.tracking.reader import TrackedRun, tracked_runs
 from lineage.services import add as add_lineage
@@ -45,6 +46,8 @@ def collect_ended() -> int:
         try:
             if run is None:
                 mark_collected(workload)
+            elif run.will_retry:
+                retry(run, acting_user=SYSTEM)
             else:
                 collect(run)
             done += 1

@@ -29,7 +29,7 @@ class Cause:
 def explain(run: Run) -> Cause | None:
     """The cause of an ended run that did not succeed, else None."""
     workload = run.workload
-    if not workload.is_ended or workload.state == "succeeded":
+    if not run.is_over or workload.state == "succeeded":
         return None
     tail = log_tail(workload, TAIL_LINES)
     message, remedy = _EXPLAIN[workload.state](workload, tail)
@@ -94,6 +94,9 @@ def _cancelled(workload: Workload, _: str) -> tuple[str, str]:
 
 
 def _lost(workload: Workload, _: str) -> tuple[str, str]:
+    message, _, remedy = workload.detail.partition("\n")
+    if remedy:
+        return message, remedy
     host = workload.host.name if workload.host else "its host"
     return (
         f"Its process on {host} is gone and left no result: the host was restarted, or its supervisor was killed. "

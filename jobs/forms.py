@@ -9,7 +9,9 @@ from typing import Any
 
 from django import forms
 
+from jobs.models import MOST_RETRIES
 from modelwright.compute.models import ResourceProfile
+from modelwright.compute.words import size_words
 from workspaces.forms import description_field, name_field
 
 _CODE = {"class": "code", "spellcheck": "false", "autocomplete": "off", "autocapitalize": "none"}
@@ -70,8 +72,19 @@ def _typed(text: str) -> str | int | float | bool:
 
 def _profile_field(profiles: Iterable[ResourceProfile]) -> forms.ChoiceField:
     choices = [("", "The usual")]
-    choices += [(p.name, f"{p.name}: {p.cpu:g} CPUs, {p.memory_bytes / 2**30:.3g} GiB") for p in profiles]
+    choices += [(p.name, f"{p.name}: {size_words(p.cpu, p.memory_bytes, p.gpus)}") for p in profiles]
     return forms.ChoiceField(label="Size", choices=choices, required=False)
+
+
+def retries_field() -> forms.IntegerField:
+    """How often to try again."""
+    return forms.IntegerField(
+        label="Retries",
+        required=False,
+        min_value=0,
+        max_value=MOST_RETRIES,
+        help_text="How often a run is tried again when its host is lost. Not at all where it is left empty.",
+    )
 
 
 class StartForm(forms.Form):
@@ -96,12 +109,13 @@ class ScriptForm(StartForm):
     """A run of a script to start."""
 
     arguments = ArgumentsField(label="Arguments", required=False, max_length=4000, help_text="As one would type them.")
+    retries = retries_field()
 
     def __init__(self, scripts: Iterable[str], profiles: Iterable[ResourceProfile], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["script"] = forms.ChoiceField(label="Script", choices=[(path, path) for path in scripts])
         self.fields["profile"] = _profile_field(profiles)
-        self.order_fields(["script", "arguments", "parameters", "profile", "commit"])
+        self.order_fields(["script", "arguments", "parameters", "profile", "retries", "commit"])
 
 
 class JobForm(forms.Form):
@@ -129,6 +143,8 @@ class JobForm(forms.Form):
         max_value=LONGEST_TIMEOUT_MINUTES,
         help_text="A day where it is left empty.",
     )
+    retries = retries_field()
+    retry_failed = forms.BooleanField(label="Try again also when the script itself failed", required=False)
     schedule = forms.CharField(
         label="Schedule",
         required=False,
@@ -154,7 +170,8 @@ class JobForm(forms.Form):
             required=False,
             help_text="Starts whenever that job has succeeded, at the same commit.",
         )
-        order = ["description", "script", "arguments", "variables", "profile", "timeout_minutes", "schedule"]
+        order = ["description", "script", "arguments", "variables", "profile", "timeout_minutes"]
+        order += ["retries", "retry_failed", "schedule"]
         if is_new:
             self.fields["name"] = name_field()
             order.insert(0, "name")
@@ -165,6 +182,7 @@ class JobForm(forms.Form):
         """The values as `services.change_job` takes them."""
         changes = {name: value for name, value in values.items() if name != "timeout_minutes"}
         minutes = values.get("timeout_minutes")
+        changes["retries"] = values.get("retries") or 0
         return {**changes, "timeout_seconds": None if minutes is None else max(1, round(minutes * 60))}
 
 

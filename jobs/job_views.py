@@ -25,6 +25,7 @@ from projects.models import Project
 from projects.navigation import project_crumbs
 from projects.pages import ProjectPage
 from projects.selectors import project_permissions
+from workspaces.selectors import allowed_profiles
 
 NEXT_TIMES = 5
 LAST_RUNS = 10
@@ -128,12 +129,12 @@ class JobCreateView(ProjectPage):
     def get(self, request: HttpRequest, project_id: UUID) -> HttpResponseBase:
         """Show the form."""
         project = self.project(request, project_id, Permission.PROJECT_EDIT)
-        return self._show(project, JobForm(profiles(), _names(project), is_new=True))
+        return self._show(project, JobForm(allowed_profiles(project.workspace), _names(project), is_new=True))
 
     def post(self, request: HttpRequest, project_id: UUID) -> HttpResponseBase:
         """Make it."""
         project = self.project(request, project_id, Permission.PROJECT_EDIT)
-        form = JobForm(profiles(), _names(project), request.POST, is_new=True)
+        form = JobForm(allowed_profiles(project.workspace), _names(project), request.POST, is_new=True)
         job, status = self.save(
             form, lambda values: services.create_job(project, **JobForm.changes(values), acting_user=actor_of(request))
         )
@@ -200,6 +201,8 @@ def _present(job: Job) -> dict[str, Any]:
         "script": job.script,
         "arguments": job.arguments,
         "variables": job.variables,
+        "retries": job.retries,
+        "retry_failed": job.retry_failed,
         "timeout_minutes": None if job.timeout_seconds is None else job.timeout_seconds / 60,
         "schedule": job.schedule,
         "is_active": job.is_active,

@@ -8,10 +8,12 @@ from django.db import models
 
 from jobs.validators import validate_script
 from modelwright.compute.models import ResourceProfile, Workload
+from modelwright.compute.states import WorkloadState
 from modelwright.core.models import BaseModel, NamedModel
 from projects.models import Project
 
 LONGEST_TIMEOUT_SECONDS = 30 * 24 * 3600
+MOST_RETRIES = 10
 
 
 class Job(NamedModel):
@@ -34,6 +36,9 @@ class Job(NamedModel):
     timeout_seconds = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(LONGEST_TIMEOUT_SECONDS)]
     )
+    # How often a run is tried again that was lost with its host, and with `retry_failed` one that failed, too.
+    retries = models.PositiveSmallIntegerField(default=0, blank=True, validators=[MaxValueValidator(MOST_RETRIES)])
+    retry_failed = models.BooleanField(default=False)
     # Plain values; what is secret is a variable of the project.
     variables = models.JSONField(default=dict, blank=True)
     source = models.CharField(max_length=16, choices=Source.choices, default=Source.PERSON)
@@ -72,7 +77,7 @@ class ManifestSync(BaseModel):
 
 
 class Run(BaseModel):
-    """One execution of a script at a commit. Its state is its workload's state."""
+    """One execution of a script at a commit, in one attempt or several. `workload` is that of the newest attempt."""
 
     class Trigger(models.TextChoices):
         """What started the run."""
@@ -92,6 +97,10 @@ class Run(BaseModel):
     arguments = models.JSONField(default=list)
     parameters = models.JSONField(default=dict)
     workload = models.OneToOneField(Workload, on_delete=models.PROTECT, related_name="run")
+    # The number of the newest attempt, and how many may follow the first.
+    attempt = models.PositiveSmallIntegerField(default=1)
+    retries = models.PositiveSmallIntegerField(default=0)
+    retry_failed = models.BooleanField(default=False)
     token_digest = models.CharField(max_length=64, unique=True)
     token_died_at = models.DateTimeField(null=True)
     trigger = models.CharField(max_length=16, choices=Trigger.choices)
@@ -111,8 +120,38 @@ class Run(BaseModel):
 
     @property
     def state(self) -> str:
-        """See `compute.states`."""
-        return self.workload.state
+        """That of the newest attempt (see `compute.states`); queued where another one is about to follow."""
+        return WorkloadState.QUEUED if self.will_retry else self.workload.state
+
+    @property
+    def will_retry(self) -> bool:
+        """Whether the newest attempt is over and another one follows: nobody wanted the end, and one is left."""
+        workload = self.workload
+        if self.attempt > self.retries or workload.collected_at or workload.cancel_requested_at:
+            return False
+        did_fail = workload.state == WorkloadState.FAILED and workload.started_at is not None
+        return workload.state == WorkloadState.LOST or (self.retry_failed and did_fail)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended and no attempt follows."""
+        return self.workload.is_ended and not self.will_retry
+
+
+class Attempt(BaseModel):
+    """One try of a run. Each has a workload and a tracking token of its own."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveSmallIntegerField()
+    workload = models.OneToOneField(Workload, on_delete=models.PROTECT, related_name="attempt")
+    # Why there is a second one and so on; empty for the first.
+    because = models.TextField(blank=True, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "number"], name="attempt_number")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {self.number}"
 
 
 class ArtifactUse(BaseModel):

@@ -22,7 +22,7 @@ from jobs.tracking.reader import TrackedRun, metric_history, tracked_runs
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.permissions import Permission
 from modelwright.accounts.views import person_of
-from modelwright.compute.selectors import profiles, read_log
+from modelwright.compute.selectors import read_log
 from modelwright.compute.states import WorkloadState
 from modelwright.core.errors import PlatformError
 from modelwright.core.listing import Column, Filter, Listing
@@ -32,6 +32,7 @@ from projects.models import Project
 from projects.navigation import project_crumbs
 from projects.pages import ProjectPage
 from projects.selectors import project_permissions
+from workspaces.selectors import allowed_profiles
 
 MAX_CHARTS = 24
 CHART_POINTS = 500
@@ -87,12 +88,12 @@ class RunStartView(ProjectPage):
     def get(self, request: HttpRequest, project_id: UUID) -> HttpResponseBase:
         """Show the form."""
         project = self.project(request, project_id, Permission.RUN_START)
-        return self._show(project, ScriptForm(_scripts(project), profiles()))
+        return self._show(project, ScriptForm(_scripts(project), allowed_profiles(project.workspace)))
 
     def post(self, request: HttpRequest, project_id: UUID) -> HttpResponseBase:
         """Start it."""
         project = self.project(request, project_id, Permission.RUN_START)
-        form = ScriptForm(_scripts(project), profiles(), request.POST)
+        form = ScriptForm(_scripts(project), allowed_profiles(project.workspace), request.POST)
         actor = actor_of(request)
 
         def write(values: dict[str, Any]) -> Run:
@@ -140,27 +141,36 @@ class RunView(RunPage):
     def get(self, request: HttpRequest, run_id: UUID) -> HttpResponseBase:
         """Show it."""
         run = self.run(request, run_id)
-        text, offset, finished = read_log(run.workload)
+        shown = attempt_of(request) or run.attempt
+        text, offset, finished = read_log(selectors.attempt_workload(run, shown))
         held = project_permissions(person_of(request), run.project)
         context = {
             **self.frame(request, run.project),
             **live_facts(run),
             **_tracked(run),
+            "attempts": selectors.attempts_of(run) if run.attempt > 1 else [],
+            "shown": shown,
             "log": text,
             "offset": offset,
             "finished": finished,
-            "may_cancel": Permission.RUN_CANCEL in held and not run.workload.is_ended,
+            "may_cancel": Permission.RUN_CANCEL in held and not run.is_over,
             "may_start": Permission.RUN_START in held,
-            "chart_refresh": 0 if run.workload.is_ended else CHART_REFRESH_SECONDS,
+            "chart_refresh": 0 if run.is_over else CHART_REFRESH_SECONDS,
             "observed": run.observed or {},
             "digests": _digests(run),
         }
         return self.page(context, crumbs=run_crumbs(run))
 
 
+def attempt_of(request: HttpRequest) -> int | None:
+    """The number in `?attempt=`, None for the newest. One that is no number is the newest, too."""
+    given = request.GET.get("attempt", "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 4 else None
+
+
 def live_facts(run: Run) -> dict[str, Any]:
     """What changes while the run goes on."""
-    return {"run": run, "workload": run.workload, "cause": explain(run), "is_live": not run.workload.is_ended}
+    return {"run": run, "workload": run.workload, "cause": explain(run), "is_live": not run.is_over}
 
 
 def _tracked(run: Run) -> dict[str, Any]:
@@ -199,7 +209,7 @@ class RunStateView(RunPage):
         """Answer the fragment."""
         run = self.run(request, run_id)
         response = self.page(live_facts(run))
-        if run.workload.is_ended:
+        if run.is_over or request.GET.get("seen", str(run.attempt)) != str(run.attempt):
             response.headers["HX-Refresh"] = "true"
         return response
 
@@ -213,7 +223,8 @@ class RunLogView(RunPage):
         """Answer what `static/js/live.js` polls."""
         given = request.GET.get("offset", "")
         offset = int(given[:15]) if given.isascii() and given.isdigit() else 0
-        text, next_offset, finished = read_log(self.run(request, run_id).workload, offset)
+        workload = selectors.attempt_workload(self.run(request, run_id), attempt_of(request))
+        text, next_offset, finished = read_log(workload, offset)
         return JsonResponse({"text": text, "offset": next_offset, "finished": finished})
 
 

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from jobs.models import Job, Run
+from jobs.models import Attempt, Job, Run
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
+from modelwright.compute.models import Workload
 from modelwright.compute.states import ENDS, WorkloadState
 from modelwright.core.crypto import token_digest
 from modelwright.core.errors import NotFound, ValidationFailed
@@ -22,6 +23,7 @@ def run_of_token(token: str) -> Run | None:
     """The live run whose tracking token this is, None where there is none (any more)."""
     found: Run | None = (
         Run.objects.select_related("project")
+        # Each attempt has a token of its own: that of the one before is no run's any more.
         .filter(token_digest=token_digest(token), token_died_at=None)
         .exclude(workload__state__in=ENDS)
         .first()
@@ -91,6 +93,23 @@ def _is_id(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def attempts_of(run: Run) -> QuerySet[Attempt]:
+    """The attempts of the run, the first one first. The caller has required PROJECT_VIEW."""
+    return Attempt.objects.filter(run=run).select_related("workload__host").order_by("number")
+
+
+def attempt_workload(run: Run, number: int | None) -> Workload:
+    """The workload of an attempt of the run, of the newest where none is named. Raises NotFound."""
+    if number is None or number == run.attempt:
+        return run.workload
+    found: Attempt | None = attempts_of(run).filter(number=number).first()
+    if found is None:
+        raise NotFound(
+            f"{run} has no attempt {number}.", remedy=f"Give a number from 1 to {run.attempt}.", field="attempt"
+        )
+    return found.workload
 
 
 def get_run(viewer: User, run_id: UUID, permission: Permission = Permission.PROJECT_VIEW) -> Run:

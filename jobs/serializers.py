@@ -8,7 +8,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from jobs.failures import explain
-from jobs.models import Job, Run
+from jobs.models import MOST_RETRIES, Attempt, Job, Run
+from jobs.selectors import attempts_of
 from modelwright.compute.models import Environment
 
 
@@ -31,6 +32,8 @@ class JobSerializer(serializers.ModelSerializer[Job]):
             "arguments",
             "profile",
             "timeout_seconds",
+            "retries",
+            "retry_failed",
             "variables",
             "source",
             "schedule",
@@ -56,6 +59,10 @@ class JobChangeSerializer(serializers.Serializer[Job]):
         required=False, allow_blank=True, max_length=63, help_text="Name of a resource profile, empty for the usual."
     )
     timeout_seconds = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=2_592_000)
+    retries = serializers.IntegerField(
+        required=False, min_value=0, max_value=MOST_RETRIES, help_text="How often a run lost with its host is retried."
+    )
+    retry_failed = serializers.BooleanField(required=False, help_text="Retry a run that failed, too.")
     variables = serializers.DictField(
         child=serializers.CharField(allow_blank=True, trim_whitespace=False),
         required=False,
@@ -94,6 +101,10 @@ class JobRunSerializer(serializers.Serializer[Run]):
     )
     profile = serializers.CharField(required=False, allow_blank=True, max_length=63)
     timeout_seconds = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=2_592_000)
+    retries = serializers.IntegerField(
+        required=False, min_value=0, max_value=MOST_RETRIES, help_text="The job's, or none, if left out."
+    )
+    retry_failed = serializers.BooleanField(required=False, help_text="The job's if left out.")
 
 
 class ScriptRunSerializer(JobRunSerializer):
@@ -150,7 +161,25 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "finished_at",
             "exit_code",
             "host",
+            "attempt",
+            "retries",
         ]
+        read_only_fields = fields
+
+
+class AttemptSerializer(serializers.ModelSerializer[Attempt]):
+    """One try of a run. Its log is at the run's log with `?attempt=`."""
+
+    state = serializers.CharField(source="workload.state", read_only=True)
+    host = serializers.CharField(source="workload.host.name", default=None, read_only=True, allow_null=True)
+    started_at = serializers.DateTimeField(source="workload.started_at", read_only=True, allow_null=True)
+    finished_at = serializers.DateTimeField(source="workload.finished_at", read_only=True, allow_null=True)
+    exit_code = serializers.IntegerField(source="workload.exit_code", read_only=True, allow_null=True)
+    detail = serializers.CharField(source="workload.detail", read_only=True)
+
+    class Meta:
+        model = Attempt
+        fields = ["number", "because", "state", "host", "started_at", "finished_at", "exit_code", "detail"]
         read_only_fields = fields
 
 
@@ -182,10 +211,13 @@ class RunDetailSerializer(RunSerializer):
     fetched = serializers.SerializerMethodField()
     sent = serializers.SerializerMethodField()
     cause = serializers.SerializerMethodField()
+    attempts = serializers.SerializerMethodField()
 
     class Meta(RunSerializer.Meta):
         fields = [
             *RunSerializer.Meta.fields,
+            "retry_failed",
+            "attempts",
             "environment",
             "environment_note",
             "peak_memory_bytes",
@@ -223,6 +255,11 @@ class RunDetailSerializer(RunSerializer):
         """Null for a run that goes on or succeeded."""
         cause = explain(run)
         return None if cause is None else {"message": cause.message, "remedy": cause.remedy, "tail": cause.tail}
+
+    @extend_schema_field(AttemptSerializer(many=True))
+    def get_attempts(self, run: Run) -> list[dict[str, Any]]:
+        """Every try of it, the first one first."""
+        return list(AttemptSerializer(attempts_of(run), many=True).data)
 
 
 def _files(run: Run, kind: str) -> list[dict[str, Any]]:

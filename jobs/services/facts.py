@@ -24,6 +24,8 @@ def job_facts(job: Job) -> dict[str, object]:
         "arguments": job.arguments,
         "profile": job.profile.name if job.profile else None,
         "timeout_seconds": job.timeout_seconds,
+        "retries": job.retries,
+        "retry_failed": job.retry_failed,
         "variables": sorted(job.variables),
         "schedule": job.schedule,
         "runs_after": job.runs_after.name if job.runs_after else None,

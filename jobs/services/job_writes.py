@@ -33,6 +33,8 @@ class JobChanges(TypedDict, total=False):
     arguments: list[str]
     profile: str
     timeout_seconds: int | None
+    retries: int
+    retry_failed: bool
     variables: dict[str, str]
     schedule: str
     runs_after: str

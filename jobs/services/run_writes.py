@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from jobs.dependencies import Snapshot, read_snapshot
-from jobs.models import Job, Run
+from jobs.models import MOST_RETRIES, Attempt, Job, Run
 from jobs.parameters import as_arguments, check_arguments, check_parameters
 from jobs.quota import check_quota
 from jobs.run_environment import plain_variables, secret_variables, slug
@@ -27,12 +27,13 @@ from modelwright.audit.services import record
 from modelwright.compute import services as compute
 from modelwright.compute.models import ResourceProfile, Workload
 from modelwright.compute.selectors import profile as profile_by_name
-from modelwright.compute.selectors import profiles
 from modelwright.core.crypto import token_digest
 from modelwright.core.errors import Conflict, NotFound, PlatformError, ValidationFailed
 from projects import source
 from projects.models import Project
 from projects.selectors import authorize
+from workspaces.models import Workspace
+from workspaces.selectors import allowed_profiles
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,8 @@ DEFAULT_PROFILE = "medium"
 class RunRequest:
     """What to run: a job, or a script of the project with its arguments. `profile` is a name, empty for the default.
 
-    `commit` None is the newest one. Parameters are appended to the arguments as `--name value`.
+    `commit` None is the newest one. `retries` and `retry_failed` None are the job's. Parameters are appended to the
+    arguments as `--name value`.
     """
 
     job: Job | None = None
@@ -56,6 +58,8 @@ class RunRequest:
     commit: str | None = None
     profile: str = ""
     timeout_seconds: int | None = None
+    retries: int | None = None
+    retry_failed: bool | None = None
     trigger: str = Run.Trigger.HAND
     after_run: Run | None = None
 
@@ -82,7 +86,7 @@ def start_run(project: Project, request: RunRequest, *, acting_user: Actor) -> R
         )
     parameters = check_parameters(request.parameters)
     arguments = check_arguments([*(job.arguments if job else request.arguments), *as_arguments(parameters)])
-    size = _profile(request.profile, job)
+    size = _profile(request.profile, job, project.workspace)
     check_quota(project.workspace, size)
     token = new_run_token()
     run = Run(
@@ -98,9 +102,12 @@ def start_run(project: Project, request: RunRequest, *, acting_user: Actor) -> R
         trigger=request.trigger,
         after_run=request.after_run,
         created_by=acting_user.user,
+        retries=_retries(request),
+        retry_failed=_first(request.retry_failed, job.retry_failed if job else None, False),
     )
     run.workload = _workload(run, request, size, snapshot, token, acting_user)
     run.save(force_insert=True)
+    Attempt.objects.create(run=run, number=1, workload=run.workload)
     record(
         acting_user=acting_user,
         action=AuditAction.RUN_CREATED,
@@ -111,6 +118,7 @@ def start_run(project: Project, request: RunRequest, *, acting_user: Actor) -> R
             "arguments": arguments,
             "parameters": parameters,
             "trigger": request.trigger,
+            "retries": run.retries,
         },
         role=role,
         workspace_id=project.workspace_id,
@@ -154,6 +162,20 @@ def request_cancel(run: Run, *, reason: str = "", acting_user: Actor) -> Run:
     return run
 
 
+def _retries(request: RunRequest) -> int:
+    wanted = _first(request.retries, request.job.retries if request.job else None, 0)
+    if not 0 <= wanted <= MOST_RETRIES:
+        raise ValidationFailed(
+            f"A run cannot be tried again {wanted} times.", remedy=f"Give 0 to {MOST_RETRIES}.", field="retries"
+        )
+    return wanted
+
+
+def _first(*values: Any) -> Any:
+    """The first that is said."""
+    return next(value for value in values if value is not None)
+
+
 def _script(script: str) -> str:
     if not re.match(SCRIPT_FORM, script):
         raise ValidationFailed(f"{script[:100]!r} is no script.", remedy=str(validate_script.message), field="script")
@@ -185,8 +207,11 @@ def _workload(
         command=["{python}", run.script, *run.arguments],
         cpu=size.cpu,
         memory_bytes=size.memory_bytes,
+        gpus=size.gpus,
+        labels=size.labels,
         timeout_seconds=timeout,
         grace_seconds=GRACE_SECONDS,
+        retryable=run.retries > 0,
         environment_request=compute.request_environment(
             requirements=snapshot.requirements, kind=snapshot.kind, acting_user=acting_user
         ),
@@ -199,12 +224,13 @@ def _workload(
     )
 
 
-def _profile(name: str, job: Job | None) -> ResourceProfile:
+def _profile(name: str, job: Job | None, workspace: Workspace) -> ResourceProfile:
     if name:
         return profile_by_name(name)
     if job is not None and job.profile is not None:
         return job.profile
-    usual = profiles().filter(name=DEFAULT_PROFILE).first() or profiles().first()
+    allowed = allowed_profiles(workspace)
+    usual = allowed.filter(name=DEFAULT_PROFILE).first() or allowed.first()
     if usual is None:
         raise Conflict("There is no resource profile.", remedy="Have an administrator make one.")
     return usual

@@ -42,6 +42,12 @@ def with_key(address: str, key: str) -> str:
 
 
 @register.filter
+def with_attempt(address: str, number: int) -> str:
+    """The address with `?attempt=`."""
+    return f"{address}?attempt={number}"
+
+
+@register.filter
 def below(path: str) -> str:
     """An artifact's path without the id that it begins with."""
     return path.partition("/")[2] or path
