@@ -15,11 +15,17 @@ from modelwright.compute.models import Host
 
 from .kinds import Kind, make_kind
 from .support import make_host
+from .swarm_support import MARKS, NOT_FOR_SWARM
+
+KINDS = ["process-cgroups", "process-watched", "docker", "keeper", pytest.param("swarm", marks=MARKS)]
 
 
-@pytest.fixture(params=["process-cgroups", "process-watched", "docker", "keeper"])
+@pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kind]:
     """Each kind of backend in turn; what a failed test leaves running is stopped."""
+    test = request.node.originalname
+    if request.param == "swarm" and test in NOT_FOR_SWARM:
+        pytest.skip(f"not for a swarm: {NOT_FOR_SWARM[test]}")
     made = make_kind(request.param, tmp_path)
     yield made
     made.close()

@@ -19,9 +19,11 @@ from modelwright.compute.backends.factory import LocalBackend
 from modelwright.compute.backends.keeper import KeeperBackend
 from modelwright.compute.backends.process import ProcessBackend
 from modelwright.compute.backends.shim import processes
+from modelwright.compute.backends.swarm import Shelf, SwarmBackend, SwarmConfig
 from tests import engine
 
 from .backends_support import wait_until
+from .swarm_support import OWN_ADDRESS, require_nodes
 
 # Where the images of Python have it; the interpreter of the tests is not in them.
 PYTHON_IN_IMAGE = "/usr/local/bin/python3"
@@ -35,6 +37,13 @@ def in_image(command: Sequence[str]) -> list[str]:
 
 class DockerInTests(DockerBackend):
     """Runs the scripts of the contract, which name this interpreter, on the image's Python."""
+
+    def start(self, spec: WorkloadSpec) -> WorkloadStatus:
+        return super().start(replace(spec, command=in_image(spec.command)))
+
+
+class SwarmInTests(SwarmBackend):
+    """The same on nodes of a swarm."""
 
     def start(self, spec: WorkloadSpec) -> WorkloadStatus:
         return super().start(replace(spec, command=in_image(spec.command)))
@@ -54,6 +63,11 @@ def build(parameters: Parameters) -> LocalBackend:
         return DockerInTests(DockerConfig(root=root, instance=parameters["instance"]))
     if parameters["kind"] == "keeper":
         return KeeperInTests(Path(parameters["socket"]), root)
+    if parameters["kind"] == "swarm":
+        shelf = Shelf(OWN_ADDRESS, 0)
+        return SwarmInTests(
+            SwarmConfig(root, parameters["instance"], parameters["engine"], network=parameters["network"], shelf=shelf)
+        )
     return ProcessBackend(root, use_cgroups=parameters["kind"] == "process-cgroups")
 
 
@@ -171,9 +185,37 @@ class KeeperKind(DockerKind):
         super().close()
 
 
+class SwarmKind(Kind):
+    """Services of a swarm, minded by this process."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        super().__init__(name, folder)
+        self.nodes = require_nodes()
+        self.parameters |= {
+            "instance": f"mwt-{os.urandom(3).hex()}",
+            "engine": self.nodes.engine(1),
+            "network": "mwt-contract",
+        }
+
+    def host_pid(self, key: WorkloadKey, pid: int) -> int:
+        return next(found for found in left_over(key) if _numbers(found)[-1] == pid)
+
+    def supervisor_pid(self, key: WorkloadKey) -> int:
+        found = left_over(key)[0]
+        while _numbers(found)[-1] != 1:
+            found = int((Path("/proc") / str(found) / "stat").read_text().rpartition(")")[2].split()[1])
+        return found
+
+    def close(self) -> None:
+        for made in self._made:
+            if isinstance(made, SwarmBackend):
+                made.close()
+        self.nodes.clear(self.parameters["instance"])
+
+
 def make_kind(name: str, folder: Path) -> Kind:
     """By the name that a test's parameter has."""
-    made = {"docker": DockerKind, "keeper": KeeperKind}.get(name, Kind)
+    made = {"docker": DockerKind, "keeper": KeeperKind, "swarm": SwarmKind}.get(name, Kind)
     return made(name, folder)
 
 
@@ -193,3 +235,9 @@ def _number_in(entry: Path, space: str) -> int | None:
     except OSError:
         pass
     return None
+
+
+def _numbers(pid: int) -> list[int]:
+    """What the process is called in each space of numbers that it is in, the host's first."""
+    lines = (Path("/proc") / str(pid) / "status").read_text().splitlines()
+    return next([int(part) for part in line.split()[1:]] for line in lines if line.startswith("NSpid:"))

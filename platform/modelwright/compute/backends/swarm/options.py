@@ -116,14 +116,22 @@ def _secret(config: SwarmConfig, made: Made) -> dict[str, Any]:
 
 
 def _mounts(config: SwarmConfig, made: Made) -> list[dict[str, Any]]:
-    """Everything that a task can write to lies in memory and has a size."""
-    sizes = {"/tmp": config.tmp_bytes, "/dev/shm": config.shm_bytes, made.work: config.work_bytes}  # noqa: S108
+    """Everything that a task can write to lies in memory, has a size and goes with the task."""
+    sizes = {made.work: config.work_bytes}
     for pack in made.packs:
         sizes[pack.path] = sizes.get(pack.path, 0) + pack.size + MIB
+    shared = {"/tmp": config.tmp_bytes, "/dev/shm": config.shm_bytes}  # noqa: S108 - inside of the container
     return [
-        {"Type": "tmpfs", "Target": path, "TmpfsOptions": {"SizeBytes": size, "Mode": 0o1777}}
-        for path, size in sizes.items()
+        *({"Type": "tmpfs", "Target": path, "TmpfsOptions": {"SizeBytes": size}} for path, size in shared.items()),
+        *(_own_folder(config, path, size) for path, size in sizes.items()),
     ]
+
+
+def _own_folder(config: SwarmConfig, path: str, size: int) -> dict[str, Any]:
+    """A volume without a name. From the engine's own tmpfs nothing can be executed, and everybody can write to it."""
+    owned = f"size={size},uid={config.uid},gid={config.gid},mode=0700,nosuid,nodev"
+    driver = {"Name": "local", "Options": {"type": "tmpfs", "device": "tmpfs", "o": owned}}
+    return {"Type": "volume", "Target": path, "VolumeOptions": {"NoCopy": True, "DriverConfig": driver}}
 
 
 def _resources(config: SwarmConfig, spec: WorkloadSpec, made: Made) -> dict[str, Any]:
