@@ -72,14 +72,20 @@ def known_copies(environments: Iterable[Environment]) -> Known:
 
 
 def look_here(environment: Environment, here: Host, copy: EnvironmentCopy | None) -> EnvironmentCopy | None:
-    """The copy of this host, corrected by what lies on its disk; None when it has none. Images are taken as told."""
-    if here.backend != Host.Backend.PROCESS or (copy is not None and copy.image):
+    """The copy of this host, corrected by what lies on its disk; None when it has none. Images are taken as told.
+
+    What is left of a time when the host ran workloads otherwise is no copy.
+    """
+    if here.backend != Host.Backend.PROCESS:
+        if copy is not None and copy.state == "ready" and not copy.image:
+            transitions.copy_removed(copy)
+            return None
         return copy
     is_there = (environment_folder(environment) / build.READY).exists()
     if copy is not None and copy.state == "ready" and not is_there:
         transitions.copy_removed(copy)
         return None
-    if is_there and environment.state == "ready" and (copy is None or copy.state != "ready"):
+    if is_there and environment.state == "ready" and (copy is None or copy.state != "ready" or copy.image):
         return enter_copy(environment, here)
     return copy
 

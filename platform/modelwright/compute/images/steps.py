@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import os
+import re
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,8 @@ BUILD_SECONDS = 3600
 ARGUMENTS = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NATIVE_TLS")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 Say = Callable[[str], None]
+# What programs write for terminals.
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Steps:
@@ -131,7 +134,7 @@ class Steps:
                     if "error" in piece:
                         raise BackendError(str(piece["error"]))
                     if text := str(piece.get("stream", "")):
-                        say(text)
+                        say(_COLOURS.sub("", text))
 
 
 def _only_file(pieces: Any) -> str:

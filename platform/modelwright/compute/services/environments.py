@@ -14,10 +14,10 @@ from modelwright.accounts.permissions import Permission
 from modelwright.accounts.selectors import require_site
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
-from modelwright.compute import transitions
+from modelwright.compute import copies, transitions
 from modelwright.compute.environments import build
 from modelwright.compute.layout import environment_folder
-from modelwright.compute.models import Environment, EnvironmentRequest, Workload
+from modelwright.compute.models import Environment, EnvironmentCopy, EnvironmentRequest, Workload
 from modelwright.compute.services.building import queue_build
 from modelwright.core.errors import Conflict, ValidationFailed
 
@@ -80,7 +80,8 @@ def _needs_build(request: EnvironmentRequest) -> bool:
         # A build that ended without taking its request along, or was never queued, must not block it for ever.
         return request.workload is None or request.workload.collected_at is not None
     environment = request.environment
-    if environment is None or (environment_folder(environment) / build.READY).exists():
+    if environment is None or copies.known_copies([environment]):
+        # Where one host has it, others make their copies from its lock.
         return environment is None
     transitions.environment_present(environment, present=False)
     return True
@@ -106,6 +107,8 @@ def remove_environment(environment: Environment, *, acting_user: Actor) -> None:
             target=Target("environment", environment.pk, str(environment)),
             before={"size_bytes": environment.size_bytes},
         )
+    for copy in EnvironmentCopy.objects.filter(environment=environment):
+        transitions.copy_removed(copy)
     folder = environment_folder(environment)
     (folder / build.READY).unlink(missing_ok=True)
     transaction.on_commit(lambda: shutil.rmtree(folder, ignore_errors=True))
