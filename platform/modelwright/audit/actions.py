@@ -31,6 +31,8 @@ class AuditAction(StrEnum):
     WORKLOAD_CREATED = "workload.created"
     WORKLOAD_CANCEL_REQUESTED = "workload.cancel-requested"
     WORKLOAD_ENDED = "workload.ended"
+    WORKLOADS_EXPORTED = "workloads.exported"
+    USAGE_RATES_SET = "usage-rates.set"
     WORKSPACE_CREATED = "workspace.created"
     WORKSPACE_CHANGED = "workspace.changed"
     WORKSPACE_MEMBER_SET = "workspace.member-set"

@@ -227,6 +227,23 @@ class Workload(BaseModel):
                 condition=models.Q(collected_at=None, state__in=sorted(ENDS)),
                 name="workload_uncollected",
             ),
+            # Everything that metering reads, so that it never looks at the rows themselves.
+            models.Index(
+                fields=["placed_at", "finished_at"],
+                include=[
+                    "cpu",
+                    "memory_bytes",
+                    "gpus",
+                    "workspace_id",
+                    "project_id",
+                    "created_by",
+                    "kind",
+                    "host",
+                    "id",
+                ],
+                condition=models.Q(placed_at__isnull=False),
+                name="workload_usage",
+            ),
             models.Index(
                 fields=["host"],
                 condition=models.Q(handed_in_at=None, state__in=sorted(ENDS)),
@@ -262,3 +279,16 @@ class LogPiece(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.workload_id} {self.start}"
+
+
+class UsageRates(BaseModel):
+    """What an hour of a CPU, of a GiB of memory and of a GPU costs. The newest row holds; none is ever changed."""
+
+    currency = models.CharField(max_length=8)
+    cpu_hour = models.DecimalField(max_digits=12, decimal_places=6)
+    gib_hour = models.DecimalField(max_digits=12, decimal_places=6)
+    gpu_hour = models.DecimalField(max_digits=12, decimal_places=6)
+    created_by = models.CharField(max_length=100)
+
+    def __str__(self) -> str:
+        return f"{self.cpu_hour}, {self.gib_hour}, {self.gpu_hour} {self.currency}"

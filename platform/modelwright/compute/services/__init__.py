@@ -3,6 +3,7 @@
 from modelwright.compute.services.environments import DEFAULT_PYTHON, remove_environment, request_environment
 from modelwright.compute.services.hosts import announce_host, set_host_state
 from modelwright.compute.services.joining import create_join_token, join, revoke_join_token
+from modelwright.compute.services.rates import set_rates
 from modelwright.compute.services.removal import remove_host
 from modelwright.compute.services.workloads import (
     cancel_by_administrator,
@@ -27,4 +28,5 @@ __all__ = [
     "request_environment",
     "revoke_join_token",
     "set_host_state",
+    "set_rates",
 ]
