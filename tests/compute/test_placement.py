@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -12,12 +14,48 @@ from django.utils import timezone
 from modelwright.compute import placement, selectors, services, transitions
 from modelwright.compute.backends.base import Cause
 from modelwright.compute.ending import end_workload
+from modelwright.compute.gpus import Gpu
 from modelwright.compute.models import GIB, Host, ResourceProfile, Workload
+from modelwright.compute.rooms import free_room, gpu_holders
+from modelwright.compute.states import LIVE_ON_HOST
 from modelwright.core.errors import Conflict, QuotaExceeded, ValidationFailed
+from modelwright.core.ids import new_id
 
 from .support import ACTOR, fresh, make_host, queue
 
 pytestmark = pytest.mark.django_db(transaction=True)
+H100 = {"name": "NVIDIA H100 80GB HBM3", "memory_bytes": 80 * GIB}
+
+
+def gpu_host(name: str, gpus: int = 2, *, cpu: float = 4, memory_gib: float = 8, **labels: str) -> Host:
+    return services.announce_host(
+        name=name,
+        cpu=cpu,
+        memory_bytes=int(memory_gib * GIB),
+        gpus=[Gpu(index, uuid=f"GPU-{name}-{index}", **H100) for index in range(gpus)],
+        labels=labels,
+        acting_user=ACTOR,
+    )
+
+
+def at_once(steps: list[Callable[[], object]]) -> None:
+    """Runs the steps in five threads, each with connections of its own."""
+
+    def run(step: Callable[[], object]) -> None:
+        try:
+            step()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(run, steps))
+
+
+def place_all() -> dict[str, str]:
+    """One round; the host of each live workload by its name."""
+    placement.place_queue()
+    live = Workload.objects.filter(state__in=LIVE_ON_HOST)
+    return {workload.name: workload.host.name for workload in live.select_related("host") if workload.host}
 
 
 def test_it_waits_with_the_reason_while_it_does_not_fit(host: Host) -> None:
@@ -28,20 +66,23 @@ def test_it_waits_with_the_reason_while_it_does_not_fit(host: Host) -> None:
     assert placement.place(earlier.pk) is None
     assert placement.place(later.pk) is None
     assert fresh(later).waiting_reason == (
-        "It needs 2 CPUs and 4 GiB; host test-host has 0.5 CPUs and 1 GiB free; 1 is ahead of it."
+        "It needs 2 CPUs and 4 GiB; host test-host has 0.5 CPUs and 1 GiB free; 1 is ahead of it. "
+        "Nobody can know how long it waits: what runs there has no time limit."
     )
-    assert end_workload(large.pk, fresh(large).fence, cause=Cause.SUCCEEDED, facts={})
+    assert end_workload(large.pk, fresh(large).fence, cause=Cause.CANCELLED, facts={})
     assert fresh(earlier).available_at <= timezone.now()
     assert placement.place(earlier.pk)
     assert fresh(earlier).waiting_reason == ""
 
 
-def test_the_host_with_more_room_is_chosen(host: Host) -> None:
-    roomy = make_host("roomy", memory_gib=16)
+def test_the_host_on_which_least_stays_free_is_chosen(host: Host) -> None:
+    make_host("roomy", memory_gib=16)
+    make_host("snug", cpu=1, memory_gib=1)
     workload = queue()
     placement.place(workload.pk)
     placed = fresh(workload)
-    assert placed.host == roomy
+    assert placed.host is not None
+    assert placed.host.name == "snug"
     assert placed.state == "placed", "its own watcher or worker begins it"
 
 
@@ -81,15 +122,8 @@ def test_who_waited_for_long_is_not_overtaken(host: Host) -> None:
 def test_many_at_once_never_take_more_than_there_is(host: Host) -> None:
     workloads = [queue(cpu=1.0) for _ in range(10)]
 
-    def place(workload: Workload) -> bool:
-        try:
-            return placement.place(workload.pk) is not None
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(5) as pool:
-        placed = list(pool.map(place, [*workloads, *workloads]))
-    assert sum(placed) == 4
+    at_once([lambda each=each: placement.place(each.pk) for each in [*workloads, *workloads]])
+    assert Workload.objects.filter(state__in=LIVE_ON_HOST).count() == 4
     assert free_room(host).cpu == 0
     fences = [fence for fence in Workload.objects.values_list("fence", flat=True) if fence]
     assert len(set(fences)) == 4
@@ -123,3 +157,174 @@ def test_three_sizes_are_there_from_the_start(db: None) -> None:
     if ResourceProfile.objects.exists():
         names = [profile.name for profile in selectors.profiles()]
         assert names == ["small", "medium", "large"]
+
+
+def test_gpus_are_reserved_by_index_and_free_again_at_the_end(db: None) -> None:
+    host = gpu_host("h", 3)
+    first, second, third = queue(gpus=1), queue(gpus=2), queue(gpus=1)
+    placement.place_queue()
+    assert [fresh(each).gpu_indexes for each in (first, second, third)] == [[0], [1, 2], []]
+    assert "0 GPUs free" in fresh(third).waiting_reason
+    assert free_room(host).gpus == ()
+    assert {index: holder.pk for index, holder in gpu_holders(host).items()} == {
+        0: first.pk,
+        1: second.pk,
+        2: second.pk,
+    }
+    end_workload(second.pk, fresh(second).fence, cause=Cause.CANCELLED, facts={})
+    placement.place_queue()
+    assert fresh(third).gpu_indexes == [1]
+
+
+def test_many_at_once_never_get_the_same_gpu(db: None) -> None:
+    hosts = [gpu_host("a", 2, cpu=16, memory_gib=64), gpu_host("b", 3, cpu=16, memory_gib=64)]
+    workloads = [queue(gpus=1, cpu=0.5) for _ in range(12)]
+    at_once([lambda each=each: placement.place(each.pk) for each in workloads])
+    live = Workload.objects.filter(state__in=LIVE_ON_HOST)
+    given = [(workload.host_id, index) for workload in live for index in workload.gpu_indexes]
+    assert sorted(given) == sorted((host.pk, gpu["index"]) for host in hosts for gpu in host.gpus)
+
+
+def test_what_was_unplaced_gives_its_gpus_back(db: None) -> None:
+    host, workload = gpu_host("h", 1), queue(gpus=1)
+    placement.place(workload.pk)
+    assert transitions.unplace(workload.pk, fresh(workload).fence or 0, reason="gone")
+    assert fresh(workload).gpu_indexes == []
+    assert free_room(host).gpus == (0,)
+
+
+@pytest.mark.parametrize("trouble", [{"mig": True, "problem": "MIG is on."}, {"problem": "It does not answer."}])
+def test_a_gpu_that_cannot_be_used_is_given_to_nobody(db: None, trouble: dict[str, Any]) -> None:
+    workload = queue(gpus=1)
+    services.announce_host(name="h", cpu=4, memory_bytes=8 * GIB, gpus=[Gpu(0, **trouble), Gpu(1)], acting_user=ACTOR)
+    placement.place(workload.pk)
+    assert fresh(workload).gpu_indexes == [1]
+    with pytest.raises(QuotaExceeded, match="2 GPUs, and no host is that large"):
+        queue(gpus=2)
+
+
+def test_hosts_with_gpus_stay_for_who_needs_them_while_others_fit(host: Host) -> None:
+    gpu_host("g")
+    names = [queue(name=f"cpu {number}", cpu=2.0).name for number in range(3)] + [queue(name="gpu", gpus=1).name]
+    assert place_all() == {names[0]: "test-host", names[1]: "test-host", names[2]: "g", "gpu": "g"}
+
+
+def test_only_a_host_with_all_labels_is_good_enough(host: Host) -> None:
+    gpu_host("g", gpu="h100", zone="a")
+    workload = queue(labels={"gpu": "h100", "zone": "a"}, name="labelled")
+    gpu_host("g", gpu="h100", zone="b")
+    assert place_all() == {}
+    assert fresh(workload).waiting_reason == (
+        "It needs a host with the labels gpu=h100 and zone=a, and no active host has that."
+    )
+    gpu_host("g", gpu="h100", zone="a", disk="ssd")
+    assert place_all() == {"labelled": "g"}
+    with pytest.raises(QuotaExceeded, match="the label zone=z, and there is none"):
+        queue(labels={"zone": "z"})
+
+
+def test_what_is_pinned_to_a_host_goes_there_or_waits(host: Host) -> None:
+    roomy = make_host("roomy", memory_gib=64)
+    pinned = queue(pinned_host=roomy, name="pinned")
+    transitions.host_state(roomy, to="draining")
+    assert place_all() == {}
+    assert "The host that it must run on is not active" in fresh(pinned).waiting_reason
+    transitions.host_state(roomy, to="active")
+    assert place_all() == {"pinned": "roomy"}
+
+
+def test_whoever_uses_least_comes_first(host: Host) -> None:
+    busy, idle = new_id(), new_id()
+    for number in range(4):
+        queue(name=f"busy {number}", workspace_id=busy)
+    assert len(place_all()) == 4
+    for number in range(4, 8):
+        queue(name=f"busy {number}", workspace_id=busy)
+    queue(name="idle 0", workspace_id=idle)
+    queue(name="idle 1", workspace_id=idle)
+    ended = Workload.objects.get(name="busy 0")
+    end_workload(ended.pk, ended.fence, cause=Cause.CANCELLED, facts={})
+    assert set(place_all()) == {"busy 1", "busy 2", "busy 3", "idle 0"}
+    ended = Workload.objects.get(name="busy 1")
+    end_workload(ended.pk, ended.fence, cause=Cause.CANCELLED, facts={})
+    assert set(place_all()) == {"busy 2", "busy 3", "idle 0", "idle 1"}
+    ended = Workload.objects.get(name="busy 2")
+    end_workload(ended.pk, ended.fence, cause=Cause.CANCELLED, facts={})
+    assert set(place_all()) == {"busy 3", "idle 0", "idle 1", "busy 4"}, "all have the same, and it waited longest"
+
+
+def test_who_waited_for_long_is_not_starved_by_a_workspace_that_uses_less(host: Host) -> None:
+    large, small = new_id(), new_id()
+    queue(name="running", cpu=1.0, workspace_id=large)
+    assert place_all() == {"running": "test-host"}
+    patient = queue(name="patient", cpu=4.0, workspace_id=large)
+    Workload.objects.filter(pk=patient.pk).update(queued_at=timezone.now() - timedelta(minutes=10))
+    quick = queue(name="quick", cpu=1.0, workspace_id=small)
+    assert place_all() == {"running": "test-host"}
+    assert "waited for long" in fresh(quick).waiting_reason
+    ended = Workload.objects.get(name="running")
+    end_workload(ended.pk, ended.fence, cause=Cause.CANCELLED, facts={})
+    assert place_all() == {"patient": "test-host"}
+
+
+def test_the_platforms_own_work_comes_before_that_of_workspaces(host: Host) -> None:
+    queue(name="run", cpu=4.0, workspace_id=new_id())
+    queue(name="build", cpu=4.0, kind="environment")
+    assert place_all() == {"build": "test-host"}
+
+
+def finished_earlier(name: str, project: Any, minutes: float) -> None:
+    now = timezone.now()
+    begun = now - timedelta(minutes=minutes)
+    Workload.objects.filter(pk=queue(name=name, project_id=project).pk).update(
+        state="succeeded", started_at=begun, finished_at=now
+    )
+
+
+def test_it_says_how_long_going_by_earlier_runs_of_the_job(host: Host) -> None:
+    project = new_id()
+    for number, minutes in enumerate((4, 5, 30)):
+        finished_earlier(f"churn/train #{number}", project, minutes)
+    running = queue(name="churn/train #4", project_id=project, cpu=4.0, timeout_seconds=86400)
+    placement.place(running.pk)
+    begun = timezone.now() - timedelta(minutes=1)
+    Workload.objects.filter(pk=running.pk).update(state="running", started_at=begun)
+    first, second = queue(cpu=4.0, name="churn/train #5", project_id=project), queue(cpu=4.0)
+    placement.place_queue()
+    assert fresh(first).waiting_reason.endswith("Going by earlier ones, it waits about 4 minutes.")
+    assert fresh(second).waiting_reason.endswith("Going by earlier ones, it waits about 9 minutes.")
+
+
+def test_it_says_how_long_going_by_time_limits_where_nothing_is_known(host: Host) -> None:
+    placement.place(queue(cpu=4.0, timeout_seconds=7200).pk)
+    waiting = queue(cpu=4.0)
+    placement.place(waiting.pk)
+    assert (
+        "It waits at most 2 hours: then the time limits of what runs there are over." in fresh(waiting).waiting_reason
+    )
+
+
+def test_one_end_wakes_one_row_however_many_wait_and_one_round_answers_all(host: Host) -> None:
+    blocker = queue(cpu=4.0)
+    placement.place(blocker.pk)
+    waiting = [queue(cpu=4.0) for _ in range(5)]
+    assert placement.is_awaited(waiting[3].pk)
+    placement.place_queue()
+    assert not placement.is_awaited()
+    end_workload(blocker.pk, fresh(blocker).fence, cause=Cause.CANCELLED, facts={})
+    assert [placement.is_awaited(each.pk) for each in waiting] == [True, False, False, False, False]
+    placement.place_queue()
+    assert not placement.is_awaited()
+
+
+def test_a_round_asks_the_database_as_often_however_many_wait(
+    host: Host, django_assert_max_num_queries: Callable[[int], Any]
+) -> None:
+    for number in range(20):
+        make_host(f"host-{number:02}", cpu=1)
+    placement.place(queue(cpu=4.0).pk)
+    for _ in range(60):
+        queue(cpu=4.0)
+    with django_assert_max_num_queries(16):
+        placement.place_queue()
+    assert Workload.objects.exclude(waiting_reason="").count() == 60

@@ -59,10 +59,11 @@ def create_workload(
     `files` are written beside the source; `secret_variables` are kept encrypted, passed on to the letter (so whatever
     people wrote belongs there) and forgotten at the end. With an `environment_request` the workload waits for the
     environment and fails with the build's error. `image` is for hosts with containers, whose administrator must allow
-    it; only `pinned_host` may run it, where one is given. What is `retryable` ends by itself on a host that is cut off,
-    because the caller lets it run again elsewhere. Raises QuotaExceeded when no host could ever hold it.
+    it. Only `pinned_host` may run it, where one is given, and only a host with all of `labels`; `gpus` are whole ones.
+    What is `retryable` ends by itself on a host that is cut off, because the caller lets it run again elsewhere. Raises
+    QuotaExceeded when no host could ever hold it.
     """
-    check_size(cpu, memory_bytes)
+    check_size(cpu, memory_bytes, gpus=gpus, labels=labels)
     spec = {
         "command": list(command),
         "environment": dict(variables or {}),
