@@ -82,7 +82,7 @@ def test_the_runs_page_escapes_what_users_wrote(con: Client, run: Run) -> None:
     assert "&lt;b&gt;" in page
     assert "<b>" not in page
     assert "Nothing was logged" in page
-    assert f'hx-get="/runs/{run.pk}/state/"' in page
+    assert f'hx-get="/runs/{run.pk}/state/?seen=1"' in page
 
 
 def test_the_live_part_stops_when_the_run_has_ended(con: Client, run: Run) -> None:
