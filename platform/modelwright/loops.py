@@ -8,7 +8,7 @@ from models.registry import importer, inspection
 from modelwright.accounts import idempotency
 from modelwright.audit import sealing
 from modelwright.celery import app
-from modelwright.compute import cut_off, environment_results, handing_in, silence, watcher
+from modelwright.compute import copies, cut_off, environment_results, handing_in, silence, watcher
 from modelwright.compute.log_pieces import Shipper
 from modelwright.compute.services import removal
 from modelwright.core.ticking import Loop
@@ -22,6 +22,7 @@ _OWN = (
     Loop("workloads", watcher.tick, 1.0),
     Loop("handing-in-runs", handing_in.tick_runs, 0.2),
     Loop("handing-in", handing_in.tick_others, 0.2),
+    Loop("removed-environments", copies.forget_removed, 10.0),
 )
 # What a host does for itself whose disk the control plane cannot read: its logs are sent while they grow.
 HOST_LOOPS = (*_OWN, Loop("log-pieces", Shipper().tick, 0.5))

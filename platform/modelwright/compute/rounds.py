@@ -78,7 +78,11 @@ class Round:
     def _put(self, workload: Workload, need: Need, able: Sequence[Host], environment: Environment | None) -> bool:
         """Places it on the best host, or says why it waits for room or for a copy of its environment."""
         fitting = choose_from([host for host in able if host.pk not in self._kept], self._rooms, need)
-        ready = fitting if environment is None else [h for h in fitting if self._copy_state(environment, h) == "ready"]
+        ready = (
+            fitting
+            if environment is None
+            else [h for h in fitting if self._copy_state(workload, environment, h) == "ready"]
+        )
         for host in ready:
             if self._reserve(workload, need, host, environment):
                 return True
@@ -141,7 +145,7 @@ class Round:
         """The hosts that have not failed to make the environment. Where all have, the workload fails with the error."""
         if environment is None:
             return able
-        left = [host for host in able if self._copy_state(environment, host) != "failed"]
+        left = [host for host in able if self._copy_state(workload, environment, host) != "failed"]
         if not left:
             failed = [(host, self._copies[environment.pk, host.pk]) for host in able]
             self._fail(workload, waiting.failed_copies(failed))
@@ -150,15 +154,22 @@ class Round:
     def _wait_for_copy(self, workload: Workload, need: Need, fitting: Sequence[Host], environment: Environment) -> None:
         """It goes to the host that is at it already and has room for it too, else the best one begins."""
         promised = choose_from(fitting, self._promised, need) or fitting
-        host = next((h for h in promised if self._copy_state(environment, h) == "building"), promised[0])
+        host = next((h for h in promised if self._copy_state(workload, environment, h) == "building"), promised[0])
         copy = copies.request_copy(environment, host)
         self._copies[environment.pk, host.pk] = copy
         self._promised[host.pk] = self._promised[host.pk].less(need.cpu, need.memory_bytes)
         self._wait(workload, lambda: waiting.for_copy(copy, host, self._foresee().build_seconds()))
 
-    def _copy_state(self, environment: Environment, host: Host) -> str:
+    def _copy_state(self, workload: Workload, environment: Environment | None, host: Host) -> str:
+        """What the host's copy is to this workload. What failed before it was queued is worth another try."""
+        if environment is None:
+            return "ready"
         copy: EnvironmentCopy | None = self._copies.get((environment.pk, host.pk))
-        return "" if copy is None else copy.state
+        if copy is None:
+            return ""
+        ended = copy.workload.finished_at if copy.workload is not None else None
+        is_old = copy.state == "failed" and ended is not None and ended < workload.queued_at
+        return "" if is_old else copy.state
 
     def _is_over_limit(self, workload: Workload, allowance: Allowance) -> bool:
         workspace = workload.workspace_id

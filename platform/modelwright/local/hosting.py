@@ -56,7 +56,7 @@ class Hosting:
         kept = tuple(program.name for program in containers)
         worker = [
             *("-m", "celery", "-A", "modelwright", "worker", "--concurrency", "2", "--prefetch-multiplier", "1"),
-            *("--queues", f"default,host.{self.host.name}", "--loglevel", "INFO", "--without-gossip"),
+            *("--loglevel", "INFO", "--without-gossip"),
             *("--without-mingle", "--hostname", f"worker@{self.host.name}"),
         ]
         return [

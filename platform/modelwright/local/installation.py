@@ -203,7 +203,7 @@ class Installation:
 
     def _worker(self, environment: Mapping[str, str], servers: tuple[str, ...]) -> Program:
         log = self.layout.logs / "worker.log"
-        options = ["--concurrency", "2", "--prefetch-multiplier", "1", "--queues", "default", "--loglevel", "INFO"]
+        options = ["--concurrency", "2", "--prefetch-multiplier", "1", "--loglevel", "INFO"]
         return Program(
             name="worker",
             title="Worker (Celery)",

@@ -1,5 +1,6 @@
 """Writes of this room: workloads, environments, hosts."""
 
+from modelwright.compute.copies import request_copy
 from modelwright.compute.services.environments import DEFAULT_PYTHON, remove_environment, request_environment
 from modelwright.compute.services.hosts import announce_host, set_host_state
 from modelwright.compute.services.joining import create_join_token, join, revoke_join_token
@@ -25,6 +26,7 @@ __all__ = [
     "remove_environment",
     "remove_host",
     "request_cancel",
+    "request_copy",
     "request_environment",
     "revoke_join_token",
     "set_host_state",
