@@ -14,8 +14,9 @@ from urllib.parse import quote
 
 import pytest
 from django.db import connection
+from pytest_django import Settings
 
-from modelwright.compute import selectors
+from modelwright.compute import hints, placement, selectors
 from modelwright.compute.backends.process import ProcessBackend
 from modelwright.compute.models import Host
 
@@ -81,6 +82,25 @@ def test_a_killed_worker_takes_no_run_along_and_starts_none_twice(
     ended = watch_to_end(workload, host, local)
     assert (ended.state, selectors.read_log(ended)[0]) == ("succeeded", "finished\n")
     assert witness.read_text() == "x"
+
+
+def test_what_another_host_places_here_is_started_by_a_message_to_this_host(
+    host: Host,
+    local: ProcessBackend,
+    start_worker: StartWorker,
+    tmp_path: Path,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start_worker()
+    with monkeypatch.context() as silent:
+        silent.setattr(hints, "place", lambda _: True)
+        workload = queue(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    settings.HOST_NAME = "another-host"
+    placement.place_and_start(workload.pk, local)
+    # No watcher is at work here: it is the message that starts it.
+    wait_until((tmp_path / "ran").exists, what="the script's start by the worker of its host")
+    assert fresh(workload).host == host
 
 
 def test_a_script_starts_soon_after_it_was_queued(
