@@ -32,8 +32,35 @@ def explain(run: Run) -> Cause | None:
     if not run.is_over or workload.state == "succeeded":
         return None
     tail = log_tail(workload, TAIL_LINES)
-    message, remedy = _EXPLAIN[workload.state](workload, tail)
+    message, remedy = told_by_host(workload) or _EXPLAIN[workload.state](workload, tail)
     return Cause(workload.state, message, remedy, tail)
+
+
+# What hosts say of an end that is not the script's own doing, and what to do about it.
+_TOLD = (
+    (r"working folder; this host allows", "Write less into it, or delete what is not needed any more while it runs."),
+    (r"has no `python3` on its PATH", "Name an image that has Python 3.8 or newer, or leave the image out."),
+    (r"does not have its image", "Name an image that the host has, or have an administrator load it there."),
+    (r"not one that this host allows", "Name another image, or have an administrator allow this one on the host."),
+    (r"^The command .* could not be started", "Correct the program's name, or choose an image that has it."),
+    (r"engine of its host has not answered", "An administrator should start the host's engine. Then start it again."),
+    (r"engine was restarted", "Start it again. If it happens again, an administrator should look at the engine."),
+    (r"container has disappeared", "Start it again. Nobody but the platform should remove its containers."),
+    (r"host lost power", "Start it again. If it happens again, an administrator should look at the host."),
+    (r"has not been heard from", "Start it again: another host takes it. An administrator should look at the host."),
+)
+
+
+def told_by_host(workload: Workload) -> tuple[str, str] | None:
+    """(why, what to do) when its host told of an end that says nothing of the script, else None."""
+    if workload.state not in ("failed", "lost"):
+        return None
+    if workload.environment is not None and "does not have its image" in workload.detail:
+        return workload.detail.strip().split("\n")[0], "Start it again: that builds the image of its environment anew."
+    for pattern, remedy in _TOLD:
+        if re.search(pattern, workload.detail):
+            return workload.detail.strip().split("\n")[0], remedy
+    return None
 
 
 def _failed(workload: Workload, tail: str) -> tuple[str, str]:

@@ -110,6 +110,12 @@ def image_on(environment: Environment, host: Host) -> str:
     return found.image if found else ""
 
 
+def note_gone(workload: Workload) -> None:
+    """The host turned out not to have the workload's environment, so whoever needs it next has it made again."""
+    for copy in EnvironmentCopy.objects.filter(environment=workload.environment, host=workload.host):
+        transitions.copy_removed(copy)
+
+
 @transaction.atomic
 def request_copy(environment: Environment, host: Host, *, acting_user: Actor = SYSTEM) -> EnvironmentCopy:
     """Has the host make its copy, by a build from the lock that is pinned to it. One under way or ready is answered."""

@@ -16,7 +16,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from modelwright.compute import copies, hints, transitions
-from modelwright.compute.backends.base import Backend, BackendError, Cause, UnavailableError
+from modelwright.compute.backends.base import Backend, BackendError, Cause, ImageMissingError, UnavailableError
 from modelwright.compute.cut_off import note_start
 from modelwright.compute.ending import end_workload, wake_queue
 from modelwright.compute.models import EnvironmentCopy, Workload
@@ -118,5 +118,7 @@ def start(workload: Workload, backend: Backend) -> None:
     except UnavailableError as error:
         logger.warning("workload %s could not be started yet: %s", workload.pk, error)
     except (BackendError, PlatformError, OSError) as error:
+        if isinstance(error, ImageMissingError):
+            copies.note_gone(workload)
         logger.warning("workload %s could not be started: %s", workload.pk, error)
         end_workload(workload.pk, workload.fence, cause=Cause.FAILED, facts={"detail": str(error)})

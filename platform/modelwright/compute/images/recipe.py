@@ -16,6 +16,10 @@ LOCK = "/opt/modelwright/lock.txt"
 CHECK = "import sys; found = '%d.%d.%d' % sys.version_info[:3]; sys.exit(not (found + '.').startswith('{python}.'))"
 _REMEDIES = (
     (r"code: 137", "The build ran out of memory. Choose versions that have wheels, so that nothing is compiled."),
+    (
+        r"(?i)failed to create endpoint|network \S+ not found|OCI runtime|containerd|no such network interface",
+        "It is not the requirements: the host's container engine is in trouble. An administrator should look at it.",
+    ),
     (r"(?i)pull access denied|manifest .*unknown|not known", "An administrator can load the base image on the host."),
 )
 
