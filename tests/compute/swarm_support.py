@@ -92,9 +92,11 @@ class Nodes:
         return found
 
     def service_node(self, name: str) -> int:
-        """Where the running task of the service is."""
+        """Where the running task of the service is, 0 while there is none."""
         tasks = self.api.tasks(filters={"service": name, "desired-state": "running"})
         running = [task for task in tasks if task["Status"]["State"] == "running"]
+        if not running:
+            return 0
         hostname = self.api.inspect_node(running[-1]["NodeID"])["Description"]["Hostname"]
         return int(hostname.removeprefix("node"))
 

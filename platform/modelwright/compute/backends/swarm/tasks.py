@@ -11,6 +11,7 @@ from modelwright.compute.backends.docker.outcome import EngineState, judge, mome
 
 _WANTED = ("running", "ready", "accepted", "assigned")
 _ENDED = ("complete", "failed", "rejected", "shutdown", "orphaned", "remove")
+MOVED = "no longer meets constraints"
 _DOWN = ("down", "disconnected")
 
 
@@ -62,6 +63,9 @@ class Task:
             return image_missing(self.error)
         if self.node_is_down and not self.has_ended:
             return f"Its machine {self.node} does not answer."
+        if MOVED in self.error:
+            # Engines up to 20.10 do that to every task with a GPU whenever anything of its node is changed.
+            return f"The swarm took it off {self.node}, because that machine's labels or resources were changed."
         if "unhealthy" in self.error:
             return "It did not answer on its port any more."
         if self.state == "pending" and self.error:
@@ -69,12 +73,14 @@ class Task:
                 f"No machine of the swarm suits it: {self.error}. It starts as soon as one does: add a machine, free "
                 "one, or change the labels and sizes that it asks for."
             )
+        if self.error.startswith("task: non-zero exit ("):
+            return f"It ended with exit code {self.exit_code}."
         return self.error
 
 
 @dataclass(frozen=True)
 class Picture:
-    """Where a workload is. `last` is the task that ended last, `is_over` whether the swarm starts none after it."""
+    """Where a workload is. `last` is the newest task that ended, `is_over` whether the swarm starts none after it."""
 
     phase: Phase
     message: str = ""
@@ -90,18 +96,16 @@ def picture(tasks: Sequence[Task], *, is_kept_alive: bool) -> Picture:
     if not ordered:
         return Picture(Phase.STARTING, "The swarm has not made a task for it yet.")
     gone = [task for task in ordered if task.has_ended or (task.node_is_down and not task.is_wanted)]
-    last = max(gone, key=lambda task: (task.changed_at or 0.0, task.created_at), default=None)
+    last = gone[-1] if gone else None
     wanted = [task for task in ordered if task.is_wanted]
     running = [task for task in wanted if task.state == "running" and not task.node_is_down]
     if running:
-        return Picture(Phase.RUNNING, _again(last), running[-1], last, ended=gone)
+        return Picture(Phase.RUNNING, "", running[-1], last, ended=gone)
     if wanted:
-        newest = wanted[-1]
-        message = " ".join(part for part in (_again(last), newest.why()) if part)
-        return Picture(Phase.STARTING, message, newest, last, ended=gone)
+        return Picture(Phase.STARTING, wanted[-1].why(), wanted[-1], last, ended=gone)
     if is_kept_alive and len(gone) < len(ordered):
         # The present one is being ended; the swarm decides what comes next.
-        return Picture(Phase.STARTING, _again(last), None, last, ended=gone)
+        return Picture(Phase.STARTING, "", None, last, ended=gone)
     return Picture(Phase.STARTING, "", None, last, is_over=last is not None, ended=gone)
 
 
@@ -111,7 +115,7 @@ def ending_of(task: Task, said: Mapping[str, Any] | None, memory_bytes: int | No
         return {"cause": Cause.LOST.value, "message": f"{task.why()} Nobody knows how it ended."}
     if task.state == "rejected" or task.exit_code is None:
         message = task.why() or f"The swarm could not run it: its task was {task.state}."
-        lost = task.state == "orphaned"
+        lost = task.state == "orphaned" or MOVED in task.error
         return {"cause": (Cause.LOST if lost else Cause.FAILED).value, "message": message}
     state = EngineState(task.exit_code, bool((said or {}).get("out_of_memory")), finished_at=task.changed_at)
     values = judge(state, ending=said, stop=None, memory_bytes=memory_bytes)
@@ -127,12 +131,3 @@ def image_missing(error: str) -> str:
         f"The machines of the swarm do not have its image ({error}). Push it to the registry that they pull from, load "
         "it on each of them, or choose another environment."
     )
-
-
-def _again(last: Task | None) -> str:
-    if last is None or last.state in ("complete", "shutdown"):
-        return ""
-    reason = last.why().rstrip(".")
-    if reason.startswith("task: non-zero exit ("):
-        reason = f"It ended with exit code {last.exit_code}"
-    return f"It was started again. Before that: {reason or last.state}."

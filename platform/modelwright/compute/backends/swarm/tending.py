@@ -59,12 +59,12 @@ class Tending:
             self._end(seen)
             return
         self._over_since = None
-        self._present(service, seen)
+        self._present(seen)
 
-    def _present(self, service: Mapping[str, Any], seen: Picture) -> None:
+    def _present(self, seen: Picture) -> None:
         known = self._folders.read_status(self._key) or {}
         has_run = known.get("phase") == Phase.RUNNING
-        notes = (self._about_update(service), seen.message)
+        notes = (self._note(), seen.message)
         values: dict[str, Any] = {"message": " ".join(note for note in notes if note)}
         if seen.phase is Phase.RUNNING or has_run:
             # Once it has run, a pause in which the swarm moves it is a note, not another phase.
@@ -148,13 +148,19 @@ class Tending:
             state, why = status["State"], status.get("Message", "")
             self._folders.add_event(self._key, "update", state=state, of=status.get("StartedAt", ""), why=why)
 
-    def _about_update(self, service: Mapping[str, Any]) -> str:
-        state = (service.get("UpdateStatus") or {}).get("State", "")
-        if state == "updating":
-            return "It is being renewed: the present one answers until the new one is ready."
-        if state.startswith("rollback") or state == "paused":
-            return "It could not be renewed: the new one did not get ready. The one before goes on."
+    def _note(self) -> str:
+        """What a person should know of a workload that runs: the last that happened to it, if that was no good."""
+        for event in reversed(self._folders.history(self._key)):
+            if event["event"] == "ended" and event["reason"] not in ("complete", "shutdown"):
+                return f"It was started again. Before that: {event['reason']}"
+            if event["event"] == "update":
+                return _UPDATES.get(event["state"], "")
         return ""
 
 
 _NONE = {"Replicated": {"Replicas": 0}}
+_KEPT = "It could not be renewed: the new one did not get ready. The one before goes on."
+_UPDATES = {
+    "updating": "It is being renewed: the present one answers until the new one is ready.",
+    **dict.fromkeys(("paused", "rollback_started", "rollback_paused", "rollback_completed"), _KEPT),
+}
