@@ -20,6 +20,11 @@ class Need:
     labels: Mapping[str, str]
     pinned_host_id: UUID | None
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """The same for all that ask for the same."""
+        return (self.cpu, self.memory_bytes, self.gpus, self.pinned_host_id, *sorted(self.labels.items()))
+
     def fits(self, room: Room) -> bool:
         """Whether the room is large enough."""
         return room.fits(self.cpu, self.memory_bytes, self.gpus)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from modelwright.compute import copies, transitions, waiting
@@ -49,6 +50,8 @@ class Round:
         self._kept: set[UUID] = set()
         self._blocked: set[UUID] = set()
         self._locked: set[UUID] = set()
+        self._able: dict[object, list[Host]] = {}
+        self._full: set[object] = set()
         self._waiting = 0
         self._forecast: Forecast | None = None
 
@@ -65,7 +68,7 @@ class Round:
             return
         allowance = self._allowance(workload)
         need = need_of(workload, allowance.labels)
-        able = [host for host in self._hosts if could_hold(host, need)]
+        able = self._able_to_hold(need)
         if not able:
             self._wait(workload, lambda: waiting.for_a_host(need, self._hosts))
             return
@@ -77,7 +80,7 @@ class Round:
 
     def _put(self, workload: Workload, need: Need, able: Sequence[Host], environment: Environment | None) -> bool:
         """Places it on the best host, or says why it waits for room or for a copy of its environment."""
-        fitting = choose_from([host for host in able if host.pk not in self._kept], self._rooms, need)
+        fitting = self._fitting(need, able)
         ready = (
             fitting
             if environment is None
@@ -92,15 +95,30 @@ class Round:
         kept = any(need.fits(self._rooms[host.pk]) for host in able if host.pk in self._kept)
         if not kept and is_patient(workload, self._now):
             self._kept.add(nearest_first(able, self._rooms, need)[0].pk)
-        ahead, rooms = self._waiting, self._rooms.copy()
+        ahead = self._waiting
 
         def reason() -> str:
-            near = nearest_first(able, rooms, need)
-            why = waiting.for_room(need, near, rooms, ahead=ahead, kept=kept)
+            near = nearest_first(able, self._rooms, need)
+            why = waiting.for_room(need, near, self._rooms, ahead=ahead, kept=kept)
             return f"{why} {self._how_long(workload, need, near, ahead)}".strip()
 
         self._wait(workload, reason)
         return False
+
+    def _able_to_hold(self, need: Need) -> list[Host]:
+        """The hosts that are good enough for it. A long queue asks for few different things."""
+        if need.key not in self._able:
+            self._able[need.key] = [host for host in self._hosts if could_hold(host, need)]
+        return self._able[need.key]
+
+    def _fitting(self, need: Need, able: Sequence[Host]) -> list[Host]:
+        """Those that have room now. Rooms only shrink in a round: what has found none finds none any more."""
+        if need.key in self._full:
+            return []
+        fitting = choose_from([host for host in able if host.pk not in self._kept], self._rooms, need)
+        if not fitting:
+            self._full.add(need.key)
+        return fitting
 
     def _reserve(self, workload: Workload, need: Need, host: Host, environment: Environment | None) -> bool:
         """Gives it the host. False where the host has been taken out of use meanwhile, or the workload ended."""
@@ -108,6 +126,7 @@ class Round:
             # Whoever takes hosts out of use locks their rows too.
             if not Host.objects.select_for_update(no_key=True).filter(pk=host.pk, state="active"):
                 self._hosts = [other for other in self._hosts if other.pk != host.pk]
+                self._able.clear()
                 return False
             self._locked.add(host.pk)
         gpus = self._rooms[host.pk].gpus[: need.gpus]
@@ -217,16 +236,24 @@ class Round:
 
         Whoever was hinted at since this round began is left for the next one.
         """
-        seen = Workload.objects.filter(Q(hinted_at=None) | Q(hinted_at__lte=self._now), state="queued")
-        later, worded = self._now + LOOK_AGAIN, []
+        later, worded = self._now + LOOK_AGAIN, {}
         for workload, reason in self._reasons:
             if workload.available_at <= self._now or not workload.waiting_reason or workload.pk == self._asked:
-                workload.waiting_reason, workload.available_at, workload.hinted_at = reason(), later, None
-                worded.append(workload)
+                worded[workload.pk] = reason()
         answered = [workload.pk for workload, _ in self._reasons if workload.hinted_at is not None]
-        seen.bulk_update(worded, ["waiting_reason", "available_at", "hinted_at"], batch_size=200)
+        with connection.cursor() as cursor:
+            cursor.execute(_WORD, [later, list(worded), list(worded.values()), self._now])
         if answered:
+            seen = Workload.objects.filter(state="queued", hinted_at__lte=self._now)
             seen.filter(pk__in=answered).update(hinted_at=None, available_at=later)
+
+
+# One statement, because a queue may be long; not by the ORM, which takes ten times as long to write it.
+_WORD = """
+UPDATE compute_workload AS w SET waiting_reason = v.reason, available_at = %s, hinted_at = NULL
+FROM unnest(%s::uuid[], %s::text[]) AS v (id, reason)
+WHERE w.id = v.id AND w.state = 'queued' AND (w.hinted_at IS NULL OR w.hinted_at <= %s)
+"""
 
 
 def build_failure(request: EnvironmentRequest) -> str:
