@@ -22,6 +22,7 @@ from modelwright.accounts.models import User
 from modelwright.accounts.permissions import ProjectRole, WorkspaceRole
 from modelwright.compute import environment_results, handing_in, placement, services, watcher
 from modelwright.compute.backends.process import ProcessBackend
+from modelwright.compute.environments.build import READY
 from modelwright.compute.layout import environments_folder
 from modelwright.compute.models import Environment, EnvironmentRequest, Host, Workload
 from modelwright.local.mlflow_server import MlflowServer
@@ -54,6 +55,7 @@ def ready_environment() -> EnvironmentRequest:
     link = environments_folder() / digest
     if not link.is_symlink():
         link.symlink_to(model_environment())
+        (link / READY).touch()
     environment, _ = Environment.objects.get_or_create(
         lock_digest=digest, defaults={"lock": "", "python_version": "3.11"}
     )
