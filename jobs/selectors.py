@@ -119,3 +119,9 @@ def get_run(viewer: User, run_id: UUID, permission: Permission = Permission.PROJ
         raise NotFound("There is no such run, or it is not yours to see.", remedy="See the list of the project's runs.")
     require_project(viewer, permission, run.project)
     return run
+
+
+def runs_of_workloads(workload_ids: Iterable[UUID]) -> dict[UUID, Run]:
+    """The run that each of the workloads is or was an attempt of. The caller may see them all, as auditors may."""
+    attempts = Attempt.objects.filter(workload__in=list(workload_ids)).select_related("run__job")
+    return {attempt.workload_id: attempt.run for attempt in attempts}

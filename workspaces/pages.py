@@ -35,7 +35,8 @@ def workspace_tabs(workspace: Workspace, current: str) -> Tabs:
         ("data-connections", "Data connections"),
         ("workspace-settings", "Limits"),
     ]
-    return [(label, reverse(name, args=[workspace.pk]), name == current) for name, label in sections]
+    tabs = [(label, reverse(name, args=[workspace.pk]), name == current) for name, label in sections]
+    return [*tabs, ("Usage", f"{reverse('usage')}?workspace={workspace.pk}", current == "usage")]
 
 
 class FormView(PlatformView):

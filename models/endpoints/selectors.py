@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from django.db.models import Prefetch, Q, QuerySet
@@ -110,3 +110,9 @@ def deployable_versions(endpoint: Endpoint) -> QuerySet[ModelVersion]:
 def versions_ready(project: Project) -> QuerySet[ModelVersion]:
     """The project's versions that are ready, newest first. The caller has required PROJECT_VIEW."""
     return ModelVersion.objects.filter(model__project=project, state="ready").select_related("model").order_by("-id")
+
+
+def replicas_of_workloads(workload_ids: Iterable[UUID]) -> dict[UUID, Replica]:
+    """The replica that each of the workloads is. The caller may see them all, as auditors may."""
+    found = Replica.objects.filter(workload__in=list(workload_ids))
+    return {each.workload_id: each for each in found.select_related("endpoint__workspace", "model_version__model")}

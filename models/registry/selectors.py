@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -100,3 +101,9 @@ def lineage_around(viewer: User, node_id: UUID) -> lineage.Graph:
     if node.project_id is None and not visible:
         raise NotFound("There is no such lineage node.", remedy="Open it from the thing whose lineage you look at.")
     return lineage.around(node.pk, visible_projects=visible)
+
+
+def inspected_by(workload_ids: Iterable[UUID]) -> dict[UUID, ModelVersion]:
+    """The version that each of the workloads inspected. The caller may see them all, as auditors may."""
+    found = ModelVersion.objects.filter(inspection__in=list(workload_ids)).select_related("model")
+    return {each.inspection_id: each for each in found if each.inspection_id}

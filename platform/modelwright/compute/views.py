@@ -9,14 +9,15 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
 from modelwright.compute import selectors, services
 from modelwright.compute.models import Workload
-from modelwright.compute.rooms import free_rooms
-from modelwright.compute.states import EnvironmentState, WorkloadState
+from modelwright.compute.rooms import free_room, free_rooms, gpu_holders, usable_gpus
+from modelwright.compute.states import EnvironmentState
 from modelwright.core.api import SIGNED_IN
 from modelwright.core.listing import Column, Filter, Listing
 from modelwright.core.pages import PlatformView
@@ -28,19 +29,81 @@ def person_of(request: HttpRequest) -> User:
 
 
 class HostsView(PlatformView):
-    """Hosts and what of them is free, and the sizes to ask for."""
+    """Hosts and what of them is free."""
 
     permissions = {"GET": SIGNED_IN}
     template = "compute/hosts.html"
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        """Show all hosts with their free room."""
-        hosts = list(selectors.hosts())
-        rooms = free_rooms(hosts)
-        rows = [(host, rooms[host.pk]) for host in hosts]
-        may_manage = person_of(request).is_site_admin
-        context = {"hosts": rows, "profiles": selectors.profiles(), "may_manage": may_manage}
+        """List the hosts with their free room."""
+        columns = [
+            Column("Host", "name"),
+            Column("State", "state"),
+            Column("CPUs free", "cpu", numeric=True),
+            Column("Memory free", "memory", "memory_bytes", numeric=True),
+            Column("GPUs free", numeric=True),
+            Column("Live workloads", "live", numeric=True),
+            Column("Labels"),
+            Column("Last heard from", "heard", "heartbeat_at"),
+            Column("Actions", hidden_label=True),
+        ]
+        filters = [
+            Filter("name", "Name", ("name",)),
+            Filter("state", "State", ("state",), HostState.choices),
+            Filter("label", "Label", apply=selectors.hosts_labelled, help="Such as gpu=h100, or gpu alone."),
+        ]
+        listing = Listing(selectors.hosts(), request.GET, columns=columns, filters=filters, default_sort="name")
+        rooms, now = free_rooms(listing.rows), timezone.now()
+        rows = [
+            (host, rooms[host.pk], len(usable_gpus(host)), (now - host.heartbeat_at).total_seconds())
+            for host in listing.rows
+        ]
+        context = {"listing": listing, "hosts": rows, "may_manage": person_of(request).is_site_admin}
         return self.page(context, crumbs=[("Hosts", "")])
+
+
+class HostView(PlatformView):
+    """One host: what it has, who has it now, and which environments are there."""
+
+    permissions = {"GET": SIGNED_IN}
+    template = "compute/host.html"
+
+    def get(self, request: HttpRequest, host_id: UUID) -> HttpResponseBase:
+        """Show the host. Names of workloads are for administrators and auditors: they tell of projects."""
+        host, person = selectors.host(host_id), person_of(request)
+        sees_all = person.is_site_admin or person.is_auditor
+        context = {
+            "host": host,
+            "room": free_room(host),
+            "gpus": gpu_rows(host),
+            "facts": host_facts(host),
+            "live": selectors.live_on(host) if sees_all else None,
+            "copies": selectors.copies_on(host),
+            "sees_all": sees_all,
+            "may_manage": person.is_site_admin,
+        }
+        return self.page(context, crumbs=[("Hosts", reverse("hosts")), (host.name, "")])
+
+
+def gpu_rows(host: Host) -> list[dict[str, Any]]:
+    """The host's GPUs with how busy they were when they were last read, and the workload that has each."""
+    load = {each["index"]: each for each in host.facts.get("gpu_load", [])}
+    holders = gpu_holders(host)
+    return [{**gpu, **load.get(gpu["index"], {}), "holder": holders.get(gpu["index"])} for gpu in host.gpus]
+
+
+def host_facts(host: Host) -> list[tuple[str, str]]:
+    """What is known of the host besides its size."""
+    names = {
+        "system": "System",
+        "python": "Python",
+        "platform": "Modelwright",
+        "engine": "Engine",
+        "gpu_driver": "GPU driver",
+        "cuda": "CUDA",
+        "nvml": "NVML",
+    }
+    return [(label, str(host.facts[name])) for name, label in names.items() if host.facts.get(name)]
 
 
 class _HostStateView(PlatformView):
@@ -115,51 +178,6 @@ class EnvironmentView(PlatformView):
         services.remove_environment(environment, acting_user=actor_of(request))
         messages.success(request, f"The files of environment {environment} are deleted.")
         return redirect("environment", environment_id=environment.pk)
-
-
-class WorkloadsView(PlatformView):
-    """All workloads of the installation, for administrators and auditors."""
-
-    permissions = {"GET": Permission.AUDIT_READ}
-    template = "compute/workloads.html"
-
-    def get(self, request: HttpRequest) -> HttpResponseBase:
-        """List the workloads."""
-        columns = [
-            Column("Name", "name"),
-            Column("Kind", "kind"),
-            Column("State", "state"),
-            Column("Host", "host", "host__name"),
-            Column("CPUs", "cpu", numeric=True),
-            Column("Memory", "memory", "memory_bytes", numeric=True),
-            Column("Peak", "peak", "peak_memory_bytes", numeric=True),
-            Column("Queued", "queued", "queued_at"),
-            Column("By", "by", "created_by"),
-        ]
-        filters = [
-            Filter("name", "Name", ("name",)),
-            Filter("kind", "Kind", ("kind",), Workload.Kind.choices),
-            Filter("state", "State", ("state",), WorkloadState.choices),
-            Filter("host", "Host", ("host__name",)),
-        ]
-        workloads = selectors.workloads(person_of(request))
-        listing = Listing(workloads, request.GET, columns=columns, filters=filters, default_sort="-queued")
-        return self.page({"listing": listing}, crumbs=[("Hosts", reverse("hosts")), ("Workloads", "")])
-
-
-class WorkloadView(PlatformView):
-    """One workload with its log, for administrators and auditors."""
-
-    permissions = {"GET": Permission.AUDIT_READ}
-    template = "compute/workload.html"
-
-    def get(self, request: HttpRequest, workload_id: UUID) -> HttpResponseBase:
-        """Show the workload."""
-        workload = selectors.workload(person_of(request), workload_id)
-        text, offset, finished = selectors.read_log(workload)
-        context = {"workload": workload, "log": text, "offset": offset, "finished": finished}
-        crumbs = [("Hosts", reverse("hosts")), ("Workloads", reverse("workloads")), (workload.name, "")]
-        return self.page(context, crumbs=crumbs)
 
 
 class WorkloadLogView(PlatformView):

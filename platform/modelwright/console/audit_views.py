@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
-from django.utils import timezone
 
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.permissions import Permission
 from modelwright.accounts.views import person_of
 from modelwright.console import selectors, services
 from modelwright.console.diff import changes
+from modelwright.console.export import streamed
 from modelwright.core.pages import PlatformView
 
 
@@ -53,13 +52,7 @@ class AuditExportView(PlatformView):
         """Stream the rows that the filters leave."""
         listing = selectors.listing(person_of(request), request.GET)
         exported = services.export(listing, form, acting_user=actor_of(request))
-        # A synchronous iterator would be gathered whole under ASGI, an asynchronous one under WSGI.
-        pieces = exported.stream() if isinstance(request, ASGIRequest) else iter(exported)
-        response = StreamingHttpResponse(pieces, content_type=exported.content_type)
-        name = f"modelwright-audit-{timezone.now():%Y%m%d-%H%M%S}.{form}"
-        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        return streamed(request, exported, "audit")
 
 
 class AuditChainView(PlatformView):

@@ -1,17 +1,18 @@
-"""Audit rows as CSV or JSON lines, written page by page so that a long log needs no memory."""
+"""Rows as CSV or JSON lines, written page by page so that a long list needs no memory."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
 from django.db.models import QuerySet
-
-from modelwright.audit.models import AuditEvent
+from django.http import HttpRequest, StreamingHttpResponse
+from django.utils import timezone
 
 COLUMNS = (
     "id", "at", "actor_id", "actor_kind", "actor_name", "actor_role", "token_id", "action", "target_kind", "target_id",
@@ -23,15 +24,19 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, dict | list):
+    if value is None or isinstance(value, dict | list | int | float):
         return value
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A value as a cell of a CSV file."""
     plain = _plain(value)
-    text = "" if plain is None else plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    if plain is None:
+        return ""
+    if not isinstance(plain, str):
+        return json.dumps(plain, ensure_ascii=False)
+    return f"'{plain}" if plain.startswith(_FORMULA_STARTS) else plain
 
 
 def _csv(rows: list[list[str]]) -> str:
@@ -40,11 +45,31 @@ def _csv(rows: list[list[str]]) -> str:
     return buffer.getvalue()
 
 
-class Export:
-    """Rows newest first, in pieces of text. The rows are those at the moment of `__init__`."""
+Record = Mapping[str, Any]
 
-    def __init__(self, rows: QuerySet[AuditEvent], form: str) -> None:
+
+def audit_records(rows: Sequence[Any]) -> list[Record]:
+    """Audit rows as they are exported."""
+    return [{name: getattr(row, name) for name in COLUMNS} for row in rows]
+
+
+class Export:
+    """Rows newest first, in pieces of text. The rows are those at the moment of `__init__`.
+
+    `records` makes of each page of rows one mapping for each row, with a value for each of `columns`.
+    """
+
+    def __init__(
+        self,
+        rows: QuerySet[Any],
+        form: str,
+        *,
+        columns: Sequence[str] = COLUMNS,
+        records: Callable[[Sequence[Any]], Sequence[Record]] = audit_records,
+    ) -> None:
         self.form = form
+        self._columns = columns
+        self._records = records
         self._rows = rows.order_by("-pk")
         newest = self._rows.first()
         self._after = newest.pk if newest else None
@@ -56,7 +81,7 @@ class Export:
         return "text/csv; charset=utf-8" if self.form == "csv" else "application/x-ndjson"
 
     def _head(self) -> str:
-        return _csv([list(COLUMNS)]) if self.form == "csv" else ""
+        return _csv([list(self._columns)]) if self.form == "csv" else ""
 
     def _next(self) -> str:
         """The next piece, empty at the end."""
@@ -66,11 +91,12 @@ class Export:
         rows = list(self._rows.filter(**bound)[:CHUNK_ROWS])
         self._inclusive = False
         self._after = rows[-1].pk if rows else None
+        records = self._records(rows)
         if self.form == "csv":
-            return _csv([[_cell(getattr(row, name)) for name in COLUMNS] for row in rows])
+            return _csv([[cell(record[name]) for name in self._columns] for record in records])
         return "".join(
-            json.dumps({name: _plain(getattr(row, name)) for name in COLUMNS}, ensure_ascii=False) + "\n"
-            for row in rows
+            json.dumps({name: _plain(record[name]) for name in self._columns}, ensure_ascii=False) + "\n"
+            for record in records
         )
 
     def __iter__(self) -> Iterator[str]:
@@ -84,3 +110,14 @@ class Export:
         yield self._head()
         while piece := await sync_to_async(self._next)():
             yield piece
+
+
+def streamed(request: HttpRequest, exported: Export, name: str) -> StreamingHttpResponse:
+    """The export as a file called `modelwright-<name>-<time>`."""
+    # A synchronous iterator would be gathered whole under ASGI, an asynchronous one under WSGI.
+    pieces = exported.stream() if isinstance(request, ASGIRequest) else iter(exported)
+    response = StreamingHttpResponse(pieces, content_type=exported.content_type)
+    file = f"modelwright-{name}-{timezone.now():%Y%m%d-%H%M%S}.{exported.form}"
+    response.headers["Content-Disposition"] = f'attachment; filename="{file}"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
