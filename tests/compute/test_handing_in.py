@@ -19,6 +19,7 @@ from modelwright.compute.layout import socket_path
 from modelwright.compute.models import Environment, EnvironmentRequest, Host, LogPiece, Workload
 from modelwright.compute.observing import Observed
 from modelwright.compute.results import OBSERVED, RESULT, read_result
+from modelwright.core.errors import Unavailable
 from modelwright.storage.settings import blob_store
 
 from .backends_support import wait_for_end, wait_until
@@ -142,15 +143,12 @@ def test_what_was_collected_without_it_counts_no_more_but_its_log_is_kept(host: 
     assert blob_store().read(row.log_sha256) == b"late\n"
 
 
-def test_a_store_that_does_not_answer_holds_up_nothing_but_what_needs_it(
-    host: Host, local: ProcessBackend, settings: Settings, tmp_path: Path
-) -> None:
+def test_what_cannot_be_handed_in_is_handed_in_later(host: Host, local: ProcessBackend, settings: Settings) -> None:
     workload = ended(queue("print('kept')"), host, local)
     before, settings.BLOBS = settings.BLOBS, "s3://bucket/prefix?endpoint=http://127.0.0.1:1"
-    try:
-        assert handing_in.tick_runs(local) == 0
-    finally:
-        settings.BLOBS = before
+    with pytest.raises(Unavailable):
+        handing_in.tick_runs(local)
+    settings.BLOBS = before
     assert fresh(workload).handed_in_at is None
     assert handing_in.tick_runs(local) == 1
 
@@ -170,6 +168,13 @@ def test_the_pieces_of_a_log_and_the_folder_of_a_socket_go_when_it_is_handed_in(
     handing_in.tick_runs(local)
     assert not path.parent.exists()
     assert not LogPiece.objects.exists()
+
+
+def test_results_that_the_store_has_lost_hold_up_nobody(host: Host, local: ProcessBackend, data: Path) -> None:
+    workload = ended(queue(), host, local)
+    handing_in.tick_runs(local)
+    shutil.rmtree(data / "blobs")
+    assert read_result(fresh(workload), OBSERVED) == {}
 
 
 def build_that_leaves(result: dict[str, Any] | None, host: Host, backend: ProcessBackend) -> EnvironmentRequest:

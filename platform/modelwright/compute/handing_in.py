@@ -51,13 +51,16 @@ def _waiting() -> QuerySet[Workload]:
 
 
 def _tick(waiting: QuerySet[Workload], backend: Backend | None) -> int:
-    done = 0
+    done, trouble = 0, None
     for workload in list(waiting[:BATCH]):
         try:
             done += hand_in(workload, backend or local_backend())
         except (Unavailable, BackendError, OSError) as error:
-            # The store, or this host's disk. It stays, so the next tick tries again.
-            logger.warning("workload %s cannot be handed in yet: %s", workload.key_name, error)
+            # The store, or this host's disk. It stays, so that the next tick tries again.
+            trouble = error
+    if trouble is not None and not done:
+        # Whoever turns this then waits for longer, and says so once.
+        raise trouble
     return done
 
 

@@ -98,11 +98,13 @@ def hash_below(work: Path, name: str, limit: int) -> ObservedFile | None:
     """The file's digest; None for what is gone, no regular file, behind a link that leads out, or over the limit."""
     path = work / name
     try:
-        if not path.resolve(strict=True).is_relative_to(work.resolve()):
-            return None
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        return _hash(path, name, limit) if path.resolve(strict=True).is_relative_to(work.resolve()) else None
     except (OSError, RuntimeError):
         return None
+
+
+def _hash(path: Path, name: str, limit: int) -> ObservedFile | None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as stream:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
