@@ -164,7 +164,7 @@ def test_the_pieces_of_a_log_and_the_folder_of_a_socket_go_when_it_is_handed_in(
     workload = ended(workload, host, local)
     path = socket_path(workload.key_name)
     assert (selectors.read_log(workload)[0], path.is_socket()) == (f"{path}\n", True)
-    LogPiece.objects.create(workload=workload, fence=workload.fence, start=0, data=b"x")
+    LogPiece.objects.create(workload=workload, fence=workload.fence or 0, start=0, data=b"x")
     handing_in.tick_runs(local)
     assert not path.parent.exists()
     assert not LogPiece.objects.exists()

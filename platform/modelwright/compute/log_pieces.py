@@ -52,7 +52,7 @@ def _unfinished() -> QuerySet[Workload]:
 
 
 def _end_of_pieces(workload: Workload) -> int:
-    last = LogPiece.objects.filter(workload=workload, fence=workload.fence).order_by("-start").first()
+    last = LogPiece.objects.filter(workload=workload, fence=workload.fence or 0).order_by("-start").first()
     return last.start + len(last.data) if last else 0
 
 
@@ -63,7 +63,7 @@ def _send(workload: Workload, start: int) -> int:
     if not data:
         return start
     pieces = [
-        LogPiece(workload=workload, fence=workload.fence, start=start + at, data=data[at : at + PIECE_BYTES])
+        LogPiece(workload=workload, fence=workload.fence or 0, start=start + at, data=data[at : at + PIECE_BYTES])
         for at in range(0, len(data), PIECE_BYTES)
     ]
     with transaction.atomic():

@@ -64,7 +64,7 @@ def _from_pieces(workload: Workload, offset: int) -> bytes:
     """What the workload's host has sent so far, up to the first gap."""
     near = LogPiece.objects.filter(
         workload=workload,
-        fence=workload.fence,
+        fence=workload.fence or 0,
         start__gt=offset - PIECE_BYTES,
         start__lt=offset + CHUNK_BYTES,
     )
@@ -84,7 +84,7 @@ def _size(workload: Workload) -> int:
         return path.stat().st_size
     if workload.log_sha256:
         return blob_store().size(workload.log_sha256)
-    last = LogPiece.objects.filter(workload=workload, fence=workload.fence).order_by("-start").first()
+    last = LogPiece.objects.filter(workload=workload, fence=workload.fence or 0).order_by("-start").first()
     return last.start + len(last.data) if last else 0
 
 
