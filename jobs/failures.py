@@ -47,7 +47,7 @@ _TOLD = (
     (r"engine was restarted", "Start it again. If it happens again, an administrator should look at the engine."),
     (r"container has disappeared", "Start it again. Nobody but the platform should remove its containers."),
     (r"host lost power", "Start it again. If it happens again, an administrator should look at the host."),
-    (r"has not been heard from", "Start it again: another host takes it. An administrator should look at the host."),
+    (r"has not been heard from", "Start it again: another host takes it. With retries, the job does that by itself."),
 )
 
 

@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from modelwright.audit.models import AuditEvent
-from modelwright.compute import placement, selectors, services, specs, transitions, watcher
+from modelwright.compute import placement, selectors, services, silence, specs, transitions, watcher
 from modelwright.compute.backends.base import Cause, Phase, WorkloadKey, WorkloadSpec
 from modelwright.compute.backends.process import ProcessBackend
 from modelwright.compute.models import Host, Workload
@@ -165,7 +165,7 @@ def test_a_silent_host_loses_what_ran_and_gives_back_what_did_not(host: Host, lo
     past = timezone.now() - timedelta(minutes=5)
     Host.objects.filter(pk=away.pk).update(heartbeat_at=past)
     Workload.objects.filter(host=away).update(lease_expires_at=past)
-    watcher.give_up_silent_hosts()
+    silence.give_up_silent_hosts()
     away.refresh_from_db()
     assert away.state == "offline"
     assert fresh(running).state == "lost"

@@ -1,0 +1,258 @@
+"""Three machines: the platform on one, hosts that join on the others. One host's cable is pulled under its runs.
+
+Everything is real but the walls between the machines, which are network namespaces: they share a disk, of which the
+hosts use only the folder of stored files.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.stack import Rest, person_token, wait_for
+from tests.hosts.namespaces import Machine, Network, missing
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+WITHIN_SECONDS = 60
+
+# It tells MLflow of its start, of every half second, and of its end; what it is answered goes into a file.
+SCRIPT = """
+import json, os, sys, time, urllib.error, urllib.request
+
+base = os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/"
+headers = {"Authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"], "Content-Type": "application/json"}
+
+
+def call(path, body):
+    request = urllib.request.Request(base + path, json.dumps(body).encode(), headers, method="POST")
+    with urllib.request.urlopen(request, timeout=3) as response:
+        return json.load(response)
+
+
+def tell(key, value):
+    try:
+        call("runs/log-metric", {"run_id": run, "key": key, "value": value, "timestamp": int(time.time() * 1000)})
+        answers.write("200\\n")
+    except urllib.error.HTTPError as error:
+        answers.write(f"{error.code}\\n")
+    except OSError as error:
+        answers.write("unreachable\\n")
+
+
+seconds, name = float(sys.argv[1]), sys.argv[2]
+answers = open(sys.argv[3], "a", buffering=1)
+try:
+    experiment = call("experiments/create", {"name": name})["experiment_id"]
+except urllib.error.HTTPError:
+    experiment = json.load(urllib.request.urlopen(urllib.request.Request(
+        base + "experiments/get-by-name?experiment_name=" + name, headers=headers)))["experiment"]["experiment_id"]
+run = call("runs/create", {"experiment_id": experiment, "start_time": int(time.time() * 1000)})["run"]["info"]["run_id"]
+tell("started", 1)
+print("hello from", name, flush=True)
+end = time.time() + seconds
+while time.time() < end:
+    tell("beat", 1)
+    time.sleep(0.5)
+open("result.txt", "w").write("done\\n")
+tell("finished", 1)
+print("bye", flush=True)
+"""
+
+
+class Site:
+    """The platform and its two hosts."""
+
+    def __init__(self, network: Network, folder: Path) -> None:
+        size = {"MODELWRIGHT_HOST_CPU": "2", "MODELWRIGHT_HOST_MEMORY_GIB": "4"}
+        blobs = folder / "files"
+        self.platform = network.machine(
+            "p", folder, MODELWRIGHT_BLOBS=str(blobs), MODELWRIGHT_HOSTS_BLOBS=str(blobs), **size
+        )
+        self.a, self.b = (network.machine(name, folder, **size) for name in ("a", "b"))
+        self.web_url = f"http://{self.platform.address}:8000"
+        self.rest: Rest
+
+    @property
+    def password(self) -> str:
+        """The administrator's."""
+        return (self.platform.data / "secrets" / "admin-password").read_text().strip()
+
+    def up(self) -> None:
+        """Start the platform and sign in."""
+        self.platform.start("up", "--hosts-address", self.platform.address)
+        self.wait("the platform", lambda: "Ctrl-C stops" in self.platform.printed.read_text(), 180)
+        self.rest = Rest(self.web_url, person_token(self))  # type: ignore[arg-type]  # it has the two addresses
+
+    def join(self, machine: Machine) -> None:
+        """One command with a token for once."""
+        token = self.rest.post("hosts/tokens/", {"labels": {"machine": machine.name}})["token"]
+        machine.start("join", self.web_url, "--token", token, "--name", machine.name)
+
+    def host(self, name: str) -> dict[str, Any]:
+        """The host of that name as people see it."""
+        found: list[dict[str, Any]] = self.rest.get("hosts/")["results"]
+        return next((one for one in found if one["name"] == name), {"cpu": 0, "state": "unknown"})
+
+    def set_host(self, name: str, what: str, **body: Any) -> dict[str, Any]:
+        """`drain`, `activate` or `remove` it."""
+        answer: dict[str, Any] = self.rest.post(f"hosts/{self.host(name)['id']}/{what}/", body)
+        return answer
+
+    def wait(self, what: str, look: Callable[[], Any], seconds: float = 120) -> Any:
+        """Wait until it is so; a failure shows what every machine has to say."""
+        try:
+            return wait_for(what, look, seconds)
+        except AssertionError as error:
+            machines = "\n".join(machine.output for machine in (self.platform, self.a, self.b))
+            raise AssertionError(f"{error}\n{machines}") from None
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """A running platform; no host has joined yet."""
+    if reason := missing():
+        pytest.skip(f"NOT TESTED: hosts that are cut off, because {reason}")
+    # Sockets' paths must be short, and PostgreSQL's user must pass.
+    folder = Path(tempfile.mkdtemp(prefix="mwh-", dir="/tmp"))
+    folder.chmod(0o755)
+    network = Network()
+    try:
+        made = Site(network, folder)
+        made.up()
+        yield made
+    finally:
+        network.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Runs:
+    """Runs of one script in a project of the test's own."""
+
+    def __init__(self, site: Site) -> None:
+        self.site, rest = site, site.rest
+        workspace = rest.post("workspaces/", {"name": "acme"})
+        self.project = rest.post(f"workspaces/{workspace['id']}/projects/", {"name": "cables"})["id"]
+        head = self.rest.get(f"projects/{self.project}/commits/")["results"][0]["sha"]
+        changes = [{"path": "work.py", "content": SCRIPT}, {"path": "requirements.txt", "content": ""}]
+        body = {"message": "Work", "expected_head": head, "changes": changes}
+        self.rest.post(f"projects/{self.project}/commits/", body)
+
+    @property
+    def rest(self) -> Rest:
+        return self.site.rest
+
+    def start(self, seconds: float, name: str, **more: Any) -> str:
+        """Start one; its id."""
+        arguments = [str(seconds), name, str(self.answers(name))]
+        body = {"script": "work.py", "arguments": arguments, "profile": "small", **more}
+        return str(self.rest.post(f"projects/{self.project}/runs/", body)["id"])
+
+    def answers(self, name: str) -> Path:
+        """What the run's calls were answered, a word each."""
+        return self.site.platform.folder / f"answers-{name}.txt"
+
+    def get(self, run: str) -> dict[str, Any]:
+        """The run as people see it."""
+        found: dict[str, Any] = self.rest.get(f"runs/{run}/")
+        return found
+
+    def wait(self, run: str, state: str, seconds: float = 120) -> dict[str, Any]:
+        """Wait for its state."""
+
+        def look() -> dict[str, Any] | None:
+            found = self.get(run)
+            return found if found["state"] == state else None
+
+        found: dict[str, Any] = self.site.wait(f"run {run} {state}", look, seconds)
+        return found
+
+    def metrics(self, run: str) -> list[dict[str, dict[str, Any]]]:
+        """What each MLflow run of it told, by key; the earliest first."""
+        tracked = self.rest.get(f"runs/{run}/metrics/")["results"]
+        return [{metric["key"]: metric for metric in one["metrics"]} for one in tracked]
+
+
+def test_hosts_join_are_cut_off_and_come_back(site: Site) -> None:
+    """One long story, because most of it is waiting."""
+    for machine in (site.a, site.b):
+        site.join(machine)
+    for name in ("a", "b"):
+        site.wait(f"host {name}", lambda name=name: site.host(name)["cpu"] == 2)
+        assert site.host(name)["labels"] == {"machine": name}
+    own = next(one["name"] for one in site.rest.get("hosts/")["results"] if one["name"] not in ("a", "b"))
+    site.set_host(own, "drain")
+    runs = Runs(site)
+
+    # A run on each; what it leaves is seen from the platform.
+    for here, other in (("a", "b"), ("b", "a")):
+        site.set_host(other, "drain")
+        run = runs.start(1, f"first-{here}")
+        ended = runs.wait(run, "succeeded", 180)
+        site.set_host(other, "activate")
+        assert ended["host"] == here
+        site.wait("collected", lambda run=run: runs.get(run)["written"], 60)
+        assert "result.txt" in [file["path"] for file in runs.get(run)["written"]]
+        assert f"hello from first-{here}" in site.rest.get(f"runs/{run}/log/")["text"]
+        (told,) = runs.metrics(run)
+        assert told["finished"]["points"] == 1
+
+    # Two runs on B, one of which may be tried again; then the cable is pulled.
+    site.set_host("a", "drain")
+    again, once = runs.start(15, "again", retries=1), runs.start(600, "once")
+    for run in (again, once):
+        runs.wait(run, "running")
+        site.wait("its first words", lambda run=run: runs.metrics(run) and "beat" in runs.metrics(run)[0])
+    site.set_host("a", "activate")
+    site.b.cut()
+    cut_at = time.monotonic()
+    site.wait("both given up", lambda: runs.get(once)["state"] == "lost" and runs.get(again)["attempt"] == 2, 120)
+    took = time.monotonic() - cut_at
+    assert took <= WITHIN_SECONDS, f"{took:.1f} s"
+    assert site.host("b")["state"] == "offline"
+    assert "b has not been heard from" in runs.get(once)["cause"]["message"]
+    assert "retries" in runs.get(once)["cause"]["remedy"]
+    # What is tried again has ended on B by itself; the other goes on there, as a replica would.
+    states = {path.parent.name: json.loads(path.read_text()) for path in site.b.data.glob("workloads/*/status.json")}
+    cut_off = [state for state in states.values() if "could not reach the platform" in str(state.get("message"))]
+    assert len(cut_off) == 1, states
+    alive = [key for key, state in states.items() if state.get("phase") == "running"]
+    assert len(alive) == 1, states
+    assert site.b.processes_of(alive[0])
+
+    succeeded = runs.wait(again, "succeeded", 90)
+    assert (succeeded["host"], [one["state"] for one in succeeded["attempts"]]) == ("a", ["lost", "succeeded"])
+
+    # The cable is back: what still runs there is stopped, nothing late counts, nothing runs twice.
+    site.b.mend()
+    site.wait("b again", lambda: site.host("b")["state"] == "active", 60)
+    site.wait("the end of what was given up", lambda: not site.b.processes_of(alive[0]), 60)
+    answers = runs.answers("once").read_text().split()
+    late = answers[answers.index("unreachable") :]
+    assert set(late) == {"unreachable", "401"}, "its way was open again, and its token dead"
+    first, second = runs.metrics(again)
+    assert "finished" not in first
+    assert second["finished"]["points"] == 1
+    assert [one["started"]["points"] for one in (first, second)] == [1, 1]
+    (told,) = runs.metrics(once)
+    assert "finished" not in told
+    assert runs.get(once)["state"] == "lost"
+
+    # B takes work again, is drained, and removed: its programs end, and its way into the database is closed.
+    site.set_host("a", "drain")
+    back = runs.start(1, "back")
+    assert runs.wait(back, "succeeded", 120)["host"] == "b"
+    site.set_host("b", "drain")
+    removed = site.set_host("b", "remove")
+    assert removed["state"] == "removed"
+    assert site.b.ended(90) == 1, site.b.output
+    assert "was removed" in site.b.printed.read_text()
+    site.b.start("host")
+    assert site.b.ended(30) == 1
+    assert site.host("b")["state"] == "removed"
