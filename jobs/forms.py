@@ -143,6 +143,13 @@ class JobForm(forms.Form):
         max_value=LONGEST_TIMEOUT_MINUTES,
         help_text="A day where it is left empty.",
     )
+    image = forms.CharField(
+        label="Image",
+        required=False,
+        max_length=255,
+        help_text="A ready image of an administrator, in place of an environment made from the requirements.",
+        widget=forms.TextInput(attrs=_CODE),
+    )
     retries = retries_field()
     retry_failed = forms.BooleanField(label="Try again also when the script itself failed", required=False)
     schedule = forms.CharField(
@@ -170,7 +177,7 @@ class JobForm(forms.Form):
             required=False,
             help_text="Starts whenever that job has succeeded, at the same commit.",
         )
-        order = ["description", "script", "arguments", "variables", "profile", "timeout_minutes"]
+        order = ["description", "script", "arguments", "variables", "profile", "image", "timeout_minutes"]
         order += ["retries", "retry_failed", "schedule"]
         if is_new:
             self.fields["name"] = name_field()

@@ -201,6 +201,7 @@ def _present(job: Job) -> dict[str, Any]:
         "script": job.script,
         "arguments": job.arguments,
         "variables": job.variables,
+        "image": job.image,
         "retries": job.retries,
         "retry_failed": job.retry_failed,
         "timeout_minutes": None if job.timeout_seconds is None else job.timeout_seconds / 60,

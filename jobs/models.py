@@ -33,6 +33,8 @@ class Job(NamedModel):
     script = models.CharField(max_length=500, validators=[validate_script])
     arguments = models.JSONField(default=list, blank=True)
     profile = models.ForeignKey(ResourceProfile, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    # A ready image to run in, empty for an environment made from the requirements.
+    image = models.CharField(max_length=255, blank=True, default="")
     timeout_seconds = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(LONGEST_TIMEOUT_SECONDS)]
     )

@@ -33,6 +33,8 @@ def plain_variables(run: Run, own: Mapping[str, str]) -> dict[str, str]:
         # They lead to MLflow's own pages, which the platform does not show.
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "DO_NOT_TRACK": "true",
+        # MLflow asks for a Git that images need not have; the platform knows the commit.
+        "GIT_PYTHON_REFRESH": "quiet",
         "MODELWRIGHT_RUN_ID": str(run.pk),
         "MODELWRIGHT_RUN_NUMBER": str(run.number),
         "MODELWRIGHT_PROJECT": run.project.name,

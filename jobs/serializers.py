@@ -31,6 +31,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
             "script",
             "arguments",
             "profile",
+            "image",
             "timeout_seconds",
             "retries",
             "retry_failed",
@@ -57,6 +58,9 @@ class JobChangeSerializer(serializers.Serializer[Job]):
     )
     profile = serializers.CharField(
         required=False, allow_blank=True, max_length=63, help_text="Name of a resource profile, empty for the usual."
+    )
+    image = serializers.CharField(
+        required=False, allow_blank=True, max_length=255, help_text="A ready image in place of the requirements."
     )
     timeout_seconds = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=2_592_000)
     retries = serializers.IntegerField(
@@ -100,6 +104,9 @@ class JobRunSerializer(serializers.Serializer[Run]):
         required=False, allow_null=True, max_length=64, help_text="Full id of a commit; the newest one if left out."
     )
     profile = serializers.CharField(required=False, allow_blank=True, max_length=63)
+    image = serializers.CharField(
+        required=False, allow_blank=True, max_length=255, help_text="A ready image; the job's if left out."
+    )
     timeout_seconds = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=2_592_000)
     retries = serializers.IntegerField(
         required=False, min_value=0, max_value=MOST_RETRIES, help_text="The job's, or none, if left out."
@@ -138,6 +145,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
     finished_at = serializers.DateTimeField(source="workload.finished_at", read_only=True, allow_null=True)
     exit_code = serializers.IntegerField(source="workload.exit_code", read_only=True, allow_null=True)
     host = serializers.CharField(source="workload.host.name", default=None, read_only=True, allow_null=True)
+    image = serializers.CharField(source="workload.spec.image", default="", read_only=True)
 
     class Meta:
         model = Run
@@ -161,6 +169,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "finished_at",
             "exit_code",
             "host",
+            "image",
             "attempt",
             "retries",
         ]

@@ -23,6 +23,7 @@ def job_facts(job: Job) -> dict[str, object]:
         "script": job.script,
         "arguments": job.arguments,
         "profile": job.profile.name if job.profile else None,
+        "image": job.image,
         "timeout_seconds": job.timeout_seconds,
         "retries": job.retries,
         "retry_failed": job.retry_failed,

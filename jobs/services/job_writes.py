@@ -15,6 +15,7 @@ from modelwright.accounts.permissions import Permission
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import record
 from modelwright.compute.models import ResourceProfile
+from modelwright.compute.ready_images import check_image
 from modelwright.compute.selectors import profile as profile_by_name
 from modelwright.core.errors import NotFound, ValidationFailed
 from modelwright.core.etags import check_revision
@@ -32,6 +33,7 @@ class JobChanges(TypedDict, total=False):
     script: str
     arguments: list[str]
     profile: str
+    image: str
     timeout_seconds: int | None
     retries: int
     retry_failed: bool
@@ -116,6 +118,8 @@ def apply_changes(job: Job, changes: JobChanges) -> None:
         plain["variables"] = check_variables(changes["variables"])
     if "profile" in changes:
         plain["profile"] = _profile(changes["profile"])
+    if "image" in changes:
+        plain["image"] = check_image(changes["image"])
     if "runs_after" in changes:
         plain["runs_after"] = _predecessor(job, changes["runs_after"])
     for name, value in plain.items():

@@ -26,6 +26,7 @@ from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import record
 from modelwright.compute import services as compute
 from modelwright.compute.models import ResourceProfile, Workload
+from modelwright.compute.ready_images import check_image
 from modelwright.compute.selectors import profile as profile_by_name
 from modelwright.core.crypto import token_digest
 from modelwright.core.errors import Conflict, NotFound, PlatformError, ValidationFailed
@@ -47,6 +48,8 @@ DEFAULT_PROFILE = "medium"
 class RunRequest:
     """What to run: a job, or a script of the project with its arguments. `profile` is a name, empty for the default.
 
+    `image` names a ready image in place of an environment made from the requirements; empty is the job's.
+
     `commit` None is the newest one. `retries` and `retry_failed` None are the job's. Parameters are appended to the
     arguments as `--name value`.
     """
@@ -57,6 +60,7 @@ class RunRequest:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     commit: str | None = None
     profile: str = ""
+    image: str = ""
     timeout_seconds: int | None = None
     retries: int | None = None
     retry_failed: bool | None = None
@@ -200,6 +204,7 @@ def _workload(
 ) -> Workload:
     project, job = run.project, run.job
     plain = plain_variables(run, job.variables if job else {})
+    image = check_image(request.image or (job.image if job else ""))
     timeout = request.timeout_seconds or (job.timeout_seconds if job else None) or DEFAULT_TIMEOUT_SECONDS
     return compute.create_workload(
         kind=Workload.Kind.RUN,
@@ -212,7 +217,10 @@ def _workload(
         timeout_seconds=timeout,
         grace_seconds=GRACE_SECONDS,
         retryable=run.retries > 0,
-        environment_request=compute.request_environment(
+        image=image,
+        environment_request=None
+        if image
+        else compute.request_environment(
             requirements=snapshot.requirements, kind=snapshot.kind, acting_user=acting_user
         ),
         variables=plain,

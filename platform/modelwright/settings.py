@@ -94,6 +94,7 @@ HOST_ADDRESS = os.environ.get("MODELWRIGHT_HOST_ADDRESS", "")
 BRIDGE_PORT = int(os.environ.get("MODELWRIGHT_BRIDGE_PORT", "0"))
 BRIDGE_CA_FILE = os.environ.get("MODELWRIGHT_BRIDGE_CA_FILE", "")
 BACKEND = os.environ.get("MODELWRIGHT_BACKEND", "process")
+IMAGES = [name.strip() for name in os.environ.get("MODELWRIGHT_IMAGES", "").split(",") if name.strip()]
 KEEPER_SOCKET = os.environ.get("MODELWRIGHT_KEEPER_SOCKET", str(SOCKETS_DIR / "keeper.sock"))
 # What hosts that join are told; empty: the same as above, where other machines can reach it.
 HOSTS_DATABASE_URL = os.environ.get("MODELWRIGHT_HOSTS_DATABASE_URL", "")

@@ -19,11 +19,19 @@ class Need:
     gpus: int
     labels: Mapping[str, str]
     pinned_host_id: UUID | None
+    in_container: bool = False
 
     @property
     def key(self) -> tuple[object, ...]:
         """The same for all that ask for the same."""
-        return (self.cpu, self.memory_bytes, self.gpus, self.pinned_host_id, *sorted(self.labels.items()))
+        return (
+            self.cpu,
+            self.memory_bytes,
+            self.gpus,
+            self.pinned_host_id,
+            self.in_container,
+            *sorted(self.labels.items()),
+        )
 
     def fits(self, room: Room) -> bool:
         """Whether the room is large enough."""
@@ -39,7 +47,12 @@ class Need:
 def need_of(workload: Workload, labels: Mapping[str, str]) -> Need:
     """What the workload asks for, together with the labels that its workspace is bound to."""
     return Need(
-        workload.cpu, workload.memory_bytes, workload.gpus, {**labels, **workload.labels}, workload.pinned_host_id
+        workload.cpu,
+        workload.memory_bytes,
+        workload.gpus,
+        {**labels, **workload.labels},
+        workload.pinned_host_id,
+        in_container=bool(workload.spec.get("image")),
     )
 
 
@@ -51,6 +64,8 @@ def missing_labels(host: Host, labels: Mapping[str, str]) -> dict[str, str]:
 def could_hold(host: Host, need: Need) -> bool:
     """Whether the host would be good enough if nothing else ran there."""
     if need.pinned_host_id is not None and host.pk != need.pinned_host_id:
+        return False
+    if need.in_container and host.backend == Host.Backend.PROCESS:
         return False
     return need.fits(whole_room(host)) and not missing_labels(host, need.labels)
 
