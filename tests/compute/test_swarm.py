@@ -14,7 +14,15 @@ from typing import Any
 
 import pytest
 
-from modelwright.compute.backends.base import Cause, Limits, Phase, WorkloadKey, WorkloadSpec, WorkloadStatus
+from modelwright.compute.backends.base import (
+    Cause,
+    Limits,
+    Phase,
+    UnavailableError,
+    WorkloadKey,
+    WorkloadSpec,
+    WorkloadStatus,
+)
 from modelwright.compute.backends.factory import LocalBackend, make_backend
 from modelwright.compute.backends.swarm import Shelf, SwarmBackend, SwarmConfig
 from modelwright.compute.backends.swarm.names import service_name
@@ -136,6 +144,16 @@ def test_a_replica_that_fails_again_and_again_has_failed(backend: SwarmBackend) 
     assert "exit code 5. The swarm started it 3 times." in ended.message
     assert _log(backend, spec.key) == "no such model\n" * 3
     assert [event["event"] for event in backend.history(spec.key)] == ["ended"] * 3
+
+
+def test_an_engine_that_manages_no_swarm_says_what_to_do(nodes: Nodes, tmp_path: Path) -> None:
+    worker = SwarmBackend(SwarmConfig(root=tmp_path, instance="mwt", engine=nodes.engine(2)))
+    try:
+        with pytest.raises(UnavailableError, match="no manager of a swarm"):
+            worker.start(spec_of("pass"))
+        assert worker.list() == []
+    finally:
+        worker.close()
 
 
 COUNT = "import time\nfor i in range(600): print(i, flush=True); time.sleep(0.05)"
