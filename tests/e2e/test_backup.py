@@ -1,0 +1,105 @@
+"""Back up while the platform runs, lose everything, restore, and find the same."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.scenes import Endpoint
+from tests.e2e.stack import ROOT, Rest, Stack, free_port, own_environment, wait_for
+from tests.e2e.test_restart import RUNNING, ask
+
+LISTS = ("workspaces/", "projects/", "models/", "endpoints/", "users/", "profiles/")
+
+
+class Restored(Stack):
+    """A platform on a restored data directory, on ports of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.directory = folder / "d"
+        self.printed = folder / "printed.txt"
+        self.printed.write_text("")
+        self.process = None
+        self.ports = [free_port(), free_port()]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """For the backup and the second data directory; its path is short, as sockets need it."""
+    path = Path(tempfile.mkdtemp(prefix="mwb-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def launcher(*words: str | Path) -> str:
+    """Run `./modelwright`; returns what it printed."""
+    command = [sys.executable, str(ROOT / "modelwright"), *map(str, words)]
+    done = subprocess.run(command, env=own_environment(), capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def seen(rest: Rest) -> dict[str, Any]:
+    """What a person sees in the lists, and of each endpoint and version in detail."""
+    found = {path: rest.get(path)["results"] for path in LISTS}
+    for endpoint in found["endpoints/"]:
+        for part in ("deployments/", "keys/"):
+            found[f"endpoint {endpoint['name']} {part}"] = rest.get(f"endpoints/{endpoint['id']}/{part}")
+    for model in found["models/"]:
+        found[f"versions of {model['name']}"] = rest.get(f"models/{model['id']}/versions/")
+    for project in found["projects/"]:
+        for part in ("runs/", "jobs/", "commits/"):
+            found[f"project {project['name']} {part}"] = rest.get(f"projects/{project['id']}/{part}")
+        for run in found[f"project {project['name']} runs/"]["results"]:
+            found[f"log of {run['id']}"] = rest.get(f"runs/{run['id']}/log/")
+            found[f"metrics of {run['id']}"] = rest.get(f"runs/{run['id']}/metrics/")
+    return found
+
+
+def test_a_restored_platform_shows_and_answers_the_same(stack: Stack, rest: Rest, folder: Path) -> None:
+    endpoint = Endpoint.of_the_demo(stack, rest)
+    asked = ask(endpoint)
+    assert asked is not None
+    before = seen(rest)
+
+    # The platform runs and a prediction has just been answered: it may be in the spool alone.
+    latest = ask(endpoint)
+    assert latest is not None
+    launcher("backup", folder / "backups", "--data-dir", stack.directory)
+    manifest = next((folder / "backups").glob("*.json"))
+
+    second = Restored(folder)
+    assert "is what the manifest says" in launcher("restore", manifest, "--data-dir", second.directory)
+    second.start("up")
+    try:
+        second.wait_for_line(RUNNING, 0, 300)
+        again = Rest(second.web_url, str(rest.session.headers["Authorization"]).removeprefix("Bearer "))
+        after = seen(again)
+        for name, value in before.items():
+            assert without_addresses(after[name]) == without_addresses(value), name
+        verified = again.get("audit-chain/?verify=true")
+        assert verified["fault"] == "", verified
+        url = endpoint.url.replace(stack.gateway_url, second.gateway_url)
+        moved = Endpoint(again, endpoint.id, url, endpoint.key, endpoint.record)
+        answer = wait_for("an answer of the restored endpoint", lambda: ask(moved), 300)
+        for part in ("version", "predictions", "probabilities"):
+            assert answer.get(part) == asked.get(part)
+        moved.wait_until_recorded({latest["prediction_id"]: latest["version"]})
+    finally:
+        second.stop()
+
+
+def without_addresses(value: Any) -> Any:
+    """The same without what differs from one address of a platform to another."""
+    if isinstance(value, dict):
+        return {
+            name: without_addresses(part) for name, part in value.items() if name not in ("url", "next", "previous")
+        }
+    return [without_addresses(part) for part in value] if isinstance(value, list) else value
