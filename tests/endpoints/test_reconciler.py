@@ -25,12 +25,12 @@ from modelwright.accounts.models import User
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.models import AuditEvent
 from modelwright.compute.backends.process import ProcessBackend
-from modelwright.compute.models import Environment, EnvironmentRequest
+from modelwright.compute.models import Environment, EnvironmentRequest, Host
 from modelwright.core.errors import PermissionRefused, ValidationFailed
 from modelwright.storage.settings import models_folder
 from projects.models import Project
-from tests.gateway.processes import RECORD, Gateway
-from tests.models_support import ready_version, wait_for
+from tests.gateway.processes import RECORD, Gateway, Process
+from tests.models_support import ready_version, wait_for, watch
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 Turn = Callable[[], bool]
@@ -126,6 +126,7 @@ def test_a_version_that_does_not_start_fails_with_its_log_and_the_old_one_serves
     version = ready_version(endpoint.project, "two", number=2)
     (data / "environments" / "0bad" / "bin").mkdir(parents=True)
     (data / "environments" / "0bad" / "bin" / "python").symlink_to(Path(sys.base_prefix) / "bin" / "python3")
+    (data / "environments" / "0bad" / ".ready").touch()
     environment = Environment.objects.create(lock_digest="0bad", lock="", python_version="3.11")
     version.environment_request = EnvironmentRequest.objects.create(
         requirements_digest="0bad",
@@ -253,3 +254,34 @@ def test_a_second_reconciler_at_the_same_time_does_nothing(endpoint: Endpoint, a
         thread.start()
         thread.join()
     assert done == {"pending": "pending"}
+
+
+def test_a_replica_of_another_host_is_probed_and_served_through_its_bridge(
+    endpoint: Endpoint, ann: User, host: Host, backend: ProcessBackend, data: Path, settings: Any
+) -> None:
+    """One machine plays both parts: the reconciler takes itself for another host than the watcher."""
+    _, key = services.create_key(endpoint, name="load", acting_user=Actor.person(ann))
+    deployment = deploy(endpoint, ann, "one", 1)
+    secret = data / "secret"
+    secret.write_text(settings.SECRET_KEY)
+    gateway = Gateway(data / "gateway", "--secret-file", str(secret))
+    command = [sys.executable, "-m", "models.gateway.bridge", "--listen", "127.0.0.1:0", "--secret-file", str(secret)]
+    bridge = Process([*command, "--sockets", str(settings.SOCKETS_DIR)], data / "bridge.log")
+    try:
+        port = int(bridge.wait_for_line(r"listening on [\d.]+:(\d+)")[1])
+        settings.GATEWAY_URL = settings.GATEWAY_INTERNAL_URL = gateway.url
+        Host.objects.filter(pk=host.pk).update(address="127.0.0.1", bridge_port=port)
+
+        def turn() -> bool:
+            watch(host, backend)
+            settings.HOST_NAME = "elsewhere"
+            reconciler.tick()
+            settings.HOST_NAME = host.name
+            return True
+
+        assert settle(deployment, turn) == "live"
+        assert Replica.objects.get().socket.startswith(f"bridge://127.0.0.1:{port}/")
+        assert gateway.predict(RECORD, key=key).status_code == 200
+    finally:
+        bridge.stop(signal.SIGKILL)
+        gateway.stop(signal.SIGKILL)
