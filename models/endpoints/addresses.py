@@ -1,4 +1,4 @@
-"""Where the gateway reaches a replica: a socket of this host, or the bridge of another."""
+"""Where the gateway reaches a replica: a socket of this host, the bridge of another, or a name in a swarm's network."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from django.conf import settings
 from models.endpoints.models import Replica
 from models.gateway.addresses import Access, bridge_access, bridge_address
 from modelwright.compute.layout import socket_path
+from modelwright.compute.models import Host
+from modelwright.compute.spreading import REPLICA_PORT
 
 
 def address(replica: Replica) -> str | None:
@@ -17,6 +19,8 @@ def address(replica: Replica) -> str | None:
     workload = replica.workload
     if not workload.key_name or workload.host is None:
         return None
+    if workload.host.backend == Host.Backend.SWARM:
+        return bridge_address(workload.key_name, REPLICA_PORT, workload.key_name)
     if workload.host.name == settings.HOST_NAME:
         earlier = "{socket}" not in workload.spec["command"]  # Queued by an earlier version.
         return str(

@@ -79,6 +79,11 @@ class Router:
         state: dict[str, Any] = json.loads(lines[-1]) if lines else {"last": "", "answers": {}, "failed": 0}
         return state
 
+    def knows(self, name: str) -> bool:
+        """Whether the network has an address for the name."""
+        text = f"import socket; socket.getaddrinfo({name!r}, None)"
+        return self._nodes.docker(1, "exec", self._made, "python3", "-c", text) == ""
+
     def wait_for(self, version: str) -> None:
         wait_until(lambda: self.state()["last"] == version, what=f"version {version}: {self.state()}")
 
@@ -125,6 +130,7 @@ def test_it_is_renewed_without_a_failed_request(site: Site, key: WorkloadKey, ro
     wait_until(lambda: "version 1 drained" in site.backend.log_path(key).read_text(), what="the end of the first")
     router.wait_for_more("2")
     assert router.state()["failed"] == failed, router.state()
+    assert router.knows(key.name)
 
 
 def test_one_that_does_not_get_ready_leaves_the_present_one(site: Site, key: WorkloadKey, router: Router) -> None:

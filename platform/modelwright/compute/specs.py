@@ -31,6 +31,7 @@ from modelwright.compute.layout import (
     workloads_folder,
 )
 from modelwright.compute.models import Workload
+from modelwright.compute.spreading import spread
 from modelwright.core.crypto import decrypt
 
 # What a process needs to trust the same certificates as the host. None of them is a secret.
@@ -63,7 +64,7 @@ def make_spec(workload: Workload) -> WorkloadSpec:
     models = [str(fetch_model(digest)) for digest in spec.get("models", [])]
     secrets: dict[str, str] = json.loads(decrypt(workload.secrets)) if workload.secrets else {}
     given = {**{name: _fill(value, names) for name, value in spec["environment"].items()}, **secrets}
-    return WorkloadSpec(
+    made = WorkloadSpec(
         key=key,
         command=[_fill(part, names) for part in spec["command"]],
         environment=_environment(workload, given, names),
@@ -84,6 +85,9 @@ def make_spec(workload: Workload) -> WorkloadSpec:
         image=_image(workload),
         kind=workload.kind,
     )
+    if settings.BACKEND != "swarm":
+        return made
+    return spread(made, socket=socket_path(key.name), labels=workload.labels, secret=settings.SECRET_KEY)
 
 
 def _source(spec: dict[str, Any]) -> ArchiveSource | None:

@@ -20,13 +20,8 @@ def service_name(instance: str, key: WorkloadKey) -> str:
 
 
 def task_address(instance: str, key: WorkloadKey) -> str:
-    """The name that the network's DNS knows all running tasks of the workload by."""
+    """The name that the network's DNS knows all running tasks of the workload by. Its key's name is another one."""
     return f"tasks.{service_name(instance, key)}"
-
-
-def bridge_address(instance: str, key: WorkloadKey, port: int) -> str:
-    """Where a gateway within the network reaches the model server of the workload."""
-    return f"bridge://{task_address(instance, key)}:{port}/{key.name}"
 
 
 def secret_name(key: WorkloadKey, revision: int) -> str:

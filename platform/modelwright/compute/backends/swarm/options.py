@@ -83,7 +83,7 @@ def task_template(config: SwarmConfig, spec: WorkloadSpec, made: Made) -> dict[s
         "Resources": _resources(config, spec, made),
         "RestartPolicy": _restart(config, spec),
         "Placement": {"Constraints": constraints(spec)},
-        "Networks": [{"Target": made.network}],
+        "Networks": [{"Target": made.network, "Aliases": [spec.key.name]}],
         "LogDriver": {
             "Name": "json-file",
             "Options": {"max-size": str(ENGINE_LOG_BYTES), "max-file": str(ENGINE_LOG_FILES)},
