@@ -150,7 +150,8 @@ class TestNext:
         assert (ended.attempt, ended.state) == (2, "lost")
         cause = explain(ended)
         assert cause is not None
-        assert (cause.message, cause.remedy) == ("Host away has not been heard from.", "Give it retries.")
+        assert cause.message == "Host away has not been heard from."
+        assert "retries" in cause.remedy
         assert AuditEvent.objects.get(action="run.ended").target_id == str(run.pk)
         with pytest.raises(Conflict):
             request_cancel(ended, acting_user=SYSTEM)
