@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 
 from modelwright.accounts.permissions import WorkspaceRole
+from modelwright.compute.joining_forms import LabelsField
+from modelwright.compute.selectors import profiles
 from workspaces.connection_kinds import KINDS, MAX_TEXT, SECRETS
 from workspaces.connection_services import MAX_SECRET
 from workspaces.models import SMALLEST_CPU
@@ -42,6 +44,9 @@ class LimitsForm(forms.Form):
     memory_limit_mib = forms.IntegerField(
         label="Memory in MiB", min_value=1, max_value=2_147_483_647, required=False, help_text="Empty for no limit."
     )
+    gpu_limit = forms.IntegerField(
+        label="GPUs", min_value=0, max_value=32_767, required=False, help_text="Empty for no limit, 0 for none."
+    )
     concurrent_runs_limit = forms.IntegerField(
         label="Runs at the same time",
         min_value=1,
@@ -49,6 +54,29 @@ class LimitsForm(forms.Form):
         required=False,
         help_text="Empty for no limit.",
     )
+
+    profiles = forms.MultipleChoiceField(
+        label="Sizes that its runs may ask for",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="None chosen: all of them.",
+    )
+    host_labels = LabelsField(
+        label="Labels of its hosts",
+        required=False,
+        max_length=4000,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 2, "class": "code"}),
+        help_text="One on each line, such as zone=a. Its workloads go only to hosts with all of them; empty for any.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = [profile.name for profile in profiles()]
+        # One that is gone stays on offer where it is set, so that saving does not open the workspace to all sizes.
+        gone = [name for name in self.initial.get("profiles") or [] if name not in names]
+        choices = [(name, name) for name in names] + [(name, f"{name} (deleted)") for name in gone]
+        cast(forms.MultipleChoiceField, self.fields["profiles"]).choices = choices
 
 
 class WorkspaceForm(LimitsForm):

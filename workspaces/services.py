@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypedDict, Unpack
 
 from django.db import transaction
@@ -53,11 +54,12 @@ def _facts(workspace: Workspace) -> dict[str, object]:
     }
 
 
-def _check_resources(changes: WorkspaceChanges) -> None:
+def _check_resources(changes: WorkspaceChanges, present: Iterable[str] = ()) -> None:
     """Puts the profiles in order. Raises ValidationFailed for one that there is not, and for labels that are none."""
     if "profiles" in changes:
         known = {profile.name for profile in profiles()}
-        unknown = sorted(set(changes["profiles"]) - known)
+        # A size that was deleted since may stay: without it the workspace might be open to all.
+        unknown = sorted(set(changes["profiles"]) - known - set(present))
         if unknown:
             raise ValidationFailed(
                 f"There is no resource profile called {unknown[0][:80]!r}.",
@@ -110,7 +112,7 @@ def change_workspace(
     before = _facts(workspace)
     if not acting_user.is_system and any(changes[name] != before[name] for name in _LIMITS & changes.keys()):  # type: ignore[literal-required]
         require_site(acting_user.require_user(), Permission.SITE_MANAGE)
-    _check_resources(changes)
+    _check_resources(changes, workspace.profiles)
     for name, value in changes.items():
         setattr(workspace, name, value)
     if _facts(workspace) == before:

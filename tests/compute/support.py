@@ -10,6 +10,7 @@ from typing import Any
 from modelwright.accounts.actors import Actor
 from modelwright.compute import environment_results, handing_in, services, watcher
 from modelwright.compute.backends.base import Backend
+from modelwright.compute.gpus import Gpu
 from modelwright.compute.models import GIB, Host, Workload
 
 from .backends_support import PATIENCE_SECONDS
@@ -20,6 +21,15 @@ HERE = "test-host"
 
 def make_host(name: str = HERE, *, cpu: float = 4, memory_gib: float = 8) -> Host:
     return services.announce_host(name=name, cpu=cpu, memory_bytes=int(memory_gib * GIB), acting_user=ACTOR)
+
+
+def gpu_host(**changes: Any) -> Host:
+    """A host with three H100, of which the last has fallen off the bus."""
+    facts: dict[str, Any] = {"name": "NVIDIA H100 80GB HBM3", "memory_bytes": 80 * GIB, **changes}
+    gpus = [Gpu(0, "GPU-a", **facts), Gpu(1, "GPU-b", **facts), Gpu(2, problem="It does not answer: GPU is lost.")]
+    return services.announce_host(
+        name="gpu-host", cpu=8, memory_bytes=64 * GIB, gpus=gpus, labels={"gpu": "h100"}, acting_user=ACTOR
+    )
 
 
 def queue(text: str = "pass", **changes: Any) -> Workload:

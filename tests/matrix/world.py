@@ -125,4 +125,6 @@ def _compute(world: World) -> None:
     workload = Workload.objects.create(
         kind=Workload.Kind.RUN, name="w", cpu=1, memory_bytes=GIB, spec={"command": ["true"]}, created_by="tests"
     )
+    profile = ResourceProfile.objects.create(name="unused", cpu=1, memory_bytes=GIB)
+    world.values |= {"profile_id": profile.pk}
     world.values |= {"host_id": host.pk, "environment_id": environment.pk, "workload_id": workload.pk}

@@ -6,7 +6,9 @@ import pytest
 
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
-from modelwright.core.errors import Conflict, NotFound, PermissionRefused
+from modelwright.compute.allowances import allowances
+from modelwright.compute.models import ResourceProfile
+from modelwright.core.errors import Conflict, NotFound, PermissionRefused, ValidationFailed
 from modelwright.core.ids import new_id
 from tests.workspaces.conftest import Cast
 from workspaces import selectors, services
@@ -64,8 +66,46 @@ def test_the_last_administrator_stays(cast: Cast) -> None:
 
 
 def test_quota_is_what_the_limits_say(cast: Cast) -> None:
-    assert selectors.quota(cast.workspace) == Quota(cpu=None, memory_mib=None, concurrent_runs=None)
+    assert selectors.quota(cast.workspace) == Quota(cpu=None, memory_mib=None, gpus=None, concurrent_runs=None)
     changed = services.change_workspace(
-        cast.workspace, cpu_limit=2.5, concurrent_runs_limit=3, acting_user=Actor.person(cast.admin)
+        cast.workspace, cpu_limit=2.5, gpu_limit=0, concurrent_runs_limit=3, acting_user=Actor.person(cast.admin)
     )
-    assert selectors.quota(changed) == Quota(cpu=2.5, memory_mib=None, concurrent_runs=3)
+    assert selectors.quota(changed) == Quota(cpu=2.5, memory_mib=None, gpus=0, concurrent_runs=3)
+
+
+def test_placement_is_told_the_same_limits(cast: Cast) -> None:
+    services.change_workspace(
+        cast.workspace,
+        memory_limit_mib=2048,
+        gpu_limit=2,
+        host_labels={"zone": "a"},
+        acting_user=Actor.person(cast.admin),
+    )
+    told = allowances([cast.workspace.pk])[cast.workspace.pk]
+    assert (told.name, told.cpu, told.memory_bytes, told.gpus, told.runs) == (cast.workspace.name, None, 2**31, 2, None)
+    assert told.labels == {"zone": "a"}
+
+
+def test_the_sizes_of_a_workspace_are_sizes_that_there_are(cast: Cast) -> None:
+    actor = Actor.person(cast.admin)
+    gone = ResourceProfile.objects.create(name="gone", cpu=1, memory_bytes=2**30)
+    ResourceProfile.objects.get_or_create(name="small", defaults={"cpu": 0.5, "memory_bytes": 2**30})
+    with pytest.raises(ValidationFailed, match="no resource profile called 'huge'"):
+        services.change_workspace(cast.workspace, profiles=["huge"], acting_user=actor)
+    with pytest.raises(ValidationFailed, match="is no label"):
+        services.change_workspace(cast.workspace, host_labels={"not a label": "x"}, acting_user=actor)
+    changed = services.change_workspace(cast.workspace, profiles=["small", "gone", "gone"], acting_user=actor)
+    assert changed.profiles == ["gone", "small"]
+    gone.delete()
+    kept = services.change_workspace(changed, profiles=["gone"], description="d", acting_user=actor)
+    assert list(selectors.allowed_profiles(kept)) == [], "it does not fall open when its last size is deleted"
+    opened = services.change_workspace(kept, profiles=[], acting_user=actor)
+    assert "small" in {profile.name for profile in selectors.allowed_profiles(opened)}
+
+
+def test_only_site_administrators_say_which_sizes_and_hosts_a_workspace_uses(cast: Cast) -> None:
+    owner = Actor.person(cast.owner)
+    with pytest.raises(PermissionRefused):
+        services.change_workspace(cast.workspace, host_labels={"zone": "a"}, acting_user=owner)
+    with pytest.raises(PermissionRefused):
+        services.change_workspace(cast.workspace, gpu_limit=8, acting_user=owner)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from modelwright.compute.models import ResourceProfile
 from tests.workspaces.conftest import Cast
 from workspaces.connection_services import create_data_connection
 from workspaces.models import DataConnection, Membership, Workspace
@@ -114,6 +115,26 @@ def test_limits_are_shown_to_all_and_changed_by_site_administrators(browser_clie
     assert wrong.status_code == 422
     admin.post(_url(cast, "settings/"), {"description": "ours", "cpu_limit": "1.5", "concurrent_runs_limit": "4"})
     assert "1.5" in _text(browser_client(cast.member).get(_url(cast, "settings/")))
+
+
+def test_sizes_and_hosts_of_a_workspace_are_chosen_on_its_page(browser_client: Any, cast: Cast) -> None:
+    ResourceProfile.objects.get_or_create(name="small", defaults={"cpu": 0.5, "memory_bytes": 2**30})
+    admin, url = browser_client(cast.admin), _url(cast, "settings/")
+    changes = {"profiles": ["small"], "host_labels": "zone=a\nquiet", "gpu_limit": "0"}
+    assert admin.post(url, changes).status_code == 302
+    workspace = Workspace.objects.get()
+    assert (workspace.profiles, workspace.host_labels, workspace.gpu_limit) == (
+        ["small"],
+        {"zone": "a", "quiet": ""},
+        0,
+    )
+    assert "zone=a</code>" in _text(browser_client(cast.member).get(url))
+    page = _text(admin.get(url))
+    assert "quiet\nzone=a</textarea>" in page
+    ResourceProfile.objects.filter(name="small").delete()
+    assert "small (deleted)" in _text(admin.get(url))
+    assert admin.post(url, {**changes, "description": "kept"}).status_code == 302
+    assert Workspace.objects.get().profiles == ["small"]
 
 
 def test_a_connection_is_added_changed_and_deleted(browser_client: Any, cast: Cast) -> None:

@@ -24,6 +24,7 @@ class AuditAction(StrEnum):
     JOIN_TOKEN_REVOKED = "join-token.revoked"  # noqa: S105
     PROFILE_CREATED = "profile.created"
     PROFILE_CHANGED = "profile.changed"
+    PROFILE_DELETED = "profile.deleted"
     ENVIRONMENT_REQUESTED = "environment.requested"
     ENVIRONMENT_REMOVED = "environment.removed"
     ENVIRONMENT_COPY_REQUESTED = "environment-copy.requested"

@@ -16,7 +16,6 @@ from modelwright.compute.serializers import (
     EnvironmentDetailSerializer,
     EnvironmentSerializer,
     HostSerializer,
-    ProfileSerializer,
 )
 from modelwright.core.api import SIGNED_IN, PlatformAPIView, paged_schema
 
@@ -72,17 +71,6 @@ class HostActivateView(_HostStateView):
     def post(self, request: Request, host_id: UUID) -> Response:
         """Place workloads on the host again. Doing it twice is harmless."""
         return self._set(request, host_id)
-
-
-class ProfileListView(PlatformAPIView):
-    """Resource profiles."""
-
-    permissions = {"GET": SIGNED_IN}
-
-    @paged_schema("Profile", ProfileSerializer)
-    def get(self, request: Request) -> Response:
-        """List the sizes that runs and replicas can ask for."""
-        return self.paged(selectors.profiles(), ProfileSerializer)
 
 
 class EnvironmentListView(PlatformAPIView):

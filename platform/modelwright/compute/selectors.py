@@ -11,9 +11,17 @@ from django.db.models.functions import Now
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
 from modelwright.accounts.selectors import require_site
+from modelwright.compute.labels import parse_labels
 from modelwright.compute.logs import log_tail as log_tail
 from modelwright.compute.logs import read_log as read_log
-from modelwright.compute.models import Environment, EnvironmentRequest, Host, ResourceProfile, Workload
+from modelwright.compute.models import (
+    Environment,
+    EnvironmentCopy,
+    EnvironmentRequest,
+    Host,
+    ResourceProfile,
+    Workload,
+)
 from modelwright.compute.states import ENDS, LIVE_ON_HOST
 from modelwright.core.errors import NotFound
 
@@ -27,6 +35,31 @@ def hosts() -> QuerySet[Host]:
     return Host.objects.annotate(live=live).order_by("name")
 
 
+def hosts_labelled(hosts: QuerySet[Host], text: str) -> QuerySet[Host]:
+    """Those of the hosts that have all the labels in `text`: `gpu=h100,zone=a`; `gpu` alone is any value."""
+    for name, value in parse_labels(text).items():
+        hosts = hosts.filter(labels__contains={name: value}) if value else hosts.filter(labels__has_key=name)
+    return hosts
+
+
+def live_on(host: Host) -> QuerySet[Workload]:
+    """What is placed on the host or runs there, oldest first. For administrators and auditors."""
+    live = Workload.objects.filter(host=host, state__in=LIVE_ON_HOST)
+    return live.defer("spec", "secrets").order_by("placed_at")
+
+
+def copies_on(host: Host) -> QuerySet[EnvironmentCopy]:
+    """The environments that the host has, makes or failed to make, newest first."""
+    copies = EnvironmentCopy.objects.filter(host=host).exclude(state="removed")
+    return copies.select_related("environment", "workload").defer("environment__lock", "workload__spec").order_by("-id")
+
+
+def copies_of(environment: Environment) -> QuerySet[EnvironmentCopy]:
+    """The hosts that have the environment, make it or failed to, by name."""
+    copies = EnvironmentCopy.objects.filter(environment=environment).exclude(state="removed")
+    return copies.select_related("host", "workload").defer("workload__spec").order_by("host__name")
+
+
 def host(host_id: UUID) -> Host:
     """Raises NotFound."""
     found = hosts().filter(pk=host_id).first()
@@ -38,6 +71,14 @@ def host(host_id: UUID) -> Host:
 def profiles() -> QuerySet[ResourceProfile]:
     """All sizes, smallest first; every signed-in person may know them."""
     return ResourceProfile.objects.order_by("memory_bytes", "cpu")
+
+
+def profile_by_id(profile_id: UUID) -> ResourceProfile:
+    """Raises NotFound."""
+    found = ResourceProfile.objects.filter(pk=profile_id).first()
+    if found is None:
+        raise NotFound("There is no such resource profile.", remedy="See the list of sizes.")
+    return found
 
 
 def profile(name: str) -> ResourceProfile:

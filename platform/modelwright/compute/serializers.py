@@ -7,13 +7,32 @@ from rest_framework import serializers
 
 from modelwright.compute.models import Environment, Host, ResourceProfile
 from modelwright.compute.rooms import Room, free_room
+from modelwright.compute.services.profiles import (
+    LEAST_CPU,
+    LEAST_MEMORY_BYTES,
+    MOST_CPU,
+    MOST_GPUS,
+    MOST_MEMORY_BYTES,
+)
 
 
 class RoomSerializer(serializers.Serializer[Room]):
-    """CPU and memory that no workload has reserved."""
+    """CPU, memory and GPUs that no workload has reserved."""
 
     cpu = serializers.FloatField()
     memory_bytes = serializers.IntegerField()
+    gpus = serializers.ListField(child=serializers.IntegerField(), help_text="Indexes of the GPUs.")
+
+
+class GpuSerializer(serializers.Serializer[dict[str, object]]):
+    """A GPU of a host."""
+
+    index = serializers.IntegerField()
+    uuid = serializers.CharField()
+    name = serializers.CharField()
+    memory_bytes = serializers.IntegerField()
+    mig = serializers.BooleanField()
+    problem = serializers.CharField(help_text="Why it is given to nobody; empty for a GPU that can be used.")
 
 
 class HostSerializer(serializers.ModelSerializer[Host]):
@@ -21,6 +40,8 @@ class HostSerializer(serializers.ModelSerializer[Host]):
 
     free = serializers.SerializerMethodField()
     live_workloads = serializers.IntegerField(source="live", read_only=True)
+    gpus = GpuSerializer(many=True, read_only=True)
+    labels = serializers.DictField(child=serializers.CharField(), read_only=True)
 
     class Meta:
         model = Host
@@ -28,8 +49,10 @@ class HostSerializer(serializers.ModelSerializer[Host]):
             "id",
             "name",
             "state",
+            "backend",
             "cpu",
             "memory_bytes",
+            "gpus",
             "free",
             "live_workloads",
             "labels",
@@ -39,19 +62,54 @@ class HostSerializer(serializers.ModelSerializer[Host]):
         read_only_fields = fields
 
     @extend_schema_field(RoomSerializer)
-    def get_free(self, host: Host) -> dict[str, float]:
+    def get_free(self, host: Host) -> dict[str, object]:
         """What of the host is free."""
         room = free_room(host)
-        return {"cpu": room.cpu, "memory_bytes": room.memory_bytes}
+        return {"cpu": room.cpu, "memory_bytes": room.memory_bytes, "gpus": list(room.gpus)}
 
 
 class ProfileSerializer(serializers.ModelSerializer[ResourceProfile]):
     """A size to ask for."""
 
+    labels = serializers.DictField(child=serializers.CharField(), read_only=True)
+
     class Meta:
         model = ResourceProfile
-        fields = ["id", "name", "description", "cpu", "memory_bytes"]
+        fields = ["id", "name", "description", "cpu", "memory_bytes", "gpus", "labels"]
         read_only_fields = fields
+
+
+class ProfileChangeSerializer(serializers.Serializer[ResourceProfile]):
+    """What may be changed of a size."""
+
+    description = serializers.CharField(required=False, allow_blank=True, max_length=5000, help_text="What it is for.")
+    cpu = serializers.FloatField(
+        required=False, min_value=LEAST_CPU, max_value=MOST_CPU, help_text="A share of cores that is always granted."
+    )
+    memory_bytes = serializers.IntegerField(
+        required=False,
+        min_value=LEAST_MEMORY_BYTES,
+        max_value=MOST_MEMORY_BYTES,
+        help_text="A hard limit: what uses more is ended.",
+    )
+    gpus = serializers.IntegerField(
+        required=False, min_value=0, max_value=MOST_GPUS, help_text="Whole GPUs, for one run or replica alone."
+    )
+    labels = serializers.DictField(
+        child=serializers.CharField(max_length=63, allow_blank=True),
+        required=False,
+        help_text="Only hosts that have all of these labels are good enough.",
+    )
+
+
+class ProfileCreateSerializer(ProfileChangeSerializer):
+    """A size to add."""
+
+    name = serializers.CharField(max_length=63, help_text="Unique: small letters, digits and hyphens.")
+    cpu = serializers.FloatField(min_value=LEAST_CPU, max_value=MOST_CPU, help_text="Cores, also parts of one.")
+    memory_bytes = serializers.IntegerField(
+        min_value=LEAST_MEMORY_BYTES, max_value=MOST_MEMORY_BYTES, help_text="A hard limit: what uses more is ended."
+    )
 
 
 class EnvironmentSerializer(serializers.ModelSerializer[Environment]):

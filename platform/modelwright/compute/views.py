@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from django.contrib import messages
@@ -15,9 +15,9 @@ from modelwright.accounts.actors import actor_of
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
 from modelwright.compute import selectors, services
-from modelwright.compute.models import Workload
+from modelwright.compute.models import Host, Workload
 from modelwright.compute.rooms import free_room, free_rooms, gpu_holders, usable_gpus
-from modelwright.compute.states import EnvironmentState
+from modelwright.compute.states import EnvironmentState, HostState
 from modelwright.core.api import SIGNED_IN
 from modelwright.core.listing import Column, Filter, Listing
 from modelwright.core.pages import PlatformView
@@ -168,7 +168,12 @@ class EnvironmentView(PlatformView):
         """Show the environment."""
         environment = selectors.environment(environment_id)
         log = selectors.log_tail(environment.build, 400) if environment.build else ""
-        context = {"environment": environment, "log": log, "may_manage": person_of(request).is_site_admin}
+        context = {
+            "environment": environment,
+            "log": log,
+            "copies": selectors.copies_of(environment),
+            "may_manage": person_of(request).is_site_admin,
+        }
         crumbs = [("Hosts", reverse("hosts")), ("Environments", reverse("environments")), (str(environment), "")]
         return self.page(context, crumbs=crumbs)
 

@@ -95,7 +95,7 @@ def announce_host(
     before = {field: getattr(host, field) for field in has}
     changes: dict[str, Any] = {field: value for field, value in has.items() if value != before[field]}
     told = _facts(host, gpus, facts)
-    Host.objects.filter(pk=host.pk).update(heartbeat_at=Now(), **changes, **({"facts": told} if told else {}))
+    Host.objects.filter(pk=host.pk).update(heartbeat_at=Now(), **changes, **({} if told is None else {"facts": told}))
     if created or changes:
         record(
             acting_user=acting_user,
@@ -117,4 +117,5 @@ def _facts(host: Host, gpus: Sequence[Gpu] | None, facts: Mapping[str, Any] | No
         return {**wanted, READ_AT: round(now), LOAD: [gpu.load() for gpu in gpus]}
     if wanted == kept and (gpus is None or gpus or LOAD not in host.facts):
         return None
-    return {**wanted, **{name: host.facts[name] for name in (READ_AT, LOAD) if gpus != () and name in host.facts}}
+    keeps = gpus is None or gpus
+    return {**wanted, **{name: host.facts[name] for name in (READ_AT, LOAD) if keeps and name in host.facts}}
