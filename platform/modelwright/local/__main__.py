@@ -53,7 +53,7 @@ def host(options: argparse.Namespace) -> int:
     """Join if that is what is asked, then run the host."""
     layout = layout_of(options)
     if options.command == "join":
-        asked = {name: getattr(options, name) for name in ("token", "name", "backend", "address")}
+        asked = {name: getattr(options, name) for name in ("token", "name", "backend", "address", "bridge_port")}
         joined = joining.join(layout, options.platform, **asked)
         print(f"Joined {joined.web_url} as the host {joined.name}.", flush=True)
         if options.only:
@@ -100,6 +100,7 @@ def parser() -> argparse.ArgumentParser:
     entry.add_argument("--name", default="", help="the host's name there (default: this machine's)")
     entry.add_argument("--backend", choices=["process", "docker"], default="process", help="what runs and models are")
     entry.add_argument("--address", default="", help="where other machines reach this one (default: found out)")
+    entry.add_argument("--bridge-port", type=int, default=8100, help="where models of this host answer (%(default)s)")
     entry.add_argument("--only", action="store_true", help="join and do not run the host yet")
     commands.add_parser("host", parents=[place], help="run the host that this machine has become")
     keep = commands.add_parser("backup", parents=[place], help="back up everything, also while the platform runs")

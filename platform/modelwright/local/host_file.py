@@ -17,7 +17,10 @@ class NoHost(Exception):
 
 @dataclass(frozen=True)
 class HostFile:
-    """`host.json`. `web_url` is the platform's address, `address` where other machines reach this one."""
+    """`host.json`. `web_url` is the platform's address, `address` where other machines reach this one.
+
+    The bridge to replicas of this host listens there at `bridge_port`; without an address there is none.
+    """
 
     host_id: str
     name: str
@@ -25,6 +28,7 @@ class HostFile:
     blobs: str
     backend: str = "process"
     address: str = ""
+    bridge_port: int = 8100
 
 
 def path(layout: Layout) -> Path:
@@ -48,7 +52,7 @@ def check_free(layout: Layout) -> None:
         )
 
 
-def write(layout: Layout, answer: dict[str, Any], backend: str, address: str) -> HostFile:
+def write(layout: Layout, answer: dict[str, Any], *, backend: str, address: str, bridge_port: int) -> HostFile:
     """Keep the platform's answer: the secrets in files of mode 600, `host.json` last."""
     layout.create()
     for name in SECRETS:
@@ -60,6 +64,7 @@ def write(layout: Layout, answer: dict[str, Any], backend: str, address: str) ->
         blobs=str(answer["blobs"]),
         backend=backend,
         address=address,
+        bridge_port=bridge_port,
     )
     write_private(path(layout), json.dumps(asdict(host), indent=2) + "\n")
     removed_mark(layout).unlink(missing_ok=True)

@@ -44,11 +44,12 @@ class Hosting:
             "MODELWRIGHT_KEEPER_SOCKET": str(layout.sockets / keeper.SOCKET),
             "MODELWRIGHT_HOST_NAME": self.host.name,
             "MODELWRIGHT_HOST_ADDRESS": self.host.address,
+            "MODELWRIGHT_BRIDGE_PORT": str(self.host.bridge_port) if self.host.address else "0",
             "MODELWRIGHT_RUNTIME_SOURCE": str(REPOSITORY / "platform" / "runtime"),
         }
 
     def programs(self) -> list[Program]:
-        """Keeper, worker and watcher, in the order in which they need each other."""
+        """Keeper, worker, watcher and bridge, in the order in which they need each other."""
         environment = process_environment(self.settings())
         containers = []
         if self.host.backend == "docker":
@@ -63,7 +64,16 @@ class Hosting:
             *containers,
             self._program("worker", "Worker (Celery)", worker, " ready.", environment, kept),
             self._program("watcher", "Watcher (runs)", ["manage.py", "watch", "--host"], "watching", environment, kept),
+            *([self._bridge(environment)] if self.host.address else []),
         ]
+
+    def _bridge(self, environment: Mapping[str, str]) -> Program:
+        address = f"[{self.host.address}]" if ":" in self.host.address else self.host.address
+        words = [
+            *("-m", "models.gateway.bridge", "--listen", f"{address}:{self.host.bridge_port}"),
+            *("--sockets", str(self.layout.sockets), "--secret-file", str(self.layout.secret_key)),
+        ]
+        return self._program("bridge", "Bridge (models for the gateway)", words, "listening on", environment, ())
 
     def _program(
         self,

@@ -19,7 +19,9 @@ class JoinFailed(Exception):
     """The platform did not let this machine in, or could not be reached; the text says why and what to do."""
 
 
-def join(layout: Layout, platform: str, *, token: str, name: str, backend: str, address: str) -> HostFile:
+def join(
+    layout: Layout, platform: str, *, token: str, name: str, backend: str, address: str, bridge_port: int
+) -> HostFile:
     """Join with the token, which is used up by it, and keep what a host needs. Raises NoHost and JoinFailed.
 
     Without a name the host gets the machine's, without an address the one that leads to the platform.
@@ -28,7 +30,8 @@ def join(layout: Layout, platform: str, *, token: str, name: str, backend: str, 
     layout.create()
     given = address or own_address(platform)
     asked = {"token": token, "name": name or socket.gethostname(), "backend": backend, "address": given}
-    return host_file.write(layout, ask(platform, asked), backend, given)
+    answer = ask(platform, asked)
+    return host_file.write(layout, answer, backend=backend, address=given, bridge_port=bridge_port)
 
 
 def ask(platform: str, body: dict[str, str]) -> dict[str, Any]:
