@@ -19,7 +19,7 @@ app.set_default()
 _OWN = (
     Loop("heartbeat", watcher.heartbeat, 2.0),
     Loop("cut-off", cut_off.end_when_cut_off, 1.0),
-    Loop("workloads", watcher.tick, 1.0),
+    Loop("workloads", watcher.tick, 1.0, watcher.News()),
     Loop("handing-in-runs", handing_in.tick_runs, 0.2),
     Loop("handing-in", handing_in.tick_others, 0.2),
     Loop("removed-environments", copies.forget_removed, 10.0),

@@ -53,3 +53,8 @@ def test_the_platforms_loops_can_be_loaded() -> None:
 
     assert {"workloads", "ended-runs", "schedules", "audit-seal"} <= {loop.name for loop in LOOPS}
     assert all(loop.seconds > 0 for loop in LOOPS)
+
+
+def test_a_loop_with_news_does_not_wait_for_its_turn() -> None:
+    reached, news = threading.Event(), iter([False, True])
+    run_until(reached, Loop("waits long", reached.set, 600, lambda: next(news, False)))

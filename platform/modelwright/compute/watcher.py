@@ -18,9 +18,10 @@ from django.utils import timezone
 from modelwright.compute import hints, placement, transitions
 from modelwright.compute.announcing import announce_host
 from modelwright.compute.backends.base import Backend, BackendError, Cause, Phase, WorkloadKey, WorkloadStatus
+from modelwright.compute.backends.shim import record
 from modelwright.compute.cut_off import in_contact, keep_notes, mark_removed
 from modelwright.compute.ending import end_workload
-from modelwright.compute.layout import local_backend
+from modelwright.compute.layout import local_backend, workloads_folder
 from modelwright.compute.models import Host, Workload
 from modelwright.compute.states import LIVE_ON_HOST
 
@@ -49,6 +50,23 @@ def tick(host: Host | None = None, backend: Backend | None = None) -> None:
     keep_notes(rows)
     transitions.renew_leases(host)
     wake_queue(backend)
+
+
+class News:
+    """Whether a workload of this host has ended since the last time that somebody asked."""
+
+    def __init__(self) -> None:
+        """Nobody has asked yet."""
+        self._seen: int | None = None
+
+    def __call__(self) -> bool:
+        """One look at the time of a file."""
+        try:
+            now = (workloads_folder() / record.ENDED).stat().st_mtime_ns
+        except OSError:
+            return False
+        is_new, self._seen = now != self._seen, now
+        return is_new
 
 
 def heartbeat() -> None:

@@ -17,15 +17,20 @@ LONGEST_PAUSE_SECONDS = 5.0
 STOP_SECONDS = 8.0
 # A loop that has not come round for so much longer than it should hangs.
 HANGS_SECONDS = 120.0
+HURRY_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """Calls `tick` every `seconds`, counted from the end of the tick before. A tick may be repeated and interrupted."""
+    """Calls `tick` every `seconds`, counted from the end of the tick before. A tick may be repeated and interrupted.
+
+    `hurry` is asked often meanwhile, and must cost next to nothing: where it answers True, the pause is over.
+    """
 
     name: str
     tick: Callable[[], object]
     seconds: float
+    hurry: Callable[[], bool] | None = None
 
 
 def run_loops(loops: Sequence[Loop], stop: threading.Event) -> None:
@@ -47,7 +52,7 @@ def run_loops(loops: Sequence[Loop], stop: threading.Event) -> None:
 
 def _run(loop: Loop, stop: threading.Event, turned: dict[str, float]) -> None:
     pause, trouble = loop.seconds, ""
-    while not stop.wait(pause):
+    while not _stopped(loop, pause, stop):
         turned[loop.name] = time.monotonic()
         close_old_connections()
         try:
@@ -63,3 +68,16 @@ def _run(loop: Loop, stop: threading.Event, turned: dict[str, float]) -> None:
             logger.info("loop %s goes on", loop.name)
         pause, trouble = loop.seconds, ""
     connections.close_all()
+
+
+def _stopped(loop: Loop, pause: float, stop: threading.Event) -> bool:
+    """Whether it shall stop, once the pause is over."""
+    if loop.hurry is None:
+        return stop.wait(pause)
+    until = time.monotonic() + pause
+    while (left := until - time.monotonic()) > 0:
+        if stop.wait(min(left, HURRY_SECONDS)):
+            return True
+        if loop.hurry():
+            break
+    return stop.is_set()

@@ -107,6 +107,7 @@ class Folders:
         if known is None or known.get("phase") != Phase.ENDED:
             status = {**(known or {}), "finished_at": time.time(), **values, "phase": Phase.ENDED.value}
             record.write_json(str(self.folder(key) / record.STATUS), status)
+            record.tell_ended(str(self.root))
 
     def write_lost(self, key: WorkloadKey, message: str) -> None:
         """Records that nobody knows how it ended, unless that is known."""

@@ -207,6 +207,8 @@ class Supervisor:
         fixed = {"phase": phase, "shim_pid": os.getpid(), "started_at": self.started_at}
         with contextlib.suppress(OSError):  # A full disk: the workload goes on, its end is then found as lost.
             record.write_json(os.path.join(self.folder, record.STATUS), {**fixed, **values})
+        if phase == "ended":
+            record.tell_ended(os.path.dirname(self.folder))
 
 
 def exit_of(wait_status: int | None) -> tuple[int | None, int | None]:

@@ -5,10 +5,13 @@
 `stop.json`    why the workload shall end; the first reason stays
 `log`          standard output and error of the workload
 `work/`        its working folder
+
+Beside the folders lies `.ended`, an empty file whose time says when a workload of the root ended last.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -20,6 +23,7 @@ STATUS = "status.json"
 STOP = "stop.json"
 LOG = "log"
 WORK = "work"
+ENDED = ".ended"
 MARKER = "MODELWRIGHT_WORKLOAD"
 
 # struct flock of 64-bit Linux: type, whence, start, length, pid.
@@ -67,6 +71,16 @@ def write_json(path: str, value: dict[str, Any]) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(temporary, path)
+
+
+def tell_ended(root: str) -> None:
+    """Tells whoever looks that some workload of the root has ended. Nobody depends on it: it only saves waiting."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(os.path.join(root, ENDED), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.utime(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_json_once(path: str, value: dict[str, Any]) -> bool:
