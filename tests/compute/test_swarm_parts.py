@@ -21,8 +21,11 @@ from modelwright.compute.backends.swarm.packs import pack, path_of
 from modelwright.compute.backends.swarm.shared import ensure_relay
 from modelwright.compute.backends.swarm.shelf import ShelfServer, grant, revoke
 from modelwright.compute.backends.swarm.tasks import Task, ending_of, picture
+from modelwright.compute.images.steps import Steps
+from tests import engine
 
 from .backends_support import new_key, script
+from .registry import Registry
 
 NODES: dict[str, Any] = {
     "up": {"Description": {"Hostname": "node1"}, "Status": {"State": "ready"}},
@@ -292,3 +295,23 @@ def test_an_engine_that_is_away_is_unavailable(tmp_path: Path) -> None:
 def test_files_without_a_shelf_are_refused_with_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="--shelf HOST:PORT"):
         ensure_relay(None, config(tmp_path), None)
+
+
+def test_an_image_is_pushed_to_where_the_machines_pull_from() -> None:
+    client, registry = engine.require_engine(), Registry()
+    name = f"{engine.INSTANCE}-pushed:1"
+    text = io.BytesIO()
+    with tarfile.open(fileobj=text, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("empty"))
+    client.api.import_image_from_data(text.getvalue(), *name.split(":"))
+    said: list[str] = []
+    try:
+        Steps(instance=engine.INSTANCE, registry=registry.name).push(name, said.append)
+        assert list(registry.manifests) == [name]
+        assert said == [f"Pushed to {registry.name}.\n"]
+        registry.close()
+        with pytest.raises(BackendError, match="could not be pushed"):
+            Steps(instance=engine.INSTANCE, registry=registry.name).push(name, said.append)
+    finally:
+        for known in (name, f"{registry.name}/{name}"):
+            client.images.remove(known, force=True)

@@ -25,11 +25,19 @@ class ImageBuilder:
     """Keeps a folder with log and outcome for each image and lock below `root`. Only the keeper makes one."""
 
     def __init__(
-        self, root: Path, *, instance: str, engine: str = "", base: str = BASE, uv: str = "", network: str = ""
+        self,
+        root: Path,
+        *,
+        instance: str,
+        engine: str = "",
+        base: str = BASE,
+        uv: str = "",
+        network: str = "",
+        registry: str = "",
     ) -> None:
         """See `Steps`."""
         self._root = root
-        self._steps = Steps(instance=instance, engine=engine, base=base, uv=uv, network=network)
+        self._steps = Steps(instance=instance, engine=engine, base=base, uv=uv, network=network, registry=registry)
 
     def ensure(self, order: BuildOrder) -> BuildState:
         """Begins to build unless the image is there, is being built or failed in this attempt; returns at once.
@@ -39,7 +47,8 @@ class ImageBuilder:
         base = self._steps.base(order.python)
         image = order.image(str(base["Id"]))
         folder = self._folder(image.rpartition(":")[2])
-        if found := self._steps.find(image):
+        found = self._steps.find(image)
+        if found and self._is_pushed(folder):
             return _ready(image, folder, order.attempt, size_of(found, base))
         return self._begun(folder, order.attempt, image, lambda say: self._image(order, image, say))
 
@@ -52,8 +61,15 @@ class ImageBuilder:
         return self._begun(folder, order.attempt, "", lambda say: {"lock": self._steps.lock(order, say)})
 
     def _image(self, order: BuildOrder, image: str, say: Say) -> Values:
-        self._steps.image(order, image, say)
-        return {}
+        if self._steps.find(image) is None:
+            self._steps.image(order, image, say)
+        self._steps.push(image, say)
+        return {"registry": self._steps.registry}
+
+    def _is_pushed(self, folder: Path) -> bool:
+        """Whether the registry has it, where there is one; an image may be older than that."""
+        known = record.read_json(str(folder / "built.json")) or {}
+        return not self._steps.registry or known.get("registry") == self._steps.registry
 
     def _folder(self, name: str) -> Path:
         folder = self._root / name

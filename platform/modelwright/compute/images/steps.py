@@ -35,13 +35,26 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 class Steps:
     """One engine. Everything connects when it is first needed, and raises the errors of the backends' contract."""
 
-    def __init__(self, *, instance: str, engine: str = "", base: str = BASE, uv: str = "", network: str = "") -> None:
-        """`base` may contain `{python}`; `network` is that of builds, empty for the engine's own."""
+    def __init__(
+        self,
+        *,
+        instance: str,
+        engine: str = "",
+        base: str = BASE,
+        uv: str = "",
+        network: str = "",
+        registry: str = "",
+    ) -> None:
+        """`base` may contain `{python}`; `network` is that of builds, empty for the engine's own.
+
+        `registry` is where other machines pull images from, empty where there are none.
+        """
         self._instance = instance
         self._engine = engine
         self._base = base
         self._uv = uv
         self._network = network
+        self.registry = registry
         self._given = {name: os.environ[name] for name in (*ARGUMENTS, *PROXIES) if name in os.environ}
         self._connection: Api = None
 
@@ -77,6 +90,19 @@ class Steps:
         tools = self._tools(order.python, say)
         text = recipe.dockerfile(order, tools, self._names)
         self._build({"Dockerfile": text.encode(), "lock.txt": order.lock.encode()}, image, say)
+
+    def push(self, image: str, say: Say) -> None:
+        """Puts it into the registry under the same name, if there is one."""
+        if not self.registry:
+            return
+        repository, _, tag = f"{self.registry}/{image}".rpartition(":")
+        what = f"The image could not be pushed to {self.registry}"
+        with told_apart(what):
+            self._api.tag(image, repository, tag)
+            for piece in self._api.push(repository, tag, stream=True, decode=True):
+                if "error" in piece:
+                    raise BackendError(f"{what}: {piece['error']}")
+        say(f"Pushed to {self.registry}.\n")
 
     def lock(self, order: LockOrder, say: Say) -> str:
         """The lock. Always afresh, since the index may have changed."""

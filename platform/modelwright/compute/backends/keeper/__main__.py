@@ -61,6 +61,7 @@ def main() -> None:
         engine=given.engine,
         uv=given.uv,
         network=given.build_network,
+        registry=given.registry,
     )
     keeper = Keeper(given.socket, backend, builder, given.allow_user)
     for number in (signal.SIGTERM, signal.SIGINT):
