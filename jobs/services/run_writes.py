@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.models import Max
@@ -37,6 +37,7 @@ from workspaces.models import Workspace
 from workspaces.selectors import allowed_profiles
 
 logger = logging.getLogger(__name__)
+Said = TypeVar("Said", int, bool)
 
 DEFAULT_TIMEOUT_SECONDS = 24 * 3600
 GRACE_SECONDS = 10.0
@@ -175,7 +176,7 @@ def _retries(request: RunRequest) -> int:
     return wanted
 
 
-def _first(*values: Any) -> Any:
+def _first(*values: Said | None) -> Said:
     """The first that is said."""
     return next(value for value in values if value is not None)
 

@@ -73,7 +73,7 @@ class JoinView(PlatformAPIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(request=JoinSerializer, responses=JoinedSerializer, auth=[{}])
+    @extend_schema(request=JoinSerializer, responses=JoinedSerializer)
     def post(self, request: Request) -> Response:
         """Join as a host. The token in the body is the permission; it is used up by this."""
         caller = replace(
