@@ -25,7 +25,10 @@ NO_PAGES = {
     "logout",
     "project-file-download",
     "run-artifact",
+    "usage-chart",
+    "usage-export",
     "workload-log",
+    "workloads-export",
 }
 QUERIES = {
     "project-file-delete": "?path=README.md",
