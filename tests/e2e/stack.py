@@ -30,30 +30,35 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(what: str, look: Callable[[], Found | None], seconds: float = 120.0) -> Found:
-    """Call `look` until it returns something true. Raises AssertionError that says what never came."""
+def wait_for(
+    what: str, look: Callable[[], Found | None], seconds: float = 120.0, instead: Callable[[], str] = str
+) -> Found:
+    """Call `look` until it returns something true. Raises AssertionError: what never came, and what was `instead`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := look():
             return found
         time.sleep(0.1)
-    raise AssertionError(f"{what}: not within {seconds:.0f} s")
+    raise AssertionError(f"{what}: not within {seconds:.0f} s. {instead()}")
 
 
 class Stack:
-    """A platform on free ports with its own data directory, after the demo did the main job on it.
+    """A platform on free ports with its own data directory, after the demo did the main job on it or just `up`.
 
     What its command prints goes into the file `printed`. A platform that runs on the directory already is taken over.
+    `options` and `environment` are for every start of it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, command: str = "demo", *options: str, **environment: str) -> None:
         self.directory = folder / "d"
+        self.options = options
+        self.environment = environment
         self.printed = folder / "printed.txt"
         self.process: subprocess.Popen[bytes] | None = None
         if self.running() is None:
             self.ports = [free_port(), free_port()]
             self.printed.write_text("")
-            self.start("demo")
+            self.start(command)
         else:
             self.ports = [int(url.rpartition(":")[2]) for url in (self.web_url, self.gateway_url)]
 
@@ -63,9 +68,9 @@ class Stack:
         places = ["--data-dir", str(self.directory), "--web-port", web, "--gateway-port", gateway]
         with self.printed.open("ab") as printed:
             self.process = subprocess.Popen(
-                [str(ROOT / "modelwright"), command, *places],
+                [str(ROOT / "modelwright"), command, *places, *self.options],
                 cwd=self.directory.parent,
-                env=own_environment(),
+                env=own_environment() | self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,
