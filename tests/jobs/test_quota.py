@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 
 from jobs.models import Run
 from jobs.services import RunRequest, start_run
@@ -119,3 +121,15 @@ def test_a_workspace_bound_to_labels_waits_for_a_host_that_has_them(project: Pro
     placement.place_queue()
     workload.refresh_from_db()
     assert workload.state == "placed"
+
+
+def test_what_outgrew_a_limit_that_was_lowered_is_told_so_and_blocks_nobody(project: Project, host: Host) -> None:
+    large = start_run(project, RunRequest(script="train.py", profile="medium"), acting_user=SYSTEM).workload
+    Workload.objects.filter(pk=large.pk).update(queued_at=timezone.now() - timedelta(hours=1))
+    limit(project, cpu_limit=0.5)
+    small = start_run(project, REQUEST, acting_user=SYSTEM).workload
+    placement.place_queue()
+    for workload in (large, small):
+        workload.refresh_from_db()
+    assert "only when an administrator of the installation raises the limit" in large.waiting_reason
+    assert small.state == "placed"

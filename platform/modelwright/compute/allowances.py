@@ -78,6 +78,13 @@ def total_room(hosts: Iterable[Host]) -> Room:
     return Room(sum(host.cpu for host in hosts), sum(host.memory_bytes for host in hosts), gpus)
 
 
+def never_fits(allowance: Allowance, workload: Workload) -> bool:
+    """Whether the workload is larger than a limit of its workspace alone."""
+    asked = (workload.cpu - ROUNDING, workload.memory_bytes, workload.gpus)
+    limits = (allowance.cpu, allowance.memory_bytes, allowance.gpus)
+    return any(limit is not None and value > limit for value, limit in zip(asked, limits, strict=True))
+
+
 def over_limit(allowance: Allowance, used: Usage, workload: Workload) -> str:
     """Which limit of its workspace keeps the workload waiting, in words; empty for none."""
     if allowance.cpu is not None and used.cpu + workload.cpu > allowance.cpu + ROUNDING:

@@ -89,7 +89,7 @@ def _nvml() -> GpuReading:
     try:
         pynvml.nvmlInit()
     except _Error as error:
-        return GpuReading() if error.value in _NO_DRIVER else GpuReading(problem=f"The GPU driver answers: {error}.")
+        return GpuReading() if error.value in _NO_DRIVER else GpuReading(problem=_said(error))
     try:
         cuda = pynvml.nvmlSystemGetCudaDriverVersion()
         return GpuReading(
@@ -99,7 +99,7 @@ def _nvml() -> GpuReading:
             gpus=tuple(_gpu(index) for index in range(pynvml.nvmlDeviceGetCount())),
         )
     except _Error as error:
-        return GpuReading(problem=f"The GPU driver answers: {error}.")
+        return GpuReading(problem=_said(error))
     finally:
         _ask(pynvml.nvmlShutdown)
 
@@ -110,7 +110,7 @@ def _gpu(index: int) -> Gpu:
         uuid, name = _text(pynvml.nvmlDeviceGetUUID(handle)), _text(pynvml.nvmlDeviceGetName(handle))
         memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
     except _Error as error:
-        return Gpu(index, problem=f"It does not answer: {error}.")
+        return Gpu(index, problem=f"It does not answer: {_words(error)}.")
     # [now, after the next reset]; a GPU that knows no MIG refuses the question.
     mig = bool((_ask(pynvml.nvmlDeviceGetMigMode, handle) or [0])[0])
     rates = _ask(pynvml.nvmlDeviceGetUtilizationRates, handle)
@@ -135,6 +135,14 @@ def _ask(question: Any, *arguments: Any) -> Any:
         return question(*arguments)
     except _Error:
         return None
+
+
+def _said(error: Exception) -> str:
+    return f"The GPU driver answers: {_words(error)}."
+
+
+def _words(error: Exception) -> str:
+    return str(error).rstrip(".")
 
 
 def _text(value: str | bytes) -> str:

@@ -11,7 +11,16 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from modelwright.compute import copies, transitions, waiting
-from modelwright.compute.allowances import NO_LIMITS, Allowance, Usage, allowances, over_limit, total_room, usages
+from modelwright.compute.allowances import (
+    NO_LIMITS,
+    Allowance,
+    Usage,
+    allowances,
+    never_fits,
+    over_limit,
+    total_room,
+    usages,
+)
 from modelwright.compute.backends.base import Cause
 from modelwright.compute.ending import end_workload
 from modelwright.compute.fitting import Need, choose_from, could_hold, nearest_first, need_of
@@ -199,9 +208,12 @@ class Round:
             why = waiting.PATIENT_ONE
         if not why:
             return False
-        if is_patient(workload, self._now):
+        if is_patient(workload, self._now) and not never_fits(allowance, workload):
             self._blocked.add(workspace)
-        self._wait(workload, lambda: waiting.for_limit(allowance.name, why, self._foresee().next_end(workspace)))
+        if never_fits(allowance, workload):
+            self._wait(workload, lambda: waiting.for_higher_limit(allowance.name, why))
+        else:
+            self._wait(workload, lambda: waiting.for_limit(allowance.name, why, self._foresee().next_end(workspace)))
         return True
 
     def _allowance(self, workload: Workload) -> Allowance:

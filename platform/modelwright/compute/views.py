@@ -42,7 +42,7 @@ class HostsView(PlatformView):
             Column("CPUs free", "cpu", numeric=True),
             Column("Memory free", "memory", "memory_bytes", numeric=True),
             Column("GPUs free", numeric=True),
-            Column("Live workloads", "live", numeric=True),
+            Column("Live", "live", numeric=True),
             Column("Labels"),
             Column("Last heard from", "heard", "heartbeat_at"),
             Column("Actions", hidden_label=True),
@@ -50,7 +50,7 @@ class HostsView(PlatformView):
         filters = [
             Filter("name", "Name", ("name",)),
             Filter("state", "State", ("state",), HostState.choices),
-            Filter("label", "Label", apply=selectors.hosts_labelled, help="Such as gpu=h100, or gpu alone."),
+            Filter("label", "Label, as gpu=h100 or gpu", apply=selectors.hosts_labelled),
         ]
         listing = Listing(selectors.hosts(), request.GET, columns=columns, filters=filters, default_sort="name")
         rooms, now = free_rooms(listing.rows), timezone.now()
@@ -76,6 +76,7 @@ class HostView(PlatformView):
             "host": host,
             "room": free_room(host),
             "gpus": gpu_rows(host),
+            "usable": len(usable_gpus(host)),
             "facts": host_facts(host),
             "live": selectors.live_on(host) if sees_all else None,
             "copies": selectors.copies_on(host),

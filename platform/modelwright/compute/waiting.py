@@ -60,6 +60,14 @@ def for_limit(workspace: str, why: str, next_end: Wait | None) -> str:
     return f"{said}; the next ends in {'about' if next_end.sure else 'at most'} {time_words(next_end.seconds)}."
 
 
+def for_higher_limit(workspace: str, why: str) -> str:
+    """It is larger than a limit of its workspace alone."""
+    return (
+        f"It is larger than the limit of the workspace {workspace} allows: {why}. It starts only when an administrator "
+        "of the installation raises the limit; cancel it, or ask for that."
+    )
+
+
 def for_build(seconds: float | None) -> str:
     """Its environment is resolved and built for the first time."""
     usual = "" if seconds is None else f" That usually takes about {time_words(seconds)}."
