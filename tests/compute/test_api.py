@@ -89,18 +89,18 @@ def test_an_administrator_removes_an_environment(api: Api, admin: User, environm
 
 
 def test_an_administrator_makes_changes_and_deletes_a_size_on_record(api: Api, admin: User, stranger: User) -> None:
-    client, json = api(admin), {"content_type": "application/json"}
+    client, json = api(admin), "application/json"
     body = {"name": "one-gpu", "cpu": 4, "memory_bytes": 16 * GIB, "gpus": 1, "labels": {"gpu": "h100"}}
-    made = client.post("/api/v1/profiles/", body, **json)
+    made = client.post("/api/v1/profiles/", body, json)
     assert made.status_code == 201
     assert {**made.json(), **body} == made.json()
     address = f"/api/v1/profiles/{made.json()['id']}/"
-    assert client.patch(address, {"gpus": 2}, **json).json()["gpus"] == 2
-    assert client.patch(address, {"gpus": 2}, **json).status_code == 200
+    assert client.patch(address, {"gpus": 2}, json).json()["gpus"] == 2
+    assert client.patch(address, {"gpus": 2}, json).status_code == 200
     assert api(stranger).get(address).json()["labels"] == {"gpu": "h100"}
-    for refused in (api(stranger).patch(address, {"gpus": 3}, **json), api(stranger).delete(address)):
+    for refused in (api(stranger).patch(address, {"gpus": 3}, json), api(stranger).delete(address)):
         assert refused.status_code == 403
-    assert client.post("/api/v1/profiles/", body, **json).status_code == 409
+    assert client.post("/api/v1/profiles/", body, json).status_code == 409
     assert client.delete(address).status_code == 204
     assert client.get(address).status_code == 404
     events = AuditEvent.objects.filter(target_id=made.json()["id"]).order_by("pk")

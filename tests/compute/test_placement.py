@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from modelwright.core.ids import new_id
 from .support import ACTOR, fresh, make_host, queue
 
 pytestmark = pytest.mark.django_db(transaction=True)
-H100 = {"name": "NVIDIA H100 80GB HBM3", "memory_bytes": 80 * GIB}
+H100: dict[str, Any] = {"name": "NVIDIA H100 80GB HBM3", "memory_bytes": 80 * GIB}
 
 
 def gpu_host(name: str, gpus: int = 2, *, cpu: float = 4, memory_gib: float = 8, **labels: str) -> Host:
@@ -122,7 +123,7 @@ def test_who_waited_for_long_is_not_overtaken(host: Host) -> None:
 def test_many_at_once_never_take_more_than_there_is(host: Host) -> None:
     workloads = [queue(cpu=1.0) for _ in range(10)]
 
-    at_once([lambda each=each: placement.place(each.pk) for each in [*workloads, *workloads]])
+    at_once([partial(placement.place, each.pk) for each in [*workloads, *workloads]])
     assert Workload.objects.filter(state__in=LIVE_ON_HOST).count() == 4
     assert free_room(host).cpu == 0
     fences = [fence for fence in Workload.objects.values_list("fence", flat=True) if fence]
@@ -179,7 +180,7 @@ def test_gpus_are_reserved_by_index_and_free_again_at_the_end(db: None) -> None:
 def test_many_at_once_never_get_the_same_gpu(db: None) -> None:
     hosts = [gpu_host("a", 2, cpu=16, memory_gib=64), gpu_host("b", 3, cpu=16, memory_gib=64)]
     workloads = [queue(gpus=1, cpu=0.5) for _ in range(12)]
-    at_once([lambda each=each: placement.place(each.pk) for each in workloads])
+    at_once([partial(placement.place, each.pk) for each in workloads])
     live = Workload.objects.filter(state__in=LIVE_ON_HOST)
     given = [(workload.host_id, index) for workload in live for index in workload.gpu_indexes]
     assert sorted(given) == sorted((host.pk, gpu["index"]) for host in hosts for gpu in host.gpus)
