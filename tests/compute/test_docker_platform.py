@@ -7,10 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.conf import settings
+from django.conf import settings as present
 from django.utils import timezone
+from pytest_django import Settings
 
-from modelwright.compute import placement, selectors, services, watcher
+from modelwright.compute import layout, placement, selectors, services, watcher
 from modelwright.compute.backends.base import UnavailableError
 from modelwright.compute.backends.factory import LocalBackend
 from modelwright.compute.models import Host, Workload
@@ -22,9 +23,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def kind(data: Path) -> Iterator[KeeperKind]:
+def kind(data: Path, settings: Settings) -> Iterator[KeeperKind]:
     """A keeper of this host's data directory."""
-    made = KeeperKind("keeper", data, "--readable", str(settings.MODELWRIGHT_RUNTIME_SOURCE))
+    settings.BACKEND = "docker"
+    made = KeeperKind("keeper", data, "--readable", str(present.MODELWRIGHT_RUNTIME_SOURCE))
     yield made
     made.close()
 
@@ -82,3 +84,19 @@ def test_a_keeper_that_is_away_makes_nothing_fail(host: Host, kind: KeeperKind, 
     Workload.objects.filter(pk=workload.pk).update(placed_at=timezone.now() - timedelta(seconds=30))
     ended = watch_to_end(workload, host, backend)
     assert (ended.state, selectors.read_log(ended)[0]) == ("succeeded", "ran\n")
+
+
+@pytest.mark.parametrize(
+    ("backend_name", "outside", "inside"),
+    [
+        ("process", "http://10.0.0.5:8000", "http://10.0.0.5:8000"),
+        ("docker", "http://10.0.0.5:8000", "http://127.0.0.1:8000"),
+        ("docker", "https://platform.example", "https://platform.example"),
+        ("docker", "http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+    ],
+)
+def test_workloads_are_told_an_address_that_they_can_reach(
+    settings: Settings, backend_name: str, outside: str, inside: str
+) -> None:
+    settings.BACKEND, settings.WEB_URL = backend_name, outside
+    assert layout.web_url() == inside

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -52,6 +54,22 @@ def log_file(workload: Workload) -> Path | None:
 def socket_path(key_name: str) -> Path:
     """Where the workload with that key listens, if it does. The folder is its own; the path is at most 107 bytes."""
     return Path(settings.SOCKETS_DIR) / key_name / "s"
+
+
+def web_url() -> str:
+    """Where workloads of this host find the platform's API.
+
+    In containers it has the name that it has outside; a bare address cannot be given to another machine there, so that
+    one is found at the container's own.
+    """
+    parts = urlsplit(settings.WEB_URL)
+    try:
+        is_far = not ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        is_far = False
+    if not has_containers() or not is_far:
+        return settings.WEB_URL
+    return f"{parts.scheme}://127.0.0.1:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
 def has_containers() -> bool:

@@ -28,6 +28,7 @@ from modelwright.compute.layout import (
     environments_folder,
     has_containers,
     socket_path,
+    web_url,
     workloads_folder,
 )
 from modelwright.compute.models import Workload
@@ -150,7 +151,7 @@ def _placeholders(workload: Workload, key: WorkloadKey) -> dict[str, str]:
         "{builder}": "build_image" if has_containers() else "build",
         "{platform}": str(Path(modelwright.__file__).parent),
         "{host-python}": sys.executable,
-        "{web}": settings.WEB_URL,
+        "{web}": web_url(),
         **{f"{{model:{digest}}}": str(model_folder(digest)) for digest in workload.spec.get("models", [])},
     }
 
