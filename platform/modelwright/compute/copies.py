@@ -71,6 +71,12 @@ def known_copies(environments: Iterable[Environment]) -> Known:
     return known
 
 
+def is_anywhere(environment: Environment) -> bool:
+    """Whether any host has the environment or is at it; also this machine, before its host has announced itself."""
+    is_here = environment.state == "ready" and (environment_folder(environment) / build.READY).exists()
+    return is_here or bool(known_copies([environment]))
+
+
 def look_here(environment: Environment, here: Host, copy: EnvironmentCopy | None) -> EnvironmentCopy | None:
     """The copy of this host, corrected by what lies on its disk; None when it has none. Images are taken as told.
 
@@ -125,6 +131,12 @@ def request_copy(environment: Environment, host: Host, *, acting_user: Actor = S
     if not created and (copy.state == "ready" or under_way):
         return copy
     workload = _queue_build(environment, host, acting_user)
+    record(
+        acting_user=acting_user,
+        action=AuditAction.ENVIRONMENT_COPY_REQUESTED,
+        target=Target("environment", environment.pk, str(environment)),
+        after={"host": host.name, "workload": str(workload.pk)},
+    )
     if copy.state == "building":
         EnvironmentCopy.objects.filter(pk=copy.pk).update(workload=workload)
     else:

@@ -80,7 +80,7 @@ def _needs_build(request: EnvironmentRequest) -> bool:
         # A build that ended without taking its request along, or was never queued, must not block it for ever.
         return request.workload is None or request.workload.collected_at is not None
     environment = request.environment
-    if environment is None or copies.known_copies([environment]):
+    if environment is None or copies.is_anywhere(environment):
         # Where one host has it, others make their copies from its lock.
         return environment is None
     transitions.environment_present(environment, present=False)
