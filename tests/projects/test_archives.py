@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from modelwright.compute.models import Workload
 from modelwright.core.errors import Unavailable
 from modelwright.core.ids import new_id
 from modelwright.storage.settings import blob_store
@@ -133,3 +137,34 @@ def test_the_archive_of_a_project_that_has_no_row_can_be_stored(tmp_path: Path) 
     source.init_repository(project)
     commit = commit_of(project, ("100644", "a", "1"))
     assert content(source.store_archive(source.repository_path(project), commit), "a") == b"1"
+
+
+def test_a_run_that_waited_through_the_upgrade_gets_its_archive(project: Project) -> None:
+    migration = importlib.import_module("projects.migrations.0002_source_archives")
+    commit = commit_of(project, ("100644", "a", "1"))
+    waiting, without, done = (
+        Workload.objects.create(
+            kind="run",
+            name="r",
+            cpu=1,
+            memory_bytes=1,
+            created_by="t",
+            collected_at=collected_at,
+            spec={"command": ["x"], "environment": {}, "source": {"repository": str(repository), "commit": commit}},
+        )
+        for repository, collected_at in (
+            (source.repository_path(project), None),
+            ("/nowhere", None),
+            (source.repository_path(project), timezone.now()),
+        )
+    )
+    migration.archive_waiting_runs(apps, None)
+    for row in (waiting, without, done):
+        row.refresh_from_db()
+    assert waiting.spec == {
+        "command": ["x"],
+        "environment": {},
+        "source": {"archive": source.archive(project, commit)},
+    }
+    assert "repository" in without.spec["source"]
+    assert "repository" in done.spec["source"]

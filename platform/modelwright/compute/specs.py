@@ -131,7 +131,7 @@ def _writable(spec: dict[str, Any], names: dict[str, str]) -> list[str]:
     folder = Path(names["{socket}"]).parent
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.mkdir(exist_ok=True)
-    folder.chmod(0o777)
+    folder.chmod(0o777 if has_containers() else 0o700)
     return [str(folder)]
 
 
