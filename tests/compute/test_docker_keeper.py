@@ -217,6 +217,13 @@ def test_a_lock_becomes_an_image_once_and_its_environment_runs_at_its_path(
     backend.start(spec)
     wait_for_end(backend, spec.key)
     assert backend.log_path(spec.key).read_text() == f"3.10 {order.path}\n"
+    backend.remove(spec.key)
+    wait_until(lambda: not kind.names(), what="the removal of the container")
+    for _ in range(2):
+        backend.remove_image(first.image)
+    assert first.image not in [tag for image in kind.client.images.list() for tag in image.tags]
+    with pytest.raises(BackendError, match="not an image of an environment"):
+        backend.remove_image("python:3.11-slim")
 
 
 @pytest.mark.slow

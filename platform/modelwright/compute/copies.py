@@ -6,6 +6,7 @@ it is an image. The placeholder `{builder}` in the command is where that differs
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 from collections.abc import Iterable, Mapping
@@ -21,10 +22,14 @@ from modelwright.accounts.actors import Actor
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
 from modelwright.compute import hints, transitions
+from modelwright.compute.backends.base import BackendError, UnavailableError
+from modelwright.compute.backends.keeper import KeeperBackend
 from modelwright.compute.environments import build
-from modelwright.compute.layout import environment_folder
+from modelwright.compute.layout import environment_folder, local_backend
 from modelwright.compute.models import GIB, Environment, EnvironmentCopy, Host, Workload
 from modelwright.core.text import storable
+
+logger = logging.getLogger(__name__)
 
 BUILD_CPU = 1.0
 BUILD_MEMORY_BYTES = 2 * GIB
@@ -190,7 +195,11 @@ def built_image(workload: Workload, result: Mapping[str, Any]) -> str:
 
 
 def forget_removed() -> None:
-    """Deletes the folders of this host's copies that are removed. May be repeated."""
+    """Deletes the folders and images of this host's copies that are removed. May be repeated."""
+    backend = local_backend()
+    if isinstance(backend, KeeperBackend):
+        _forget_images(backend)
+        return
     for copy in EnvironmentCopy.objects.filter(host__name=settings.HOST_NAME, state="removed"):
         folder = environment_folder(Environment.objects.get(pk=copy.environment_id))
         if not folder.exists():
@@ -200,3 +209,17 @@ def forget_removed() -> None:
             if EnvironmentCopy.objects.filter(pk=copy.pk, state="removed").exists():
                 (folder / build.READY).unlink(missing_ok=True)
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget_images(keeper: KeeperBackend) -> None:
+    """One that is still used goes later."""
+    removed = EnvironmentCopy.objects.filter(host__name=settings.HOST_NAME, state="removed").exclude(image="")
+    for pk, image in removed.values_list("pk", "image"):
+        try:
+            keeper.remove_image(image)
+        except UnavailableError:
+            return
+        except BackendError as error:
+            logger.info("image %s stays: %s", image, error)
+            continue
+        EnvironmentCopy.objects.filter(pk=pk, state="removed").update(image="")

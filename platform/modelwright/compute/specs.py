@@ -173,7 +173,10 @@ def _environment(workload: Workload, given: dict[str, str], names: dict[str, str
         "PYTHONPATH": str(settings.MODELWRIGHT_RUNTIME_SOURCE),
         **dict.fromkeys(THREADS, threads),
     }
-    if not has_containers():
+    if has_containers():
+        # An image does not know its user's number, and many a library wants a name.
+        made.update({"USER": "workload", "LOGNAME": "workload"})
+    else:
         made.update({name: os.environ[name] for name in TRUST if name in os.environ})
     if workload.environment:
         made["VIRTUAL_ENV"] = str(environment_folder(workload.environment))

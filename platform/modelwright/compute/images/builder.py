@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 
 from modelwright.compute.backends.base import BackendError
 from modelwright.compute.backends.shim import record
-from modelwright.compute.images.order import BuildOrder, BuildPhase, BuildState, LockOrder
+from modelwright.compute.images.order import IMAGE, BuildOrder, BuildPhase, BuildState, LockOrder
 from modelwright.compute.images.recipe import remedy
 from modelwright.compute.images.steps import BASE, Say, Steps, log_in, size_of
 
@@ -51,6 +52,13 @@ class ImageBuilder:
         if found and self._is_pushed(folder):
             return _ready(image, folder, order.attempt, size_of(found, base))
         return self._begun(folder, order.attempt, image, lambda say: self._image(order, image, say))
+
+    def remove(self, image: str) -> None:
+        """Removes an image that was made here, and what is kept of its build. Raises BackendError for any other."""
+        if not IMAGE.fullmatch(image):
+            raise BackendError(f"{image[:100]!r} is not an image of an environment.")
+        self._steps.remove(image)
+        shutil.rmtree(self._root / image.rpartition(":")[2], ignore_errors=True)
 
     def resolve(self, order: LockOrder) -> BuildState:
         """Begins to make the lock unless it was made, is being made or failed in this attempt; returns at once."""

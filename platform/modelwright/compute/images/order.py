@@ -16,6 +16,7 @@ RECIPE = "2"
 NAME = "modelwright-environment"
 KINDS = ("requirements.txt", "pyproject.toml")
 LARGEST_LOCK = 4 * 1024 * 1024
+IMAGE = re.compile(rf"{NAME}:[0-9a-f]{{40}}")
 _PYTHON = re.compile(r"3\.\d{1,2}(\.\d{1,3})?")
 _PATH = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
 _ATTEMPT = re.compile(r"[A-Za-z0-9-]{0,64}")

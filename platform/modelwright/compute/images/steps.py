@@ -85,6 +85,15 @@ class Steps:
                 raise
             return found
 
+    def remove(self, image: str) -> None:
+        """Takes the image's name away; what nothing else needs of it goes too. None that is in use."""
+        with told_apart(f"The image {image} could not be removed"):
+            try:
+                self._api.remove_image(image)
+            except Exception as error:
+                if not is_absent(error):
+                    raise
+
     def image(self, order: BuildOrder, image: str, say: Say) -> None:
         """Builds it."""
         tools = self._tools(order.python, say)

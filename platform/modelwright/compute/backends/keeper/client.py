@@ -69,6 +69,10 @@ class KeeperBackend:
         """Begins to build the environment's image unless it is there or being built. Returns at once; ask again."""
         return BuildState.from_json(self._ask("build_image", **order.to_json())["build"])
 
+    def remove_image(self, image: str) -> None:
+        """Removes an image that `build_image` made, if it is there. Raises BackendError while containers use it."""
+        self._ask("remove_image", image=image)
+
     def resolve(self, order: LockOrder) -> BuildState:
         """Begins to make the lock of the requirements unless it is known or being made. Returns at once; ask again."""
         return BuildState.from_json(self._ask("resolve", **order.to_json())["build"])

@@ -40,6 +40,7 @@ class Keeper:
             "renew": ({"spec"}, self._renew),
             "remove": ({"key", "keep_record"}, self._remove),
             "build_image": ({"lock", "python", "path", "attempt"}, self._build_image),
+            "remove_image": ({"image"}, self._remove_image),
             "resolve": ({"requirements", "kind", "python", "attempt"}, self._resolve),
         }
         self._listener = _listen(path, everyone=bool(users))
@@ -120,6 +121,10 @@ class Keeper:
 
     def _build_image(self, **values: object) -> Answer:
         return {"build": self._builder.ensure(BuildOrder.from_json(values)).to_json()}
+
+    def _remove_image(self, image: object) -> Answer:
+        self._builder.remove(str(image))
+        return {}
 
     def _resolve(self, **values: object) -> Answer:
         return {"build": self._builder.resolve(LockOrder.from_json(values)).to_json()}
