@@ -1,57 +1,51 @@
-"""`python -m modelwright.local.alive`: a health check of a container, with the standard library alone.
+"""A health check of a container: `python -I -S alive.py …`, with the standard library alone, for it is asked often.
 
 http ADDRESS PATH     a GET on HOST:PORT or on a Unix socket's path answers with a status below 500
 socket PATH           somebody accepts connections at a Unix socket
 pulse FILE SECONDS    the file was touched no longer ago than that
 """
 
+import os
 import socket
 import sys
 import time
-from contextlib import closing
-from pathlib import Path
 
-from modelwright.local.mlflow_server import http_answers
-
-TIMEOUT_SECONDS = 5
+TIMEOUT_SECONDS = 20
 
 
 def main(words: list[str]) -> int:
     """0 when it is alive, 1 when it is not, 2 when the question is not understood."""
-    match words:
-        case ["http", address, path]:
-            return 0 if http_answers(parse(address), path) else 1
-        case ["socket", path]:
-            return 0 if accepts(path) else 1
-        case ["pulse", file, seconds]:
-            return 0 if beats(Path(file), float(seconds)) else 1
+    try:
+        match words:
+            case ["http", address, path]:
+                return 0 if answers(address, path) else 1
+            case ["socket", path]:
+                connect(path).close()
+                return 0
+            case ["pulse", file, seconds]:
+                return 0 if time.time() - os.stat(file).st_mtime < float(seconds) else 1
+    except OSError:
+        return 1
     print(__doc__, file=sys.stderr)
     return 2
 
 
-def parse(address: str) -> Path | tuple[str, int]:
-    """A Unix socket's path, or host and port."""
+def answers(address: str, path: str) -> bool:
+    """Does a plain GET there answer with a status below 500? Raises OSError where nobody does."""
+    with connect(address) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        status = connection.recv(64).split(b" ")
+    return len(status) > 1 and status[0].startswith(b"HTTP/1.") and status[1] < b"500"
+
+
+def connect(address: str) -> socket.socket:
+    """A connection to HOST:PORT, or to a Unix socket's path. Raises OSError."""
+    unix = address.startswith("/")
+    connection = socket.socket(socket.AF_UNIX if unix else socket.AF_INET, socket.SOCK_STREAM)
+    connection.settimeout(TIMEOUT_SECONDS)
     host, _, port = address.rpartition(":")
-    return Path(address) if address.startswith("/") else (host, int(port))
-
-
-def accepts(path: str) -> bool:
-    """Does somebody accept connections there?"""
-    try:
-        with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connection:
-            connection.settimeout(TIMEOUT_SECONDS)
-            connection.connect(path)
-    except OSError:
-        return False
-    return True
-
-
-def beats(file: Path, seconds: float) -> bool:
-    """Was the file touched within so many seconds?"""
-    try:
-        return time.time() - file.stat().st_mtime < seconds
-    except FileNotFoundError:
-        return False
+    connection.connect(address if unix else (host, int(port)))
+    return connection
 
 
 if __name__ == "__main__":
