@@ -34,6 +34,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("api-host-join", "POST"): {"token": "{join_token}", "name": "newcomer"},
     ("api-profiles", "POST"): {"name": "another", "cpu": 1, "memory_bytes": 2**30},
     ("api-profile", "PATCH"): {"gpus": 1},
+    ("api-usage-rates", "PUT"): {"currency": "EUR", "cpu_hour": "0.04", "gib_hour": "0.005", "gpu_hour": "2.5"},
+    ("usage-rates", "POST"): {"currency": "EUR", "cpu_hour": "0.04", "gib_hour": "0.005", "gpu_hour": "2.5"},
     ("api-model", "PATCH"): {"description": "changed"},
     ("api-model-alias", "PUT"): {"version": 2},
     ("api-project-endpoints", "POST"): {"name": "second"},
