@@ -171,7 +171,7 @@ def listen(address: str, port: int) -> _socket.socket:
 def serve(listener: _socket.socket, way_out: str) -> None:
     """Joins each connection to the socket that leads out."""
     while True:
-        descriptor, _ = listener._accept()
+        descriptor, _ = listener._accept()  # type: ignore[attr-defined]  # typed without it
         near = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM, 0, descriptor)
         far = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         try:
