@@ -1,0 +1,86 @@
+"""The new machine's side of joining: against the real platform, and what it keeps."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from pytest_django.live_server_helper import LiveServer
+
+from modelwright.accounts.actors import Actor
+from modelwright.accounts.models import User
+from modelwright.compute import services
+from modelwright.compute.models import Host
+from modelwright.local import host_file, hosting, joining
+from modelwright.local.host_file import NoHost
+from modelwright.local.hosting import Hosting
+from modelwright.local.joining import JoinFailed
+from modelwright.local.layout import Layout
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout(tmp_path / "d")
+
+
+def join(layout: Layout, platform: str, token: str, **more: str) -> host_file.HostFile:
+    values = {"name": "gpu-1", "backend": "docker", "address": "10.0.0.7", **more}
+    return joining.join(layout, platform, token=token, bridge_port=8200, **values)
+
+
+def test_a_machine_joins_and_keeps_what_it_needs(layout: Layout, live_server: LiveServer, admin: User) -> None:
+    _, token = services.create_join_token(acting_user=Actor.person(admin))
+    joined = join(layout, live_server.url, token)
+    assert Host.objects.get().name == "gpu-1"
+    assert host_file.read(layout) == joined
+    for path in (host_file.path(layout), *(host_file.secret(layout, name) for name in host_file.SECRETS)):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    settings = Hosting(layout, joined).settings()
+    assert settings["DATABASE_URL"] == "postgresql://modelwright@db.example.org/modelwright"
+    assert settings["MODELWRIGHT_WEB_URL"] == "https://platform.example.org"
+    assert (settings["MODELWRIGHT_HOST_NAME"], settings["MODELWRIGHT_BRIDGE_PORT"]) == ("gpu-1", "8200")
+    assert "MLFLOW_DATABASE_URL" not in settings
+    programs = [program.name for program in Hosting(layout, joined).programs()]
+    assert programs == ["keeper", "worker", "watcher", "bridge"]
+
+
+def test_without_an_address_there_is_no_bridge(layout: Layout, live_server: LiveServer, admin: User) -> None:
+    _, token = services.create_join_token(acting_user=Actor.person(admin))
+    joined = join(layout, live_server.url, token, address="", backend="process")
+    assert joined.address == "", "the platform is on this machine"
+    assert [program.name for program in Hosting(layout, joined).programs()] == ["worker", "watcher"]
+
+
+def test_a_refusal_is_told_in_the_platforms_words(layout: Layout, live_server: LiveServer, admin: User) -> None:
+    with pytest.raises(JoinFailed, match=r"lets nobody join.*new one on the hosts page"):
+        join(layout, live_server.url, "mwj_wrong")
+    with pytest.raises(JoinFailed, match="address is a platform's"):
+        join(layout, f"{live_server.url}/nowhere", "mwj_wrong")
+    with pytest.raises(NoHost, match="no host yet"):
+        host_file.read(layout)
+
+
+@pytest.mark.parametrize("platform", ["http://127.0.0.1:9", "ftp://platform", "platform"])
+def test_a_wrong_address_uses_up_nothing(layout: Layout, platform: str) -> None:
+    with pytest.raises(JoinFailed):
+        join(layout, platform, "mwj_wrong")
+
+
+def test_a_directory_is_one_thing_only(layout: Layout, live_server: LiveServer, admin: User) -> None:
+    _, token = services.create_join_token(acting_user=Actor.person(admin))
+    (layout.postgres / "data").mkdir(parents=True)
+    with pytest.raises(NoHost, match="holds a platform"):
+        join(layout, live_server.url, token)
+    (layout.postgres / "data").rmdir()
+    joined = join(layout, live_server.url, token)
+    with pytest.raises(NoHost, match="is the host gpu-1 already"):
+        join(layout, live_server.url, token)
+    host_file.removed_mark(layout).touch()
+    with pytest.raises(NoHost, match="was removed"):
+        hosting.check_present(layout, joined)
+    services.remove_host(Host.objects.get(), acting_user=Actor.person(admin))
+    _, token = services.create_join_token(acting_user=Actor.person(admin))
+    hosting.check_present(layout, join(layout, live_server.url, token))
