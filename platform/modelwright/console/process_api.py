@@ -20,7 +20,7 @@ from modelwright.core.api import PlatformAPIView, paged_schema
 from modelwright.core.pagination import page
 
 
-class GpuSerializer(serializers.Serializer[Any]):
+class ProcessGpuSerializer(serializers.Serializer[Any]):
     """A GPU of a host."""
 
     index = serializers.IntegerField()
@@ -67,7 +67,7 @@ class WorkloadSerializer(serializers.Serializer[Any]):
     cpu = serializers.FloatField()
     memory_bytes = serializers.IntegerField()
     gpus = serializers.IntegerField()
-    gpu_devices = GpuSerializer(many=True)
+    gpu_devices = ProcessGpuSerializer(many=True)
     timeout_seconds = serializers.IntegerField(allow_null=True)
     peak_memory_bytes = serializers.IntegerField(allow_null=True)
     exit_code = serializers.IntegerField(allow_null=True)
@@ -93,13 +93,14 @@ class WorkloadDetailSerializer(WorkloadSerializer):
     written = ProcessFileSerializer(many=True)
 
 
+_ID = {"type": "string", "format": "uuid"}
 _FILTERS = [
     OpenApiParameter("q", str, description="Words in the name or the command."),
     OpenApiParameter("person", str, description="A part of the name of who started it."),
-    OpenApiParameter("kind", str, enum=list(Workload.Kind.values)),
-    OpenApiParameter("state", str, enum=["ended-badly", *WorkloadState.values]),
-    OpenApiParameter("project", {"type": "string", "format": "uuid"}),
-    OpenApiParameter("workspace", {"type": "string", "format": "uuid"}),
+    OpenApiParameter("kind", str, enum=list(Workload.Kind.values), description="What it is for."),
+    OpenApiParameter("state", str, enum=["ended-badly", *WorkloadState.values], description="How it is."),
+    OpenApiParameter("project", _ID, description="Only of this project."),
+    OpenApiParameter("workspace", _ID, description="Only of this workspace."),
     OpenApiParameter("host", str, description="The name of a host."),
     OpenApiParameter("environment", str, description="A part of the digest of its environment's lock."),
     OpenApiParameter("since", str, description="A date or ISO 8601 time; queued from then on."),
@@ -107,6 +108,7 @@ _FILTERS = [
 ]
 
 
+@extend_schema(tags=["compute"])
 class WorkloadListView(PlatformAPIView):
     """Processes."""
 
@@ -120,6 +122,7 @@ class WorkloadListView(PlatformAPIView):
         return Response({"results": WorkloadSerializer(records, many=True).data, **links})
 
 
+@extend_schema(tags=["compute"])
 class WorkloadDetailView(PlatformAPIView):
     """A process."""
 

@@ -65,6 +65,7 @@ _PARAMETERS = [
 ]
 
 
+@extend_schema(tags=["compute"])
 class UsageView(PlatformAPIView):
     """Usage."""
 
@@ -77,6 +78,7 @@ class UsageView(PlatformAPIView):
         return Response(UsageSerializer(_body(answer(viewer, ask(viewer, request.query_params)))).data)
 
 
+@extend_schema(tags=["compute"])
 class UsageRatesView(PlatformAPIView):
     """Prices of an hour."""
 
