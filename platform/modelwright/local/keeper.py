@@ -18,6 +18,7 @@ from modelwright.local.process import Program
 SOCKET = "keeper.sock"
 # A workload's grace period, and the engine's time to end it.
 STOP_SECONDS = 20.0
+FOREIGN = ("DATABASE_", "MLFLOW_", "REDIS_", "MODELWRIGHT_SECRET", "MODELWRIGHT_MLFLOW")
 
 
 def instance(layout: Layout) -> str:
@@ -36,7 +37,8 @@ def program(layout: Layout, environment: Mapping[str, str], addresses: Sequence[
         name="keeper",
         title="Keeper (containers)",
         argv=[sys.executable, "-m", "modelwright.compute.backends.keeper", *options(layout, environment, addresses)],
-        env=environment,
+        # It has nothing to do with databases, and whoever gets at the engine should not find their addresses here.
+        env={name: value for name, value in environment.items() if not name.startswith(FOREIGN)},
         cwd=REPOSITORY,
         ready=partial(answers, layout),
         before_stop=lambda: _end_containers(layout),
@@ -57,11 +59,20 @@ def options(layout: Layout, environment: Mapping[str, str], addresses: Sequence[
         *("--instance", instance(layout)),
         *repeated("--readable", [str(folder) for folder in readable]),
         *("--writable", str(layout.sockets)),
+        *repeated("--sources", [str(folder) for folder in archives(layout, environment)]),
         *repeated("--relay", [address(url) for url in addresses]),
         *repeated("--allow-image", [name for name in environment.get("MODELWRIGHT_IMAGES", "").split(",") if name]),
         *[part for name, value in chosen.items() if value for part in (name, value)],
         *(("--uv", uv) if uv else ()),
     ]
+
+
+def archives(layout: Layout, environment: Mapping[str, str]) -> list[Path]:
+    """Where archives of files lie on this host: the store's folder, or the copies of what is in a bucket."""
+    named = environment.get("MODELWRIGHT_BLOBS", "")
+    if named and not named.startswith("s3://"):
+        return [Path(named.removeprefix("file://")).absolute()]
+    return [layout.data / "blobs", layout.data / "cache" / "blobs"]
 
 
 def repeated(name: str, values: Sequence[str]) -> list[str]:
