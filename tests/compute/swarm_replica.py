@@ -75,13 +75,13 @@ def ask_any(host: str, port: int, token: str, name: str) -> tuple[str, str]:
     """The version that answers, or why none does."""
     error = "no address"
     try:
-        found = {info[4] for info in socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)}
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)}
     except OSError as problem:
         time.sleep(0.1)
         return "", f"{problem}"
     for address in found:
         try:
-            with socket.create_connection(address, 1.0) as connection:
+            with socket.create_connection((address, port), 1.0) as connection:
                 introduce(connection, token, name)
                 connection.sendall(frames.pack(1, frames.PING, b"{}"))
                 reader = frames.FrameReader()

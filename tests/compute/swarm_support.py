@@ -40,7 +40,7 @@ NOT_FOR_SWARM: Mapping[str, str] = {
     "test_what_is_no_commit_is_refused": "files are prepared as for containers",
     "test_an_unknown_commit_is_refused_with_its_name": "files are prepared as for containers",
     "test_an_endless_script_is_timed_out": "the other time-out is tried",
-    "test_cpu_is_a_share_by_default_and_a_ceiling_on_request": "a swarm knows no shares; see test_swarm_options.py",
+    "test_cpu_is_a_share_by_default_and_a_ceiling_on_request": "a swarm knows no shares; see test_swarm_parts.py",
     "test_a_lost_workload_is_not_started_again": "the other loss is tried",
     "test_memory_below_the_limit_is_left_alone": "the limit is tried",
     "test_secrets_stand_neither_in_a_file_nor_on_a_command_line": "see test_swarm.py",

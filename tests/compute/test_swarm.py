@@ -94,7 +94,7 @@ def test_whole_gpus_are_given_out_by_the_swarm(backend: SwarmBackend) -> None:
     backend.start(one)
     backend.start(three)
     wait_until(lambda: _log(backend, one.key), what="the log")
-    # Once for each task: engines up to 20.10 move tasks with GPUs at every change of their node.
+    # Once for each task: engines up to 20.10 move tasks with GPUs at every change of their machine.
     assert set(_log(backend, one.key).splitlines()) <= {"0", "1"}
     backend.stop(one.key)
     wait_until(lambda: "insufficient resources" in status_of(backend, three.key).message, what="the reason")

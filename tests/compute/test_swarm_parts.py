@@ -101,6 +101,13 @@ def test_why_the_swarm_refused_a_task_is_told_apart(error: str, cause: Cause, to
     assert told in values["message"]
 
 
+def test_a_swarm_that_is_not_ready_says_nothing_about_the_workload() -> None:
+    errors = ["assigned node no longer meets constraints", "node is missing network attachments, ip addresses may be"]
+    assert all(task(1, "rejected", "shutdown", error=error).was_refused_for_now for error in errors)
+    assert not task(1, "rejected", "shutdown", error="No such image: x:1").was_refused_for_now
+    assert not FAILED.was_refused_for_now
+
+
 def test_memory_that_ran_out_is_told_from_another_failure() -> None:
     killed = task(1, "failed", "shutdown", error="task: non-zero exit (137)", code=137)
     said = {"signal": 9, "out_of_memory": True}

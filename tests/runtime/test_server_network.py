@@ -34,7 +34,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         "MODELWRIGHT_REPLICA_TOKEN": replica_token(TOKEN, NAME),
     }
     log = tmp_path_factory.mktemp("network") / "log"
-    server = Process(command("--listen", "127.0.0.1:0"), log, **variables)
+    server = Process(command("--listen", "127.0.0.1:0"), log, before=None, **variables)
     yield int(server.wait_for_line(r"listening on port (\d+)")[1])
     assert server.stop(signal.SIGTERM) == 0
 

@@ -32,12 +32,16 @@ RETRY_SECONDS = 0.5
 
 
 class ServiceLog(threading.Thread):
-    """Follows one service. `endings` holds what the first process of each task said of its end, by the task's id."""
+    """Follows one service. `endings` holds what the first process of each task said of its end, by the task's id.
+
+    `heard_at` is when the last line came.
+    """
 
     def __init__(self, api: Api, service: str, path: Path, *, limit: int, mark: str) -> None:
         """Cuts the file back to what is known to be whole. `mark` begins the line that tells an end."""
         super().__init__(name=f"log of {path.parent.name}", daemon=True)
         self.endings: dict[str, dict[str, Any]] = {}
+        self.heard_at = time.monotonic()
         self._api, self._service, self._mark = api, service, mark.encode()
         self._note = str(path.parent / NOTE)
         known = record.read_json(self._note) or {}
@@ -80,6 +84,7 @@ class ServiceLog(threading.Thread):
 
     def _follow(self) -> None:
         for task, stamp, text in self._lines():
+            self.heard_at = time.monotonic()
             before, found, ending = text.partition(self._mark)
             if found:
                 with contextlib.suppress(ValueError):

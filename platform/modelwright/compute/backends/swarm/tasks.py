@@ -12,6 +12,8 @@ from modelwright.compute.backends.docker.outcome import EngineState, judge, mome
 _WANTED = ("running", "ready", "accepted", "assigned")
 _ENDED = ("complete", "failed", "rejected", "shutdown", "orphaned", "remove")
 MOVED = "no longer meets constraints"
+# What a swarm says while it brings a network to a machine for the first time.
+_HICCUPS = (MOVED, "missing network attachments")
 _DOWN = ("down", "disconnected")
 
 
@@ -56,6 +58,11 @@ class Task:
     def is_wanted(self) -> bool:
         """Whether the swarm means to have it running."""
         return self.wanted in _WANTED and not self.has_ended
+
+    @property
+    def was_refused_for_now(self) -> bool:
+        """Whether the swarm itself was not ready, which says nothing about the workload."""
+        return self.state == "rejected" and any(part in self.error for part in _HICCUPS)
 
     def why(self) -> str:
         """Why it is not there any more, or not yet."""

@@ -9,6 +9,7 @@ from typing import Any
 from modelwright.compute.backends.base import Cause, Phase, WorkloadKey
 from modelwright.compute.backends.docker.engine import Api
 from modelwright.compute.backends.docker.options import KIND
+from modelwright.compute.backends.docker.outcome import BY_SIGNAL, POWER_CUT
 from modelwright.compute.backends.swarm import names
 from modelwright.compute.backends.swarm.config import SwarmConfig
 from modelwright.compute.backends.swarm.logs import ServiceLog
@@ -16,11 +17,16 @@ from modelwright.compute.backends.swarm.order import mark_of
 from modelwright.compute.backends.swarm.records import SwarmFolders
 from modelwright.compute.backends.swarm.tasks import Picture, Task, ending_of, picture
 
-# The last lines of a task arrive a moment after its state.
+# The last lines of a task arrive a moment after its state: so long, in silence, one that was killed is waited for.
 LOG_SECONDS = 2.0
+# One that ended by itself has said so in its last line.
+LAST_WORD_SECONDS = 30.0
 # The swarm takes a task out of its DNS and waits some seconds before it sends the signal.
 SIGNAL_SECONDS = 10.0
 KILLED = 9
+# How often, and after which pause, a task is asked for that the swarm was not ready for.
+RETRIES = 5
+RETRY_SECONDS = 1.0
 
 
 class Tending:
@@ -56,7 +62,8 @@ class Tending:
         for task in seen.ended:
             self._note_end(task)
         if seen.is_over:
-            self._end(seen)
+            if not self._tries_again(service, seen):
+                self._end(seen)
             return
         self._over_since = None
         self._present(seen)
@@ -84,6 +91,25 @@ class Tending:
         self._folders.order_stop(self._key, cause=Cause.TIMED_OUT, message=message)
         return self._folders.read_stop(self._key)
 
+    def _tries_again(self, service: Mapping[str, Any], seen: Picture) -> bool:
+        """Asks for another task where the swarm refused the last one for a reason of its own and nothing was lost."""
+        has_run = (self._folders.read_status(self._key) or {}).get("started_at") is not None
+        if seen.last is None or not seen.last.was_refused_for_now or (has_run and not self._is_kept_alive):
+            return False
+        number = 1 + sum(event["event"] == "retried" for event in self._folders.history(self._key))
+        if number > RETRIES:
+            return False
+        if self._silence() > RETRY_SECONDS:
+            self._over_since = None
+            self._folders.add_event(self._key, "retried", number=number)
+            forced = {"ForceUpdate": int(service["Spec"]["TaskTemplate"].get("ForceUpdate", 0)) + 1}
+            self._update(service, task_template=forced, update_config=_GO_ON)
+        return True
+
+    def _update(self, service: Mapping[str, Any], **changes: Any) -> None:
+        name, version = service["Spec"]["Name"], service["Version"]["Index"]
+        self._api.update_service(service["ID"], version, name=name, fetch_current_spec=True, **changes)
+
     def _end(self, seen: Picture) -> None:
         task = seen.last
         if task is None or not self._log_is_whole(task):
@@ -98,18 +124,20 @@ class Tending:
 
     def _log_is_whole(self, task: Task) -> bool:
         """Whether its own last word has come, or will not."""
+        patience = LOG_SECONDS if task.exit_code in (*BY_SIGNAL, POWER_CUT) else LAST_WORD_SECONDS
+        return task.id in self._log.endings or task.exit_code is None or self._silence() > patience
+
+    def _silence(self) -> float:
+        """Seconds in which nothing has come of a log that should be at its end."""
         now = time.monotonic()
         self._over_since = self._over_since or now
-        return task.id in self._log.endings or task.exit_code is None or now - self._over_since > LOG_SECONDS
+        return now - max(self._over_since, self._log.heard_at)
 
     def _stop(self, service: Mapping[str, Any], tasks: Sequence[Task], stop: Mapping[str, Any]) -> None:
         """Asks the swarm for no task, and records the end when there is none, or none that can be reached."""
         if service["Spec"]["Mode"]["Replicated"]["Replicas"]:
-            version = service["Version"]["Index"]
             self._asked_at = time.monotonic()
-            self._api.update_service(
-                service["ID"], version, name=service["Spec"]["Name"], mode=_NONE, fetch_current_spec=True
-            )
+            self._update(service, mode=_NONE)
             return
         now = time.monotonic()
         self._asked_at = self._asked_at or now
@@ -124,8 +152,7 @@ class Tending:
         known = self._folders.read_status(self._key) or {}
         has_run = known.get("started_at") is not None
         last = self._log.endings.get(str(known.get("task", "")))
-        self._over_since = self._over_since or time.monotonic()
-        if has_run and last is None and time.monotonic() - self._over_since < LOG_SECONDS:
+        if has_run and last is None and self._silence() < LOG_SECONDS:
             return
         said = last or {}
         values: dict[str, Any] = {
@@ -150,15 +177,22 @@ class Tending:
 
     def _note(self) -> str:
         """What a person should know of a workload that runs: the last that happened to it, if that was no good."""
+        update = None
         for event in reversed(self._folders.history(self._key)):
-            if event["event"] == "ended" and event["reason"] not in ("complete", "shutdown"):
+            name = event["event"]
+            if name == "ended" and event["reason"] not in ("complete", "shutdown") and update is None:
                 return f"It was started again. Before that: {event['reason']}"
-            if event["event"] == "update":
-                return _UPDATES.get(event["state"], "")
+            if name == "update":
+                update = update or str(event["state"])
+            elif name == "renewed":
+                return _UPDATES.get(update or "", "")
+            elif name == "retried":
+                update = None
         return ""
 
 
 _NONE = {"Replicated": {"Replicas": 0}}
+_GO_ON = {"Parallelism": 1, "Order": "start-first", "FailureAction": "continue"}
 _KEPT = "It could not be renewed: the new one did not get ready. The one before goes on."
 _UPDATES = {
     "updating": "It is being renewed: the present one answers until the new one is ready.",
