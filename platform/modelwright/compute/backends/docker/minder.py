@@ -126,8 +126,10 @@ class Minder(threading.Thread):
         elif container["State"] == "created":
             self._tend_created(key, container)
         else:
-            state = self._api.inspect_container(container["Id"])["State"]
-            self._folders.write_running(key, moment(state.get("StartedAt")) or time.time())
+            if self._phase(key) is not Phase.RUNNING:
+                # Its starter died before it wrote that down.
+                state = self._api.inspect_container(container["Id"])["State"]
+                self._folders.write_running(key, moment(state.get("StartedAt")) or time.time())
             limits = options.limits_of(container["Labels"])
             tender = Tender(self._api, self._folders, key, container["Id"], limits)
             self._tenders[container["Id"]] = tender
