@@ -52,7 +52,7 @@ class Site:
             key,
             [PYTHON_IN_IMAGE, "-u", "swarm_replica.py", "serve", version],
             environment={"PYTHONPATH": str(RUNTIME), "MODELWRIGHT_REPLICA_TOKEN": replica_token(TOKEN, key.name)},
-            limits=Limits(grace_seconds=5, memory_bytes=256 * 1024 * 1024),
+            limits=Limits(grace_seconds=2, memory_bytes=256 * 1024 * 1024),
             files={"swarm_replica.py": PROGRAM.read_text()},
             readable=[str(RUNTIME)],
             kind="replica",

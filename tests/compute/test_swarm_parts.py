@@ -18,7 +18,7 @@ from modelwright.compute.backends.swarm import Shelf, SwarmBackend, SwarmConfig,
 from modelwright.compute.backends.swarm.options import Made, constraints, service_arguments
 from modelwright.compute.backends.swarm.order import LARGEST_ORDER, order_text, pack_inputs
 from modelwright.compute.backends.swarm.packs import pack, path_of
-from modelwright.compute.backends.swarm.shared import ensure_relay
+from modelwright.compute.backends.swarm.shared import way_to_shelf
 from modelwright.compute.backends.swarm.shelf import ShelfServer, grant, revoke
 from modelwright.compute.backends.swarm.tasks import Task, ending_of, picture
 from modelwright.compute.images.steps import Steps
@@ -301,7 +301,7 @@ def test_an_engine_that_is_away_is_unavailable(tmp_path: Path) -> None:
 
 def test_files_without_a_shelf_are_refused_with_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="--shelf HOST:PORT"):
-        ensure_relay(None, config(tmp_path), None)
+        way_to_shelf(None, config(tmp_path), None)
 
 
 def test_an_image_is_pushed_to_where_the_machines_pull_from() -> None:

@@ -167,7 +167,9 @@ class SwarmBackend:
             raise SourceError(f"The directory {spec.directory!r} would lie outside the working folder.")
         packs = pack_inputs(self.config, spec, work)
         address = self._shelf.address if self._shelf else None
-        way = shared.ensure_relay(self._api, self.config, address) if packs else ""
+        way = shared.way_to_shelf(self._api, self.config, address) if packs else ""
+        if spec.gpus and not packs:
+            shared.ensure_relay(self._api, self.config, address)
         token = shelf.grant(self._folders.folder(spec.key), [pack.sha256 for pack in packs]) if packs else ""
         text = order_text(spec, work=str(work), packs=packs, shelf=way, token=token)
         secret = names.secret_name(spec.key, revision)

@@ -25,6 +25,8 @@ ORDER = "/run/secrets/order"
 FIRST = "first.py"
 FETCH_SECONDS = 300.0
 PAUSE_SECONDS = 1.0
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 60.0
 PROBE_SECONDS = 15.0
 NO_NEW_PRIVILEGES = 38
 MEMORY_RAN_OUT = ("/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory.events")
@@ -75,8 +77,11 @@ def fetch(order: dict[str, Any], wanted: dict[str, Any]) -> None:
 
 def fetch_once(order: dict[str, Any], wanted: dict[str, Any]) -> None:
     """Unpacks one pack at its path and checks its digest before anything runs."""
-    connection = http.client.HTTPConnection(order["shelf"], timeout=60)
+    connection = http.client.HTTPConnection(order["shelf"], timeout=CONNECT_SECONDS)
     with contextlib.closing(connection):
+        # The name has an address for each machine, also for one that has just died.
+        connection.connect()
+        connection.sock.settimeout(READ_SECONDS)
         headers = {"Authorization": f"Bearer {order['token']}"}
         connection.request("GET", f"/{order['key']}/{wanted['sha256']}", headers=headers)
         answer = connection.getresponse()

@@ -21,6 +21,7 @@ FIRST = f"{FOLDER}/{entry.FIRST}"
 RELAY = f"{FOLDER}/relay.py"
 RELAY_PORT = 8080
 SECOND = 1_000_000_000
+NOWHERE = Shelf("127.0.0.1", 9)
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,22 @@ def ensure_network(api: Api, config: SwarmConfig, name: str, *, is_closed: bool)
     return str(made["Id"])
 
 
-def ensure_relay(api: Api, config: SwarmConfig, shelf: Shelf | None) -> str:
-    """Where tasks fetch their files, as `host:port`: a service in their network that leads to the shelf alone."""
+def way_to_shelf(api: Api, config: SwarmConfig, shelf: Shelf | None) -> str:
+    """Where tasks fetch their files, as `host:port`. Raises SourceError where nothing is handed out."""
     if shelf is None:
         raise SourceError(
             "This host hands out no files to the machines of its swarm. Have an administrator start its keeper with "
             "--shelf HOST:PORT, or choose an image that holds all that the workload needs."
         )
+    return ensure_relay(api, config, shelf)
+
+
+def ensure_relay(api: Api, config: SwarmConfig, shelf: Shelf | None) -> str:
+    """A service in the tasks' network, on every machine, that leads to the shelf alone; its `host:port`.
+
+    It also keeps the network on every machine: engines up to 20.10 refuse a task with GPUs where the network is new.
+    """
+    shelf = shelf or NOWHERE
     name = f"{config.instance}-relay"
     program = _program(api, config, Path(relay.__file__), RELAY)
     command = ["python3", "-I", "-S", RELAY, str(RELAY_PORT), shelf.host, str(shelf.port)]
@@ -91,7 +101,7 @@ def ensure_relay(api: Api, config: SwarmConfig, shelf: Shelf | None) -> str:
             template,
             name=name,
             labels=names.part_labels(config, "relay"),
-            mode={"Replicated": {"Replicas": 1}},
+            mode={"Global": {}},
             endpoint_spec={"Mode": "dnsrr"},
         )
     except errors.APIError as error:

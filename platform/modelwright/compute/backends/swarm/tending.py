@@ -24,7 +24,7 @@ LAST_WORD_SECONDS = 30.0
 # The swarm takes a task out of its DNS and waits some seconds before it sends the signal.
 SIGNAL_SECONDS = 10.0
 KILLED = 9
-# How often, and after which pause, a task is asked for that the swarm was not ready for.
+# How often, and after which pause (growing), a task is asked for that the swarm was not ready for.
 RETRIES = 5
 RETRY_SECONDS = 1.0
 
@@ -99,7 +99,7 @@ class Tending:
         number = 1 + sum(event["event"] == "retried" for event in self._folders.history(self._key))
         if number > RETRIES:
             return False
-        if self._silence() > RETRY_SECONDS:
+        if self._silence() > RETRY_SECONDS * number:
             self._over_since = None
             self._folders.add_event(self._key, "retried", number=number)
             forced = {"ForceUpdate": int(service["Spec"]["TaskTemplate"].get("ForceUpdate", 0)) + 1}
