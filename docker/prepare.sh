@@ -21,6 +21,9 @@ for name in postgres-password database-password mlflow-database-password redis-p
   [ -s "$secrets/$name" ] || head -c 32 /dev/urandom | base64 | tr -d '\n=' | tr '+/' '-_' >"$secrets/$name"
   chmod 444 "$secrets/$name"
 done
+# Only a bucket for blobs needs some; docs/storage.md.
+[ -e "$secrets/blobs-credentials" ] || : >"$secrets/blobs-credentials"
+chmod 444 "$secrets/blobs-credentials"
 
 folders="$data $data/mlflow $data/gateway $data/sockets $backups"
 # shellcheck disable=SC2086 # none of them may hold a space

@@ -99,6 +99,22 @@ def test_what_is_restored_is_what_was_backed_up(filled: Places, make_places: Mak
     assert read(manifest).version == __version__
 
 
+def test_blobs_may_have_a_folder_of_their_own_and_a_bucket_is_left_out(
+    filled: Places, make_places: MakePlaces, tmp_path: Path
+) -> None:
+    manifest = making.make(filled, tmp_path / "backups", print)
+    fresh = make_places("second")
+    elsewhere = Places(fresh.data, fresh.urls, fresh.secret_key, f"file://{tmp_path}/elsewhere")
+    commands.restore(elsewhere, manifest)
+    assert [path.read_bytes() for path in (tmp_path / "elsewhere").rglob("*") if path.is_file()] == [BLOB]
+    assert not (fresh.data / "blobs").exists()
+
+    bucket = Places(filled.data, filled.urls, filled.secret_key, "s3://models?region=x")
+    left_out = read(making.make(bucket, tmp_path / "others", print))
+    assert left_out.blobs == "s3://models?region=x"
+    assert not [entry for entry in left_out.files if entry.path.startswith("blobs/")]
+
+
 def test_a_second_backup_keeps_only_what_is_new(filled: Places, tmp_path: Path) -> None:
     first = making.make(filled, tmp_path / "backups", print)
     kept = {path for path in (tmp_path / "backups" / "objects").rglob("*") if path.is_file()}

@@ -41,7 +41,7 @@ def from_environment() -> Places:
         data=layout.data,
         urls={MLFLOW: address("MLFLOW_DATABASE_URL"), PLATFORM: address("DATABASE_URL")},
         secret_key=Path(os.environ.get("MODELWRIGHT_SECRET_KEY_FILE") or layout.secret_key),
-        blobs=commands.bucket(os.environ.get("MODELWRIGHT_BLOBS", "")),
+        blobs=os.environ.get("MODELWRIGHT_BLOBS", ""),
     )
 
 

@@ -43,11 +43,6 @@ def note(line: str) -> None:
     print(line, flush=True)
 
 
-def bucket(address: str) -> str:
-    """The address of a bucket that holds the blobs, empty where a folder does."""
-    return address if "://" in address else ""
-
-
 def backup(places: Places, target: Path) -> None:
     """Back up into a folder and say where. Raises one of `PROBLEMS`."""
     path = making.make(places, target.absolute(), note)

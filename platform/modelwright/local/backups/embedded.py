@@ -50,5 +50,5 @@ def places(layout: Layout, environment: Mapping[str, str]) -> Places:
         data=layout.data,
         urls={MLFLOW: environment["MLFLOW_DATABASE_URL"], PLATFORM: environment["DATABASE_URL"]},
         secret_key=layout.secret_key,
-        blobs=commands.bucket(environment.get("MODELWRIGHT_BLOBS", "")),
+        blobs=environment.get("MODELWRIGHT_BLOBS", ""),
     )

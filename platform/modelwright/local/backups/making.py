@@ -53,7 +53,7 @@ def make(places: Places, target: Path, note: Callable[[str], None]) -> Path:
         dumps=dumps,
         files=sorted(files),
         folders=sorted(folders),
-        blobs=places.blobs,
+        blobs=places.bucket,
     )
     path = target / f"{made_at:%Y-%m-%dT%H%M%SZ}.json"
     write(manifest, path)
@@ -87,10 +87,10 @@ def _files(
     files: list[Entry] = []
     empty: list[str] = []
     for name in FOLDERS:
-        if name == BLOBS and places.blobs:
-            note(f"Blobs: left out, they are in {places.blobs}")
+        if name == BLOBS and places.bucket:
+            note(f"Blobs: left out, they are in {places.bucket}")
             continue
-        root = spool.folder if name == SPOOL else places.data / name
+        root = spool.folder if name == SPOOL else places.path(name)
         found = list(_below(objects, root, name))
         files += [entry for entry in found if isinstance(entry, Entry)]
         empty += [entry for entry in found if isinstance(entry, str)]

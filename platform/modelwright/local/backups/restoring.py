@@ -81,7 +81,7 @@ def put_files(manifest: Manifest, path: Path, places: Places, note: Callable[[st
     """Every file into the data directory. What stands outside of it, as a secret key may, is left alone."""
     objects = Objects(path.parent / OBJECTS)
     for folder in manifest.folders:
-        (places.data / folder).mkdir(parents=True, exist_ok=True)
+        places.path(folder).mkdir(parents=True, exist_ok=True)
     done = 0
     for entry in manifest.files:
         if entry.path.startswith("secrets/"):
@@ -89,7 +89,7 @@ def put_files(manifest: Manifest, path: Path, places: Places, note: Callable[[st
                 continue
             (places.data / "secrets").mkdir(mode=0o700, exist_ok=True, parents=True)
             (places.data / entry.path).unlink(missing_ok=True)
-        objects.copy_to(entry.sha256, places.data / entry.path, entry.mode)
+        objects.copy_to(entry.sha256, places.path(entry.path), entry.mode)
         done += 1
     note(f"Files: {done}")
 
