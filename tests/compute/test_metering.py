@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -10,13 +9,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from modelwright.compute.metering import NOTHING, Period, Usage, series, total, usage
-from modelwright.compute.models import GIB, Host, Workload
+from modelwright.compute.metering import NOTHING, Period, Usage, in_period, series, total, usage
+from modelwright.compute.models import GIB, Workload
 from modelwright.core.ids import new_id
 
 pytestmark = pytest.mark.django_db
@@ -149,24 +150,18 @@ def test_days_and_hours_are_those_of_utc() -> None:
     ]
 
 
-def crowd(count: int) -> None:
-    """So many workloads over ninety days before now, of three workspaces."""
-    chance, now = random.Random(1), timezone.now()
-    hosts = [Host.objects.create(name=f"host-{number}", cpu=64, memory_bytes=256 * GIB) for number in range(3)]
-    rows = []
-    for number in range(count):
-        placed = now - timedelta(seconds=chance.uniform(0, 90 * 86400))
-        rows.append(
-            make(
-                id=new_id(),
-                spec={"command": ["python", "train.py"], "environment": {f"VARIABLE_{n}": "x" * 40 for n in range(8)}},
-                workspace_id=chance.choice(WORKSPACES),
-                project_id=UUID(int=chance.randrange(50)),
-                created_by=f"person-{number % 40}",
-                host=chance.choice(hosts),
-                placed_at=placed,
-                finished_at=min(now, placed + timedelta(seconds=chance.expovariate(1 / 900))),
-                collected_at=now,
-            )
-        )
-    Workload.objects.bulk_create(rows, batch_size=2000)
+def plan_of(workloads: QuerySet[Workload]) -> str:
+    """How PostgreSQL would read them if there were many."""
+    text, given = workloads.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute(f"EXPLAIN {text}", given)
+        return "\n".join(row[0] for row in cursor.fetchall())
+
+
+@pytest.mark.parametrize("by", ["workspace_id", "project_id", "created_by", "kind", "host_id", "pk"])
+def test_one_index_holds_all_that_metering_reads(by: str) -> None:
+    columns = ("placed_at", "finished_at", "cpu", "memory_bytes", "gpus", by)
+    rows = in_period(Workload.objects.all(), Period(START, START + hours(1))).values_list(*columns)
+    assert "Index Only Scan using workload_usage" in plan_of(rows)

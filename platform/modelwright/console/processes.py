@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import F, Func, Q, QuerySet, TextField
+from django.db.models import Q, QuerySet
+from django.db.models.fields.json import KeyTextTransform
 
 from modelwright.accounts.models import User
 from modelwright.audit.selectors import moment_of
@@ -21,13 +22,6 @@ from workspaces.selectors import visible_workspaces
 
 MAX_CHOICES = 200
 ENDED_BADLY: Final = ("failed", "timed_out", "out_of_memory", "lost")
-
-
-class _Command(Func):
-    """The words of a workload's command with a space between."""
-
-    template = "array_to_string(ARRAY(SELECT jsonb_array_elements_text(%(expressions)s -> 'command')), ' ')"
-    output_field = TextField()
 
 
 COLUMNS: Final = [
@@ -116,7 +110,8 @@ def _hosts() -> Sequence[str]:
 
 
 def _text(rows: QuerySet[Workload], text: str) -> QuerySet[Workload]:
-    found = rows.annotate(command_text=_Command(F("spec")))
+    # The command as JSON: each word stands in it as it is, unless it holds quotation marks or backslashes.
+    found = rows.annotate(command_text=KeyTextTransform("command", "spec"))
     for word in text.split():
         found = found.filter(Q(name__icontains=word) | Q(command_text__icontains=word))
     return found
