@@ -15,7 +15,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-class PulseStep(bootsteps.StartStopStep):  # type: ignore[misc] - Celery has no types
+class PulseStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
     """Gives the worker's sign of life from the loop that also takes its messages."""
 
     requires = {"celery.worker.components:Timer"}

@@ -29,9 +29,9 @@ def missing() -> str:
         return "the data folder must get the containers' owner, which takes root"
     installer, images = engine.SCRIPTS / "install-docker-extras.sh", engine.SCRIPTS / "make-base-images.py"
     if os.environ.get("MODELWRIGHT_TEST_ENGINE") == "1":
-        for command in ([installer], [images, "python", "postgres", "redis"]):
-            if command[0].exists():
-                subprocess.run([str(word) for word in command], check=True, capture_output=True, timeout=600)
+        for program, *words in ((installer,), (images, "python", "postgres", "redis")):
+            if Path(program).exists():
+                subprocess.run([str(program), *map(str, words)], check=True, capture_output=True, timeout=600)
     found = subprocess.run(["docker", "compose", "version"], capture_output=True, text=True, check=False)
     return "" if found.returncode == 0 else "`docker compose` is not installed"
 

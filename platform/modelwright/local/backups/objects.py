@@ -72,7 +72,7 @@ class Objects:
         self.root.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self.root, prefix=".incoming-", delete=False) as target:
             try:
-                yield target  # type: ignore[misc] - a temporary file reads and writes like any other
+                yield target  # type: ignore[misc]  # a temporary file reads and writes like any other
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(target.name)
