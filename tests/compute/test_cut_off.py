@@ -156,3 +156,13 @@ def test_a_removed_host_ends_what_runs_there_and_says_nothing_more(
     assert status is not None
     assert status.phase is Phase.ENDED
     assert fresh(workload).state == "lost"
+
+
+def test_a_drained_host_that_was_silent_comes_back_drained(admin: User) -> None:
+    away = make_host("away")
+    services.set_host_state(away, state="draining", acting_user=Actor.person(admin))
+    assert transitions.host_state(away, to="offline")
+    assert make_host("away").state == "draining"
+    services.set_host_state(Host.objects.get(), state="active", acting_user=Actor.person(admin))
+    assert transitions.host_state(away, to="offline")
+    assert make_host("away").state == "active"

@@ -79,6 +79,7 @@ class Machine:
         self.address = f"{network.subnet}.{number}"
         self.data = folder / name
         self.printed = folder / f"{name}.txt"
+        self.printed.touch()
         self.process: subprocess.Popen[bytes] | None = None
         ip("netns", "add", self.netns)
         ip("link", "set", "lo", "up", netns=self.netns)

@@ -45,6 +45,8 @@ class Host(BaseModel):
     facts = models.JSONField(default=dict, blank=True)
     labels = models.JSONField(default=dict, blank=True)
     state = models.CharField(max_length=16, choices=HostState.choices, default=HostState.ACTIVE)
+    # Somebody wants nothing placed here; it stays so over a restart of the host.
+    drained = models.BooleanField(default=False)
     heartbeat_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:

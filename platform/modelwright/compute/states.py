@@ -47,7 +47,7 @@ HOST = StateMachine(
     {
         "active": frozenset({"draining", "offline", "removed"}),
         "draining": frozenset({"active", "offline", "removed"}),
-        "offline": frozenset({"active", "removed"}),
+        "offline": frozenset({"active", "draining", "removed"}),
         # Only by joining again.
         "removed": frozenset({"active"}),
     },

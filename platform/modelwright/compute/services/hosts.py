@@ -40,11 +40,12 @@ def set_host_state(host: Host, *, state: str, acting_user: Actor) -> Host:
     before = host.state
     if before == state:
         return host
-    if not transitions.host_state(host, to=state):
+    if before == "offline" or not transitions.host_state(host, to=state):
         raise Conflict(
             f"Host {host.name} is {before} and cannot become {state}.",
             remedy="Start its watcher first." if before == "offline" else "Reload the page.",
         )
+    Host.objects.filter(pk=host.pk).update(drained=state == "draining")
     record(
         acting_user=acting_user,
         action=AuditAction.HOST_CHANGED,
@@ -70,9 +71,9 @@ def announce_host(
     bridge_port: int | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Host:
-    """Enters the host, or notes that it lives and what it has now. An offline host becomes active again.
+    """Enters the host, or notes that it lives and what it has now.
 
-    What is None stays as it was. The audit trail tells what a host has, when that changes; how busy its GPUs are is
+    An offline host becomes active again, or draining where somebody drained it. What is None stays as it was. The audit trail tells what a host has, when that changes; how busy its GPUs are is
     written every half minute and stands in `facts["gpu_load"]`. A removed host stays removed and is only answered: it
     has to join again.
     """
@@ -91,7 +92,7 @@ def announce_host(
     if host.state == "removed":
         return host
     if host.state == "offline":
-        transitions.host_state(host, to="active")
+        transitions.host_state(host, to="draining" if host.drained else "active")
     before = {field: getattr(host, field) for field in has}
     changes: dict[str, Any] = {field: value for field, value in has.items() if value != before[field]}
     told = _facts(host, gpus, facts)

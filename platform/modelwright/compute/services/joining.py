@@ -135,7 +135,13 @@ def _enter(name: str, backend: str, address: str, token: JoinToken) -> Host:
         raise ValidationFailed(
             f"{backend[:40]!r} is no way to run workloads on a host.", remedy="Use process or docker.", field="backend"
         )
-    facts = {"backend": backend, "address": address, "labels": token.labels, "heartbeat_at": timezone.now()}
+    facts = {
+        "backend": backend,
+        "address": address,
+        "labels": token.labels,
+        "drained": False,
+        "heartbeat_at": timezone.now(),
+    }
     host, is_new = Host.objects.select_for_update().get_or_create(
         name=name, defaults={"cpu": 0, "memory_bytes": 0, **facts}
     )
