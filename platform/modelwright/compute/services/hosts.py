@@ -73,9 +73,9 @@ def announce_host(
 ) -> Host:
     """Enters the host, or notes that it lives and what it has now.
 
-    An offline host becomes active again, or draining where somebody drained it. What is None stays as it was. The audit trail tells what a host has, when that changes; how busy its GPUs are is
-    written every half minute and stands in `facts["gpu_load"]`. A removed host stays removed and is only answered: it
-    has to join again.
+    An offline host becomes active again, or draining where somebody drained it; a removed one stays removed and is
+    only answered: it has to join again. What is None stays as it was. The audit trail tells what a host has, when that
+    changes; how busy its GPUs are is written every half minute and stands in `facts["gpu_load"]`.
     """
     has: dict[str, Any] = {"cpu": cpu, "memory_bytes": memory_bytes}
     if gpus is not None:
