@@ -21,7 +21,7 @@ from tests.e2e.stack import Rest, person_token, wait_for
 from tests.hosts.engines import Engine
 from tests.hosts.namespaces import Machine, Network, missing
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 WITHIN_SECONDS = 60
 
 # It tells MLflow of its start, of every half second, and of its end; what it is answered goes into a file.
@@ -102,7 +102,7 @@ class Site:
     def up(self) -> None:
         """Start the platform and sign in."""
         self.platform.start("up", "--hosts-address", self.platform.address)
-        self.wait("the platform", self._is_up, 180)
+        self.wait("the platform", self._is_up, 300)
         self.rest = Rest(self.web_url, person_token(self))  # type: ignore[arg-type]  # it has the two addresses
 
     def _is_up(self) -> bool:
@@ -252,7 +252,7 @@ def test_hosts_join_are_cut_off_and_come_back(site: Site) -> None:
     for here in site.hosts:
         site.only(here)
         run = runs.start(1, f"first-{here}")
-        assert runs.wait(run, "succeeded", 180)["host"] == here
+        assert runs.wait(run, "succeeded", 300)["host"] == here
         site.wait("collected", partial(runs.written, run), 60)
         assert "result.txt" in runs.written(run)
         assert f"hello from first-{here}" in site.rest.get(f"runs/{run}/log/")["text"]
