@@ -16,6 +16,7 @@ import psutil
 import requests
 
 from tests.e2e.engine import Engine
+from tests.e2e.scenes import ENDED
 from tests.e2e.stack import Rest, Stack
 
 # Each run writes what becomes of it into its log and, where it may, to where no part of the platform writes.
@@ -64,9 +65,10 @@ def until_answered(rest: Rest, method: str, path: str, body: Any, refused: Count
 
 
 class Stream:
-    """`with Stream(...) as stream:` starts runs until the block ends. `runs` holds what the API said to each key."""
+    """`with Stream(...) as stream:` starts runs until the block ends: each thread one after the other's end, so that
+    the number that waits stays small on a slow machine too. `runs` holds what the API said to each key."""
 
-    def __init__(self, rest: Rest, project_id: str, marks: str, chance: random.Random, *, threads: int = 3) -> None:
+    def __init__(self, rest: Rest, project_id: str, marks: str, chance: random.Random, *, threads: int = 8) -> None:
         self.runs: dict[str, dict[str, Any]] = {}
         self.refused: Counter[str] = Counter()
         self.failures: list[BaseException] = []
@@ -91,13 +93,16 @@ class Stream:
             arguments = [self._chance.choice(KINDS), f"{self._chance.uniform(0, 6):.1f}", self._marks]
             body = {"script": "main.py", "arguments": arguments}
             try:
-                self.runs[key] = until_answered(
-                    self._rest, "POST", self._path, body, self.refused, **{"Idempotency-Key": key}
-                )
+                run = self._ask("POST", self._path, body, **{"Idempotency-Key": key})
+                self.runs[key] = run
+                while run["state"] not in ENDED and not self._stop.wait(self._chance.uniform(1, 2)):
+                    run = self._ask("GET", f"runs/{run['id']}/")
             except BaseException as error:
                 self.failures.append(error)
                 return
-            self._stop.wait(self._chance.uniform(0.5, 2.0))
+
+    def _ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        return until_answered(self._rest, method, path, body, self.refused, **headers)
 
 
 class Killer:
