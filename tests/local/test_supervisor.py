@@ -84,6 +84,25 @@ def test_a_crashed_program_is_started_again_and_the_person_is_told(
     assert "service ended with signal 9; it starts again in 1 s" in lines[-1]
 
 
+def test_what_cannot_be_started_again_is_tried_later_and_ends_nothing_else(
+    tmp_path: Path, supervise: Callable[..., Supervisor], lines: list[str]
+) -> None:
+    trouble: list[str] = []
+
+    def before_start() -> None:
+        if trouble:
+            raise OSError(trouble.pop())
+
+    supervisor = supervise(program(tmp_path, "moody", before_start=before_start), program(tmp_path, "other"))
+    supervisor.start_all()
+    first, other = supervisor.children["moody"].pid, supervisor.children["other"].pid
+    trouble.append("No space left on device")
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: supervisor.tick() and supervisor.children["moody"].pid != first)
+    assert supervisor.children["other"].pid == other
+    assert any("No space left on device" in line for line in lines)
+
+
 def test_a_program_that_fails_at_the_start_is_named_with_the_end_of_its_log(
     tmp_path: Path, supervise: Callable[..., Supervisor]
 ) -> None:

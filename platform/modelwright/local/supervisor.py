@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import SubprocessError
 
 from modelwright.local.process import Child, Program, start
 
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 30.0
-STEADY_SECONDS = 60.0
+# Who ran for so long has come up well; what ends it now is another trouble than the one before.
+STEADY_SECONDS = 15.0
 POLL_SECONDS = 0.05
 WAITING_SECONDS = 10.0
 
@@ -79,9 +81,7 @@ class Supervisor:
             if code is not None and plan.due == 0.0:
                 self._plan_restart(child, plan, code)
             elif code is not None and time.monotonic() >= plan.due:
-                plan.due = 0.0
-                self.children[program.name] = start(program, self.log_of(program))
-                changed = True
+                changed = self._start_again(program, plan) or changed
         return changed
 
     def stop_all(self) -> list[str]:
@@ -139,6 +139,17 @@ class Supervisor:
         delay = plan.plan(time.monotonic() - child.started)
         what = f"{child.program.name} ended with {describe(code)}; it starts again in {delay:.0f} s"
         self.report(f"{what}. Its log is {child.log}")
+
+    def _start_again(self, program: Program, plan: Restarts) -> bool:
+        """A full disk or process table must not end everything else: it is tried again later."""
+        plan.due = 0.0
+        try:
+            self.children[program.name] = start(program, self.log_of(program))
+        except (OSError, SubprocessError) as error:
+            delay = plan.plan(0.0)
+            self.report(f"{program.name} cannot be started: {error}; it is tried again in {delay:.0f} s")
+            return False
+        return True
 
     def _failure(self, child: Child, what: str) -> str:
         return "\n".join([f"{child.program.name} {what}. Its log {child.log} ends:", *child.last_lines()])
