@@ -326,6 +326,14 @@ def test_a_round_asks_the_database_as_often_however_many_wait(
     placement.place(queue(cpu=4.0).pk)
     for _ in range(60):
         queue(cpu=4.0)
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(20):
         placement.place_queue()
     assert Workload.objects.exclude(waiting_reason="").count() == 60
+
+
+def test_what_names_a_ready_image_waits_for_a_host_with_containers(host: Host) -> None:
+    workload = queue(name="in an image", image="registry.example/tools:1")
+    assert place_all() == {}
+    assert "no active host runs containers" in fresh(workload).waiting_reason
+    services.announce_host(name="d", cpu=1, memory_bytes=GIB, backend="docker", acting_user=ACTOR)
+    assert place_all() == {"in an image": "d"}

@@ -44,7 +44,7 @@ class Need:
         return len(room.gpus) - self.gpus, max(cpu, memory)
 
 
-def need_of(workload: Workload, labels: Mapping[str, str]) -> Need:
+def need_of(workload: Workload, labels: Mapping[str, str], *, in_container: bool) -> Need:
     """What the workload asks for, together with the labels that its workspace is bound to."""
     return Need(
         workload.cpu,
@@ -52,7 +52,7 @@ def need_of(workload: Workload, labels: Mapping[str, str]) -> Need:
         workload.gpus,
         {**labels, **workload.labels},
         workload.pinned_host_id,
-        in_container=bool(workload.spec.get("image")),
+        in_container=in_container,
     )
 
 

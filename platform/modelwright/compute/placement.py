@@ -37,13 +37,15 @@ def is_awaited(workload_id: UUID | None = None) -> bool:
     return (queued.filter(pk=workload_id) if workload_id else queued).exists()
 
 
-def place_and_start(workload_id: UUID | None, backend: Backend, *, by_hand: bool = False) -> None:
+def place_and_start(
+    workload_id: UUID | None, backend: Backend, *, by_hand: bool = False, if_awaited: bool = False
+) -> None:
     """Has a round, starts what it placed on this host and tells other hosts of what it placed there.
 
     The workload named is started here and now; messages go out for the others of this host, so that all its workers
-    start them, unless nobody answers those (`by_hand`).
+    start them, unless nobody answers those (`by_hand`). `if_awaited` as for `place_queue`.
     """
-    placed = place_queue(workload_id)
+    placed = place_queue(workload_id, if_awaited=if_awaited)
     for workload in placed:
         name = workload.host.name if workload.host is not None else ""
         if name != settings.HOST_NAME:
@@ -63,15 +65,18 @@ def place(workload_id: UUID) -> Workload | None:
 
 
 @transaction.atomic
-def place_queue(asked: UUID | None = None) -> list[Workload]:
+def place_queue(asked: UUID | None = None, *, if_awaited: bool = False) -> list[Workload]:
     """Has a round: reserves hosts and GPUs for what waits and fits, and writes on all others why they wait.
 
-    Answers what was placed. The start of the workload `asked` has begun where its host is this one.
+    Answers what was placed. The start of the workload `asked` has begun where its host is this one. With `if_awaited`
+    there is no round where another one has answered for it meanwhile.
     """
     if not Workload.objects.filter(state="queued").exists():
         return []
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ROUND_LOCK])
+    if if_awaited and not is_awaited(asked):
+        return []
     placed = Round(asked).run()
     for workload_id, fence, host_name in placed:
         if workload_id == asked and host_name == settings.HOST_NAME:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.db.models.fields.json import KT
 from django.utils import timezone
 
 from modelwright.compute import copies, transitions, waiting
@@ -47,6 +48,9 @@ class Round:
         self._placed: list[Placed] = []
         self._reasons: list[tuple[Workload, Reason]] = []
         self._queue = list(_queued())
+        # Specs are long, so the queue is read without them.
+        queued = Workload.objects.filter(state="queued").annotate(ready_image=KT("spec__image"))
+        self._with_images = set(queued.filter(ready_image__gt="").values_list("pk", flat=True))
         self._hosts = list(Host.objects.filter(state="active").order_by("name"))
         self._rooms = free_rooms(self._hosts)
         # As `_rooms`, less what waits for a copy of its environment there: so that not all wait for the same host.
@@ -61,6 +65,7 @@ class Round:
         self._locked: set[UUID] = set()
         self._able: dict[object, list[Host]] = {}
         self._full: set[object] = set()
+        self._builds: dict[UUID, Workload | None] = {}
         self._waiting = 0
         self._forecast: Forecast | None = None
 
@@ -76,7 +81,7 @@ class Round:
         if not usable:
             return
         allowance = self._allowance(workload)
-        need = need_of(workload, allowance.labels)
+        need = need_of(workload, allowance.labels, in_container=workload.pk in self._with_images)
         able = self._able_to_hold(need)
         if not able:
             self._wait(workload, lambda: waiting.for_a_host(need, self._hosts))
@@ -160,12 +165,18 @@ class Round:
             self._fail(workload, build_failure(request))
             return False, None
         if request.state != "ready":
-            self._wait(workload, lambda: waiting.for_build(self._foresee().build_seconds()))
+            self._wait(workload, lambda: waiting.for_build(self._build_of(request), self._foresee().build_seconds()))
             return False, None
         if request.environment is not None and request.environment.state == "removed":
             self._fail(workload, "Its environment was removed while it waited. Start it again: that builds it.")
             return False, None
         return True, request.environment
+
+    def _build_of(self, request: EnvironmentRequest) -> Workload | None:
+        """The build that many may wait for."""
+        if request.pk not in self._builds:
+            self._builds[request.pk] = Workload.objects.filter(pk=request.workload_id).defer("spec").first()
+        return self._builds[request.pk]
 
     def _without_failed(
         self, workload: Workload, environment: Environment | None, able: Sequence[Host]

@@ -14,7 +14,7 @@ from modelwright.compute.layout import local_backend
 def place_and_start(workload_id: str) -> None:
     """Places the workload and starts it, unless that was done or has to wait."""
     if placement.is_awaited(UUID(workload_id)):
-        placement.place_and_start(UUID(workload_id), local_backend())
+        placement.place_and_start(UUID(workload_id), local_backend(), if_awaited=True)
     else:
         placement.start_here(UUID(workload_id), local_backend())
 
@@ -23,7 +23,7 @@ def place_and_start(workload_id: str) -> None:
 def look_at_queue() -> None:
     """Places whatever waits and fits by now."""
     if placement.is_awaited():
-        placement.place_and_start(None, local_backend())
+        placement.place_and_start(None, local_backend(), if_awaited=True)
 
 
 @shared_task(name=hints.START, ignore_result=True)  # type: ignore[untyped-decorator]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from modelwright.compute.fitting import Need, missing_labels
 from modelwright.compute.forecast import Wait
-from modelwright.compute.models import EnvironmentCopy, Host
+from modelwright.compute.models import EnvironmentCopy, Host, Workload
 from modelwright.compute.rooms import Room, usable_gpus
 from modelwright.compute.words import label_words, size_words, time_words
 
@@ -43,6 +43,10 @@ def for_a_host(need: Need, hosts: Sequence[Host]) -> str:
         if not pinned:
             return "The host that it must run on is not active. Nobody can know how long it waits."
         hosts = pinned
+    if need.in_container:
+        hosts = [host for host in hosts if host.backend != Host.Backend.PROCESS]
+        if not hosts:
+            return "It names a ready image, and no active host runs containers. Nobody can know how long it waits."
     labelled = [host for host in hosts if not missing_labels(host, need.labels)]
     if not labelled:
         return f"It needs a host with {label_words(need.labels)}, and no active host has that."
@@ -68,8 +72,10 @@ def for_higher_limit(workspace: str, why: str) -> str:
     )
 
 
-def for_build(seconds: float | None) -> str:
+def for_build(build: Workload | None, seconds: float | None) -> str:
     """Its environment is resolved and built for the first time."""
+    if build is not None and build.state == "queued" and build.waiting_reason:
+        return f"Its environment waits to be built: {_lower(build.waiting_reason)}"
     usual = "" if seconds is None else f" That usually takes about {time_words(seconds)}."
     return f"Its environment is being built.{usual}"
 

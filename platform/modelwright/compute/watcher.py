@@ -106,7 +106,7 @@ def wake_queue(backend: Backend) -> None:
         woken = due.filter(hinted_at=None).update(available_at=now + hints.ANSWERED_WITHIN, hinted_at=now)
         if not woken or hints.look_at_queue():
             return
-    _contained("the queue", partial(placement.place_and_start, unanswered, backend, by_hand=True))
+    _contained("the queue", partial(placement.place_and_start, unanswered, backend, by_hand=True, if_awaited=True))
 
 
 def _agree(row: Workload, status: WorkloadStatus | None, backend: Backend) -> None:
