@@ -263,6 +263,9 @@ def test_the_environment_is_exactly_what_the_spec_says(backend: LocalBackend, mo
     wait_for_end(backend, spec.key)
     seen = json.loads(log_of(backend, spec.key))
     seen.pop("LC_CTYPE", None)  # Python itself sets it in the C locale.
+    # Where it could see all GPUs of the host, it is told that none is its own.
+    assert seen.pop("CUDA_VISIBLE_DEVICES", "") == ""
+    seen.pop("CUDA_DEVICE_ORDER", None)
     assert seen == {**given, "MODELWRIGHT_WORKLOAD": spec.key.name}
 
 
