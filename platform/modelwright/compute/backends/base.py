@@ -97,8 +97,8 @@ class WorkloadSpec:
     """All that a backend needs to know to run a workload.
 
     `environment` is the whole environment of the process: nothing is inherited from the control plane; a backend may
-    add `MODELWRIGHT_WORKLOAD=<workload id>-<fence>`, and what names its GPUs to it, none included. `files` (relative path -> text) are written into the working
-    folder after the archive. `directory` is relative to the working folder.
+    add `MODELWRIGHT_WORKLOAD=<workload id>-<fence>`, and what names its GPUs to it, none included. `files` (relative
+    path -> text) are written into the working folder after the archive. `directory` is relative to the working folder.
 
     `readable` names folders and files of the host that the workload reads at their own paths: its environment, the
     runtime, inputs. `writable` names folders of the host that it writes to, such as that of its socket. `image` names
