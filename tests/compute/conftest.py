@@ -15,7 +15,15 @@ from modelwright.compute.models import Host
 
 from .kinds import Kind, make_kind
 from .support import make_host
-from .swarm_support import MARKS, NOT_FOR_SWARM
+from .swarm_support import MARKS, NOT_FOR_SWARM, take_down
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _nodes_go() -> Iterator[None]:
+    """Whatever comes after the tests here has the machine without the nodes of a swarm."""
+    yield
+    take_down()
+
 
 KINDS = ["process-cgroups", "process-watched", "docker", "keeper", pytest.param("swarm", marks=MARKS)]
 

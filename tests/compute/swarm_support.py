@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import fcntl
 import functools
@@ -11,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -52,8 +51,9 @@ NOT_FOR_SWARM: Mapping[str, str] = {
 class Nodes:
     """The nodes, as the script keeps them. The first one is the manager."""
 
-    def __init__(self) -> None:
-        """Brings them up with the base image on each."""
+    def __init__(self, lock: IO[str]) -> None:
+        """Brings them up with the base image on each. The lock is given back with them."""
+        self._lock = lock
         gpus = (
             f"--add-runtime nvidia={FAKE_GPU}/nvidia-container-runtime --default-runtime nvidia "
             "--node-generic-resource gpu=GPU-fake-0 --node-generic-resource gpu=GPU-fake-1"
@@ -120,6 +120,14 @@ class Nodes:
         """Leaves nothing behind."""
         self.api.close()
         self.script("down")
+        self._lock.close()
+
+
+def take_down() -> None:
+    """Ends the nodes where there are any."""
+    if require_nodes.cache_info().currsize:
+        require_nodes().down()
+        require_nodes.cache_clear()
 
 
 @functools.cache
@@ -133,9 +141,7 @@ def require_nodes() -> Nodes:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         pytest.skip("NO SWARM: another session uses the nodes of this machine")
-    nodes = Nodes()
-    atexit.register(nodes.down)
-    return nodes
+    return Nodes(lock)
 
 
 def _missing() -> str:

@@ -183,11 +183,14 @@ def test_a_time_limit_that_passes_while_no_keeper_lives_is_kept_by_the_next_one(
     assert wait_for_end(backend, spec.key).cause is Cause.TIMED_OUT
 
 
+NAMES = ("process", "docker", "swarm")
+
+
 def test_the_factory_makes_what_a_host_was_set_up_with(tmp_path: Path) -> None:
-    made = [make_backend(name, root=tmp_path, keeper_socket=tmp_path / "k.sock") for name in ("process", "docker")]
-    assert [type(one) for one in made] == [ProcessBackend, ContainerHost]
-    with pytest.raises(ValueError, match="choose process or docker"):
-        make_backend("swarm", root=tmp_path, keeper_socket=tmp_path)
+    made = [make_backend(name, root=tmp_path, keeper_socket=tmp_path / "k.sock") for name in NAMES]
+    assert [type(one) for one in made] == [ProcessBackend, ContainerHost, ContainerHost]
+    with pytest.raises(ValueError, match="choose process, docker or swarm"):
+        make_backend("podman", root=tmp_path, keeper_socket=tmp_path)
 
 
 def built(backend: KeeperBackend, order: BuildOrder) -> BuildState:

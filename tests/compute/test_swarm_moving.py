@@ -44,6 +44,7 @@ class Site:
             attempts=5,
             delay_seconds=0.2,
             monitor_seconds=2.0,
+            probe_seconds=1.0,
         )
         self.backend = SwarmBackend(self.config)
 

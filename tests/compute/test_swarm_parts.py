@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from modelwright.compute.backends.base import BackendError, Cause, Limits, Phase, SourceError, UnavailableError
+from modelwright.compute.backends.folders import Folders
 from modelwright.compute.backends.keeper import codec
 from modelwright.compute.backends.swarm import Shelf, SwarmBackend, SwarmConfig, entry
 from modelwright.compute.backends.swarm.options import Made, constraints, service_arguments
@@ -24,7 +25,7 @@ from modelwright.compute.backends.swarm.tasks import Task, ending_of, picture
 from modelwright.compute.images.steps import Steps
 from tests import engine
 
-from .backends_support import new_key, script
+from .backends_support import new_key, script, wait_until
 from .registry import Registry
 
 NODES: dict[str, Any] = {
@@ -295,6 +296,20 @@ def test_an_engine_that_is_away_is_unavailable(tmp_path: Path) -> None:
         with pytest.raises(UnavailableError, match="does not answer"):
             backend.start(script("pass"))
         assert backend.list() == []
+    finally:
+        backend.close()
+
+
+def test_a_manager_that_stays_away_loses_nothing_and_is_told(tmp_path: Path) -> None:
+    key = new_key()
+    (tmp_path / key.name).mkdir()
+    (tmp_path / key.name / "status.json").write_text('{"phase": "running", "started_at": 1.0}')
+    Folders(tmp_path).create()
+    Folders(tmp_path).enlist(key)
+    backend = SwarmBackend(config(tmp_path, engine=f"unix://{tmp_path}/none.sock", patience_seconds=0))
+    try:
+        wait_until(lambda: "does not answer" in backend.list()[0].message, what="the note")
+        assert backend.list()[0].phase is Phase.RUNNING
     finally:
         backend.close()
 

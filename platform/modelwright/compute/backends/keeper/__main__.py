@@ -44,6 +44,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--shm-bytes", type=int, default=defaults.shm_bytes, help="size of /dev/shm")
     parser.add_argument("--patience", type=float, default=defaults.patience_seconds, help="seconds without an engine")
     parser.add_argument("--shelf", type=Shelf.parse, help="swarm: HOST:PORT of this host that all its nodes reach")
+    parser.add_argument("--encrypt", action="store_true", help="swarm: encrypt what goes between its nodes")
     parser.add_argument("--registry", default="", help="swarm: where nodes find the images of environments")
     parser.add_argument("--gpu-resource", default="gpu", help="swarm: the generic resource that stands for a GPU")
     parser.add_argument("--allow-user", action="append", default=[], type=int, help="user that may ask besides its own")
@@ -106,6 +107,7 @@ def swarm_backend(given: argparse.Namespace) -> SwarmBackend:
         readable=given.readable,
         user=given.user,
         network="" if given.network == "none" else given.network,
+        is_encrypted=given.encrypt,
         shelf=given.shelf,
         gpu_resource=given.gpu_resource,
         tmp_bytes=given.tmp_bytes,

@@ -38,7 +38,8 @@ class SwarmConfig:
     `registry` is where the images of environments are pushed to and pulled from (`registry.example.org/ml`).
     `readable` are folders of this host below which specs may name inputs. `network` is the overlay network that tasks
     answer in. `kept_alive` are the kinds of workloads that are started again, at most `attempts` times within
-    `window_seconds`, each after `delay_seconds`.
+    `window_seconds`, each after `delay_seconds`. A new task that stays ready for `monitor_seconds` renews another; its
+    port is tried every `probe_seconds`.
     """
 
     root: Path
@@ -58,6 +59,7 @@ class SwarmConfig:
     delay_seconds: float = 2.0
     window_seconds: float = 600.0
     monitor_seconds: float = 5.0
+    probe_seconds: float = 5.0
     tmp_bytes: int = GIB
     shm_bytes: int = 256 * MIB
     work_bytes: int = 256 * MIB

@@ -23,7 +23,6 @@ from modelwright.compute.backends.swarm.shared import ENTRY, SECOND, Program
 
 # A model may take long to load: until then a failing health check means nothing.
 LOADING_SECONDS = 900
-PROBE_EVERY_SECONDS = 2
 # Starved probes must not end healthy tasks.
 PROBE_TIMEOUT_SECONDS = 20
 PROBE_RETRIES = 3
@@ -78,7 +77,7 @@ def task_template(config: SwarmConfig, spec: WorkloadSpec, made: Made) -> dict[s
             "Mounts": _mounts(config, made),
             "Configs": [program.reference() for program in made.programs],
             "Secrets": [_secret(config, made)],
-            **({"Healthcheck": _health(spec.port)} if spec.port else {}),
+            **({"Healthcheck": _health(config, spec.port)} if spec.port else {}),
         },
         "Resources": _resources(config, spec, made),
         "RestartPolicy": _restart(config, spec),
@@ -166,10 +165,10 @@ def _restart(config: SwarmConfig, spec: WorkloadSpec) -> dict[str, Any]:
     }
 
 
-def _health(port: int) -> dict[str, Any]:
+def _health(config: SwarmConfig, port: int) -> dict[str, Any]:
     return {
         "Test": ["CMD", "python3", "-I", "-S", ENTRY, "probe", str(port)],
-        "Interval": PROBE_EVERY_SECONDS * SECOND,
+        "Interval": int(config.probe_seconds * SECOND),
         "Timeout": PROBE_TIMEOUT_SECONDS * SECOND,
         "StartPeriod": LOADING_SECONDS * SECOND,
         "Retries": PROBE_RETRIES,
