@@ -42,7 +42,7 @@ class Compose:
     def __init__(self) -> None:
         self.name = f"mwt-{uuid.uuid4().hex[:8]}"
         # Short: it holds sockets, whose paths are bounded.
-        self.folder = Path(tempfile.mkdtemp(prefix="mwc-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="mwdc-", dir="/tmp"))
         self.folder.chmod(0o755)
         self.data, self.secrets, self.backups = (self.folder / name for name in ("data", "secrets", "backups"))
         web, gateway = free_port(), free_port()
