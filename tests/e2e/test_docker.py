@@ -78,11 +78,11 @@ def test_the_main_job_is_done_in_containers(stack: Stack) -> None:
     assert all(container["Image"].startswith("modelwright-environment:") for container in replicas)
 
 
-def test_the_log_of_an_environment_shows_how_its_image_was_made(rest: Rest) -> None:
+def test_the_log_of_an_environment_shows_how_its_image_was_made(stack: Stack, rest: Rest) -> None:
     builds = [row for row in rest.get("workloads/?limit=200")["results"] if row["kind"] == "environment"]
-    log = rest.get(f"workloads/{builds[-1]['id']}/log/")["text"]
-    assert "Resolving requirements.txt" in log
-    assert "Making the image of environment" in log
+    (log,) = (stack.directory / "workloads").glob(f"{builds[-1]['id']}-*/log")
+    assert "Resolving requirements.txt" in log.read_text()
+    assert "Making the image of environment" in log.read_text()
 
 
 LIVE = "import time\nfor i in range(600):\n    print('line', i, flush=True)\n    time.sleep(0.1)"
@@ -93,7 +93,7 @@ def test_a_log_is_read_while_the_run_goes_on_and_cancel_ends_the_container(stack
     wait_for("two lines of the log", lambda: "line 1" in scripts.log(run))
     assert scripts.wait(run, {"running"})
     assert len(containers(stack, kind="run")) == 1
-    scripts.rest.post(f"runs/{run['id']}/cancel/")
+    scripts.rest.post(f"runs/{run['id']}/cancellation/")
     assert scripts.wait(run)["state"] == "cancelled"
     wait_for("the removal of the container", lambda: not containers(stack, kind="run"))
     assert "line 1" in scripts.log(run)
