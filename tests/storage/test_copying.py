@@ -122,6 +122,8 @@ def test_a_malformed_address_says_the_form(address: str) -> None:
 def test_keys_that_cannot_be_read_say_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ValidationFailed, match="cannot be read"):
         read_keys(tmp_path / "absent")
+    (tmp_path / "empty").touch()
+    assert read_keys(tmp_path / "empty") is None
     (tmp_path / "half").write_text("aws_access_key_id = me\n")
     with pytest.raises(ValidationFailed, match="holds no aws_secret_access_key"):
         read_keys(tmp_path / "half")

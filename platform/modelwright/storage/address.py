@@ -71,10 +71,11 @@ def _bucket(address: str) -> Bucket:
     )
 
 
-def read_keys(path: Path) -> Keys:
+def read_keys(path: Path) -> Keys | None:
     """The keys in a file of the usual form: `aws_access_key_id = …`, `aws_secret_access_key = …`, a line each.
 
-    A heading such as `[default]` may stand above. Raises ValidationFailed when the file is missing or lacks one.
+    A heading such as `[default]` may stand above. None for an empty file: then the SDK looks elsewhere. Raises
+    ValidationFailed when the file is missing or lacks one.
     """
     try:
         lines = path.read_text().splitlines()
@@ -83,6 +84,8 @@ def read_keys(path: Path) -> Keys:
             f"The credentials of the blobs cannot be read from {path}: {error.strerror}.",
             remedy="Make that file, or correct MODELWRIGHT_BLOBS_CREDENTIALS_FILE.",
         ) from None
+    if not any(line.strip() for line in lines):
+        return None
     values = {name.strip(): value.strip() for name, _, value in (line.partition("=") for line in lines)}
     try:
         return Keys(values["aws_access_key_id"], values["aws_secret_access_key"], values.get("aws_session_token", ""))
