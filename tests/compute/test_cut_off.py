@@ -11,13 +11,23 @@ from django.utils import timezone
 from jobs.services.run_writes import GRACE_SECONDS
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
-from modelwright.compute import cut_off, placement, selectors, services, silence, transitions, watcher
+from modelwright.compute import (
+    cut_off,
+    environment_results,
+    placement,
+    selectors,
+    services,
+    silence,
+    transitions,
+    watcher,
+)
 from modelwright.compute.backends.base import Cause, Phase
 from modelwright.compute.backends.process import ProcessBackend
+from modelwright.compute.ending import end_workload
 from modelwright.compute.models import Host, JoinToken, Workload
 
 from .backends_support import wait_until
-from .support import fresh, make_host, queue, watch_until
+from .support import ACTOR, fresh, make_host, queue, watch_until
 from .test_watcher import key_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -166,3 +176,23 @@ def test_a_drained_host_that_was_silent_comes_back_drained(admin: User) -> None:
     services.set_host_state(Host.objects.get(), state="active", acting_user=Actor.person(admin))
     assert transitions.host_state(away, to="offline")
     assert make_host("away").state == "active"
+
+
+def test_a_build_that_went_with_its_host_is_repeated_for_whoever_waits(host: Host) -> None:
+    away = make_host("away")
+    request = services.request_environment(requirements="six\n", kind="requirements.txt", acting_user=ACTOR)
+    waits = queue(environment_request=request)
+    for attempt in range(environment_results.MOST_REPEATS + 1):
+        request.refresh_from_db()
+        build = Workload.objects.get(pk=request.workload_id)
+        assert (request.state, build.state) == ("building", "queued"), attempt
+        assert transitions.place(build, away, environment=None)
+        assert transitions.begin_start(build.pk, fresh(build).fence or 0)
+        transitions.host_state(away, to="offline")
+        assert end_workload(build.pk, fresh(build).fence, cause=Cause.LOST, facts={"detail": "Its host is gone."})
+        environment_results.collect()
+        environment_results.collect()
+    request.refresh_from_db()
+    assert (request.state, request.error) == ("failed", "Its host is gone.")
+    assert Workload.objects.filter(kind="environment").count() == environment_results.MOST_REPEATS + 1
+    assert not fresh(waits).is_ended or fresh(waits).state == "failed"

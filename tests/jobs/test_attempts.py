@@ -125,7 +125,7 @@ class TestNext:
             collect_ended()
         again = fresh(run)
         assert (again.attempt, again.state, again.workload.fence) == (2, "queued", None)
-        assert again.workload.spec == {**first.spec, "retryable": False}, "no attempt is left after this one"
+        assert again.workload.spec == {**first.spec, "retryable": False, "repeats": 1}, "no attempt is left after this one"
         attempts = list(Attempt.objects.filter(run=run).order_by("number"))
         assert [one.number for one in attempts] == [1, 2]
         assert attempts[1].because == "Attempt 1 was lost. Host away has not been heard from."

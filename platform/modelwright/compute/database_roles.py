@@ -20,6 +20,7 @@ from modelwright.core.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 5
+DISCONNECT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s"
 
 
 def can_make() -> bool:
@@ -28,7 +29,10 @@ def can_make() -> bool:
 
 
 def make(name: str) -> str:
-    """Makes the role, or gives it another password; returns the password. Raises Unavailable."""
+    """Makes the role, or gives it another password and ends its connections; returns the password.
+
+    Raises Unavailable.
+    """
     password, platform = secrets.token_urlsafe(24), sql.Identifier(_platform_role())
     role = sql.Identifier(name)
     with _administration() as database:
@@ -37,6 +41,7 @@ def make(name: str) -> str:
         database.execute(sql.SQL("GRANT {} TO {}").format(platform, role))
         database.execute(sql.SQL("ALTER ROLE {} SET role = {}").format(role, sql.Literal(_platform_role())))
         database.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(password)))
+        database.execute(DISCONNECT, [name])
     return password
 
 
@@ -54,7 +59,7 @@ def end(name: str) -> None:
         if not _exists(database, name):
             return
         database.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(role))
-        database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [name])
+        database.execute(DISCONNECT, [name])
         database.execute(sql.SQL("DROP OWNED BY {}").format(role))
         database.execute(sql.SQL("DROP ROLE {}").format(role))
 

@@ -9,15 +9,17 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from modelwright.compute import copies, transitions
-from modelwright.compute.ending import wake_queue
+from modelwright.compute.ending import SYSTEM, wake_queue
 from modelwright.compute.environments.build import lock_digest
 from modelwright.compute.models import Environment, EnvironmentRequest, Workload
 from modelwright.compute.results import RESULT, read_result
 from modelwright.compute.selectors import uncollected
+from modelwright.compute.services.repeating import repeat_workload, times_repeated
 from modelwright.core.errors import PlatformError
 from modelwright.core.text import storable
 
 logger = logging.getLogger(__name__)
+MOST_REPEATS = 2
 
 
 def collect() -> int:
@@ -41,6 +43,8 @@ def take_result(workload: Workload) -> bool:
     ended = Workload.objects.filter(pk=workload.pk, finished_at__isnull=False, collected_at=None)
     if not ended.update(collected_at=timezone.now()):
         return False
+    if workload.state == "lost" and _begin_again(workload):
+        return True
     result = read_result(workload, RESULT)
     copies.take_copy_result(workload, result)
     for request in EnvironmentRequest.objects.filter(workload=workload, state="building"):
@@ -55,6 +59,19 @@ def take_result(workload: Workload) -> bool:
             remedy = str(result.get("remedy") or "See the log of the build, then start again.")
             transitions.environment_failed(request, error=storable(error), remedy=storable(remedy))
     wake_queue()
+    return True
+
+
+def _begin_again(workload: Workload) -> bool:
+    """Repeats a build that went with its host, for whoever waits for it. False when it was repeated often enough.
+
+    One that was for that host alone is not.
+    """
+    waiting = EnvironmentRequest.objects.filter(workload=workload, state="building")
+    if workload.pinned_host_id or times_repeated(workload) >= MOST_REPEATS or not waiting.exists():
+        return False
+    again = repeat_workload(workload, secret_variables={}, retryable=False, acting_user=SYSTEM)
+    waiting.update(workload=again)
     return True
 
 

@@ -32,6 +32,14 @@ REPEATED = (
 )
 
 
+REPEATS = "repeats"
+
+
+def times_repeated(workload: Workload) -> int:
+    """How many workloads before this one did the same."""
+    return int(workload.spec.get(REPEATS, 0))
+
+
 @transaction.atomic
 def repeat_workload(
     workload: Workload, *, secret_variables: Mapping[str, str], retryable: bool, acting_user: Actor
@@ -46,7 +54,7 @@ def repeat_workload(
     again = Workload.objects.create(
         **{name: getattr(workload, name) for name in REPEATED},
         environment=environment,
-        spec={**workload.spec, "retryable": retryable},
+        spec={**workload.spec, "retryable": retryable, REPEATS: times_repeated(workload) + 1},
         secrets=encrypt(json.dumps(dict(secret_variables))) if secret_variables else "",
         hinted_at=now,
         available_at=now + hints.ANSWERED_WITHIN,
