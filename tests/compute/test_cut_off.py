@@ -184,7 +184,8 @@ def test_a_build_that_went_with_its_host_is_repeated_for_whoever_waits(host: Hos
     waits = queue(environment_request=request)
     for attempt in range(environment_results.MOST_REPEATS + 1):
         request.refresh_from_db()
-        build = Workload.objects.get(pk=request.workload_id)
+        build = request.workload
+        assert build is not None
         assert (request.state, build.state) == ("building", "queued"), attempt
         assert transitions.place(build, away, environment=None)
         assert transitions.begin_start(build.pk, fresh(build).fence or 0)
