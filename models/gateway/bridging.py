@@ -41,7 +41,7 @@ class Bridge:
         self.folder = folder
         self.tls = tls
         self.limits = limits or Limits()
-        self.strangers: set[Guest] = set()
+        self.strangers: dict[Guest, None] = {}
         self.joined: set[Guest] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._encrypting = 0
@@ -58,13 +58,26 @@ class Bridge:
                 logger.error("cannot take a connection: %s", error)
                 await asyncio.sleep(0.5)
                 continue
-            strangers = len(self.strangers) + self._encrypting
-            if strangers >= self.limits.strangers or len(self.joined) >= self.limits.joined:
-                self.complain(origin, "too many connections")
-                connection.close()
-            else:
+            if self._has_room():
                 self._encrypting += 1
                 self.begin(self._welcome(connection, origin))
+            else:
+                self.complain(origin, "too many connections")
+                connection.close()
+
+    def _has_room(self) -> bool:
+        """Whoever knows the token needs a moment, so that those who wait longest make room for newer ones."""
+        if len(self.joined) >= self.limits.joined:
+            return False
+        if len(self.strangers) + self._encrypting < self.limits.strangers:
+            return True
+        oldest = next(iter(self.strangers), None)
+        if oldest is None:
+            return False
+        self.complain(oldest.origin, "it says nothing while others want to")
+        del self.strangers[oldest]
+        oldest.abort()
+        return True
 
     async def _welcome(self, connection: socket.socket, origin: object) -> None:
         loop = asyncio.get_running_loop()
@@ -177,7 +190,7 @@ class Guest(Side):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         raw, bridge = self.attach(transport), self._bridge
-        bridge.strangers.add(self)
+        bridge.strangers[self] = None
         self._timer = self._loop.call_later(bridge.limits.seconds, self._too_slow)
         self._accepting = Accepting(bridge.token_of, bridge.is_known)
         raw.write(self._accepting.greeting)
@@ -194,7 +207,7 @@ class Guest(Side):
         return super().eof_received() if self.other is not None else False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._bridge.strangers.discard(self)
+        self._bridge.strangers.pop(self, None)
         self._bridge.joined.discard(self)
         if self._timer is not None:
             self._timer.cancel()
@@ -228,7 +241,7 @@ class Guest(Side):
         if self.transport is None:
             host.abort()
             return
-        self._bridge.strangers.discard(self)
+        self._bridge.strangers.pop(self, None)
         self._bridge.joined.add(self)
         if self._timer is not None:
             self._timer.cancel()
