@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -115,10 +115,13 @@ class Killer:
         self.killed: Counter[str] = Counter()
         self._stack, self._victims, self._chance, self._engine = stack, victims, chance, engine
 
-    def rage(self, seconds: float) -> None:
-        """Kill until the time is over; a part that is down already is left alone."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+    def rage(self, seconds: float, enough: Callable[[], bool]) -> None:
+        """Kill until the time is over and there is `enough`; a part that is down already is left alone.
+
+        A slow machine gets three times as long.
+        """
+        began = time.monotonic()
+        while (took := time.monotonic() - began) < seconds or (took < 3 * seconds and not enough()):
             (victim,) = self._chance.choices(list(self._victims), list(self._victims.values()))
             if self.kill(victim):
                 self.killed[victim] += 1

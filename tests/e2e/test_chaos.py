@@ -104,7 +104,7 @@ class Chaos:
         stream = Stream(self.rest, self.project, str(self.marks or ""), random.Random(SEED + 1))
         with Witness(self.stack) as witness:
             with stream:
-                killer.rage(SECONDS)
+                killer.rage(SECONDS, lambda: len(stream.runs) > LEAST_RUNS)
             assert stream.failures == []
             wait_for("the end of every run", lambda: not self.unfinished(), 300, lambda: str(self.unfinished()))
         minutes = (time.monotonic() - began) / 60
@@ -113,7 +113,7 @@ class Chaos:
         print(f"{len(found)} runs in {minutes:.1f} minutes ({len(found) / minutes:.0f} a minute): {states}", flush=True)
         print(f"killed {dict(killer.killed)}; API calls repeated: {dict(stream.refused)}", flush=True)
         assert sorted(run["id"] for run in found) == sorted([first["id"], *(run["id"] for run in stream.runs.values())])
-        assert len(found) > LEAST_RUNS
+        assert len(found) > LEAST_RUNS, "too few to say anything"
         assert witness.twice() == {}
         return [self.ask("GET", f"runs/{run['id']}/") for run in found if run["id"] != first["id"]]
 
