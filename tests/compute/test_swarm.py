@@ -168,7 +168,7 @@ def test_a_killed_keeper_takes_nothing_along_and_the_log_goes_on(nodes: Nodes, t
     backend = make_backend("swarm", root=root, keeper_socket=socket)
     keeper = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
-        wait_until(lambda: _answers(backend), what="the keeper")
+        wait_until(lambda: answers(backend), what="the keeper")
         spec = WorkloadSpec(new_key(), [PYTHON_IN_IMAGE, "-c", COUNT], limits=Limits(grace_seconds=1))
         backend.start(spec)
         wait_until(lambda: "20\n" in _log(backend, spec.key), what="the log")
@@ -187,7 +187,7 @@ def test_a_killed_keeper_takes_nothing_along_and_the_log_goes_on(nodes: Nodes, t
         nodes.clear(instance)
 
 
-def _answers(backend: LocalBackend) -> bool:
+def answers(backend: LocalBackend) -> bool:
     try:
         backend.list()
     except Exception:
