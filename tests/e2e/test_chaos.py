@@ -24,7 +24,7 @@ from tests.e2e.engine import Engine
 from tests.e2e.stack import Rest, Stack, person_token, wait_for
 from tests.engine import require_engine
 
-SECONDS = float(os.environ.get("MODELWRIGHT_CHAOS_SECONDS", "120"))
+SECONDS = float(os.environ.get("MODELWRIGHT_CHAOS_SECONDS", "60"))
 SEED = int(os.environ.get("MODELWRIGHT_CHAOS_SEED") or random.SystemRandom().randrange(10**6))
 RUNNING = "Modelwright runs at"
 # More than there is: these runs sleep.
