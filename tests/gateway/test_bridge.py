@@ -283,8 +283,15 @@ def test_with_tls_nothing_is_said_in_the_clear(start_bridge: StartBridge, worklo
     with closing(connect(bridge.address(NAME), access, timeout=30)) as client, closing(workload.accept()) as far:
         client.sendall(b"a question")
         assert far.recv(100) == b"a question"
-        threading.Thread(target=lambda: (far.sendall(content), far.close())).start()
+
+        def send() -> None:
+            far.sendall(content)
+            far.close()
+
+        sender = threading.Thread(target=send)
+        sender.start()
         assert read_all(client) == content
+        sender.join(30)
 
 
 @pytest.mark.parametrize(
