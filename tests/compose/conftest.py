@@ -1,4 +1,4 @@
-"""The platform in containers, once for this folder."""
+"""The platform in containers, gone before the next module begins."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(1200))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def compose() -> Iterator[Compose]:
     """The platform after `docker/prepare.sh` and `docker compose up --build --wait`."""
     require_engine()

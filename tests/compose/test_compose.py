@@ -16,7 +16,7 @@ SERVICES = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served(compose: Compose) -> Served:
     """A model that answers."""
     return serve_iris(compose.api(), "containers")

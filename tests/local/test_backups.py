@@ -14,11 +14,11 @@ import pytest
 from psycopg import sql
 
 from modelwright import __version__
-from modelwright.local.backups import commands, databases, making, restoring
+from modelwright.local.backups import commands, databases, embedded, making, restoring
 from modelwright.local.backups.manifest import Unreadable, read
 from modelwright.local.backups.objects import Damaged, Objects
 from modelwright.local.backups.places import MLFLOW, PLATFORM, Places
-from modelwright.local.layout import REPOSITORY
+from modelwright.local.layout import REPOSITORY, Layout
 from modelwright.storage.local import LocalBlobs
 
 MakePlaces = Callable[[str], Places]
@@ -248,6 +248,22 @@ def test_a_backup_of_a_newer_release_is_refused(filled: Places, make_places: Mak
     path.write_text(json.dumps({**content, "version": "999.0.0"}))
     with pytest.raises(restoring.Refused, match=r"release 999\.0\.0"):
         commands.restore(make_places("second"), path)
+
+
+def test_a_check_reads_everything_and_changes_nothing(filled: Places, tmp_path: Path) -> None:
+    manifest = making.make(filled, tmp_path / "backups", print)
+    layout = Layout(tmp_path / "fresh")
+    embedded.restore(layout, manifest, only_check=True)
+    assert not layout.data.exists()
+    next(path for path in (tmp_path / "backups" / "objects").rglob("*") if path.is_file()).unlink()
+    with pytest.raises(Damaged):
+        embedded.restore(layout, manifest, only_check=True)
+
+
+def test_what_is_no_installation_cannot_be_backed_up(tmp_path: Path) -> None:
+    with pytest.raises(restoring.Refused, match="no installation"):
+        embedded.backup(Layout(tmp_path / "nothing"), tmp_path / "backups")
+    assert not (tmp_path / "nothing").exists()
 
 
 def test_the_release_is_the_one_of_the_distribution() -> None:
