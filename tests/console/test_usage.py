@@ -157,6 +157,7 @@ def test_the_page_shows_totals_rows_and_prices_to_set_for_administrators(
     text = page.content.decode()
     assert "sales / churn" in text
     assert "8.00" in text
+    assert f"project={churn.pk}" in text
     assert "secret" not in text
     assert "/usage/rates/" not in text
     assert browser_client(ann).get("/usage/rates/").status_code == 403
@@ -165,6 +166,13 @@ def test_the_page_shows_totals_rows_and_prices_to_set_for_administrators(
     values = {"currency": "EUR", "cpu_hour": "1", "gib_hour": "0", "gpu_hour": "0"}
     assert client.post("/usage/rates/", values).status_code == 302
     assert "Cost in EUR" in client.get("/usage/?since=2026-03-01&until=2026-03-08").content.decode()
+
+
+@pytest.mark.usefixtures("secret")
+def test_a_project_can_be_asked_for_by_person(ann: User, browser_client: Any, churn: Project) -> None:
+    assert rows(ann, project=str(churn.pk), by="person") == {"ann": 1.0, "bob": 2.0}
+    page = browser_client(ann).get(f"/usage/?project={churn.pk}&by=person&since=2026-03-01&until=2026-03-08")
+    assert "Only the project churn" in page.content.decode()
 
 
 @pytest.mark.usefixtures("churn", "secret")

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
 from modelwright.core.errors import ValidationFailed
@@ -117,6 +119,12 @@ def test_a_malformed_address_says_the_form(address: str) -> None:
     with pytest.raises(ValidationFailed) as error:
         parse(address, Path("/data"))
     assert "s3://bucket/prefix" in error.value.remedy
+
+
+def test_the_platform_does_not_start_with_an_address_that_names_no_place(settings: Any) -> None:
+    settings.BLOBS = "s3://"
+    with pytest.raises(ImproperlyConfigured, match=r"MODELWRIGHT_BLOBS: .*s3://bucket/prefix"):
+        apps.get_app_config("storage").ready()
 
 
 def test_keys_that_cannot_be_read_say_what_is_missing(tmp_path: Path) -> None:

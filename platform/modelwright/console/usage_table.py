@@ -26,6 +26,7 @@ class UsageTable:
     """Sorted by `sort`, a name of a column with `-` in front for descending; `page` counts from 1."""
 
     def __init__(self, answer: Answer, params: Mapping[str, Any]) -> None:
+        self._by = answer.question.by
         self._kept = {name: str(params[name]) for name in _KEPT if params.get(name)}
         sort = str(params.get("sort") or "")
         self.sort = sort if sort.removeprefix("-") in _ORDERS else "-cpu"
@@ -56,6 +57,14 @@ class UsageTable:
     def rows(self) -> list[Row]:
         """The rows of this page."""
         return self._all[(self.page - 1) * PAGE_SIZE : self.page * PAGE_SIZE]
+
+    @property
+    def linked_rows(self) -> list[tuple[Row, str]]:
+        """The rows of this page, each with the query string that asks who used it, empty where that says nothing."""
+        asked = self._by == "project"
+        return [
+            (row, self.query(project=row.key, by="person", page="") if asked and row.key else "") for row in self.rows
+        ]
 
     @property
     def first_number(self) -> int:
