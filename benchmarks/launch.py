@@ -122,7 +122,7 @@ def image_of_runs(api: Client, project: dict[str, Any], state: dict[str, Any]) -
         return subprocess.run(listed, capture_output=True, text=True, check=True).stdout.strip()
 
     image: str = wait_for(look, RUN_SECONDS, "The container of a run")
-    api.post(f"/api/v1/runs/{run['id']}/cancel/")
+    api.post(f"/api/v1/runs/{run['id']}/cancellation/")
     wait_for(lambda: not look(), RUN_SECONDS, "The end of that container")
     return image
 
