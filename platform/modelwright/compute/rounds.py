@@ -275,7 +275,7 @@ class Round:
 _WORD = """
 UPDATE compute_workload AS w SET waiting_reason = v.reason, available_at = %s, hinted_at = NULL
 FROM unnest(%s::uuid[], %s::text[]) AS v (id, reason)
-WHERE w.id = v.id AND w.state = 'queued' AND (w.hinted_at IS NULL OR w.hinted_at <= %s)
+WHERE w.id = v.id AND w.state IN ('queued') AND (w.hinted_at IS NULL OR w.hinted_at <= %s)
 """
 
 
