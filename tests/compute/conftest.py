@@ -56,6 +56,7 @@ def data(tmp_path: Path, settings: Settings) -> Path:
 def local(data: Path) -> Iterator[ProcessBackend]:
     """This host's backend in the test's data directory; what is left running is stopped."""
     made = local_backend()
+    assert isinstance(made, ProcessBackend)
     yield made
     for status in made.list():
         if status.phase is not Phase.ENDED:

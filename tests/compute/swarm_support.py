@@ -45,6 +45,7 @@ NOT_FOR_SWARM: Mapping[str, str] = {
     "test_stop_after_the_end_changes_nothing": _ELSEWHERE,
     "test_output_is_in_the_log_while_the_script_runs": _ELSEWHERE,
     "test_everything_on_a_host_is_stopped_at_once": _ELSEWHERE,
+    "test_a_fork_bomb_ends_with_the_workload": _ELSEWHERE,
 }
 
 
