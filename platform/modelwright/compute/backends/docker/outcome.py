@@ -19,6 +19,10 @@ POWER_CUT = 255
 # Ends of a first process that had no time to write its record: SIGKILL and SIGTERM.
 BY_SIGNAL = (KILLED, 143)
 UNDELIVERED = 125
+STOPPED_OUTSIDE = (
+    "Its container was told to stop, and not by the platform: the container engine was restarted, or somebody stopped "
+    "the container by hand."
+)
 NOT_STARTED = (126, 127)
 Values = dict[str, Any]
 
@@ -77,6 +81,8 @@ def _believed(ending: Mapping[str, Any], exit_code: int) -> Values:
         known["signal"] = number
     elif code == exit_code:
         known["exit_code"] = code
+    if ending.get("told") is True:
+        known["told"] = True
     for name, expected in (("problem", NOT_STARTED), ("undelivered", (UNDELIVERED,))):
         if isinstance(ending.get(name), str) and exit_code in expected:
             known[name] = ending[name][:2000]
@@ -121,6 +127,8 @@ def _cause(
         if state.exit_code in NOT_STARTED:
             return Cause.FAILED, "Its image has no `python3` on its PATH: name an image that has one."
         return _without_record(state.exit_code)
+    if "told" in ending:
+        return Cause.LOST, STOPPED_OUTSIDE
     if number is not None:
         return Cause.FAILED, f"It was ended by signal {number} ({_name(number)}) that the platform did not send."
     return Cause.FAILED, f"It ended with exit code {code}."
