@@ -65,7 +65,8 @@ def known_copies(environments: Iterable[Environment]) -> Known:
     """The copies of these environments by (environment, host), those of this host as its disk says."""
     wanted = {environment.pk: environment for environment in environments}
     copies = EnvironmentCopy.objects.filter(environment__in=wanted).exclude(state="removed")
-    known = {(copy.environment_id, copy.host_id): copy for copy in copies.select_related("workload")}
+    rows = copies.select_related("workload").defer("workload__spec", "workload__secrets")
+    known = {(copy.environment_id, copy.host_id): copy for copy in rows}
     here = Host.objects.filter(name=settings.HOST_NAME).first()
     if here is not None:
         for environment in wanted.values():

@@ -174,6 +174,8 @@ class Round:
 
     def _build_of(self, request: EnvironmentRequest) -> Workload | None:
         """The build that many may wait for."""
+        if request.workload_id is None:
+            return None
         if request.pk not in self._builds:
             self._builds[request.pk] = Workload.objects.filter(pk=request.workload_id).defer("spec").first()
         return self._builds[request.pk]
