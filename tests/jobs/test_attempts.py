@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
 
 from jobs.collector import collect_ended
 from jobs.failures import explain
@@ -30,6 +33,7 @@ from projects.models import Project
 from tests.compute.support import make_host
 from tests.jobs.test_tracking_isolation import V2, Tracker
 from tests.jobs.turning import execute, fresh
+from tests.ui.browser import check_page, sign_in
 
 SYSTEM = Actor.system("tests")
 JSON = "application/json"
@@ -125,7 +129,7 @@ class TestNext:
             collect_ended()
         again = fresh(run)
         assert (again.attempt, again.state, again.workload.fence) == (2, "queued", None)
-        assert again.workload.spec == {**first.spec, "retryable": False, "repeats": 1}, "no attempt is left after this one"
+        assert again.workload.spec == {**first.spec, "retryable": False, "repeats": 1}, "no attempt is left"
         attempts = list(Attempt.objects.filter(run=run).order_by("number"))
         assert [one.number for one in attempts] == [1, 2]
         assert attempts[1].because == "Attempt 1 was lost. Host away has not been heard from."
@@ -243,3 +247,27 @@ def test_the_api_and_the_form_take_retries(
     assert "4 when its host is lost" in answer.content.decode()
     job: Job = Job.objects.get(name="weekly")
     assert (job.retries, job.retry_failed) == (4, False)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("width", [1280, 400])
+def test_the_page_of_a_run_with_attempts_in_a_browser(
+    page: Page, live_server: LiveServer, admin: User, project: Project, live_run: Callable[..., Any], width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    run, _ = live_run(project)
+    again, _ = live_run(project)
+    workload = again.workload
+    Run.objects.filter(pk=again.pk).delete()
+    because = "Attempt 1 was lost. Host gpu-machine-7.example.org has not been heard from for 45 seconds."
+    Attempt.objects.create(run=run, number=1, workload=run.workload)
+    Attempt.objects.create(run=run, number=2, workload=workload, because=because)
+    Workload.objects.filter(pk=run.workload_id).update(state="lost", finished_at=timezone.now())
+    Run.objects.filter(pk=run.pk).update(workload=workload, attempt=2, retries=2)
+    sign_in(page, live_server.url, "admin")
+    page.goto(f"{live_server.url}/runs/{run.pk}/?attempt=1")
+    expect(page.get_by_role("heading", name="Attempts")).to_be_visible()
+    if shots := os.environ.get("MODELWRIGHT_SCREENSHOTS"):
+        page.screenshot(path=f"{shots}/attempts-{width}.png", full_page=True)
+    check_page(page)
