@@ -31,11 +31,11 @@ TIMED_OUT = {"cause": "timed_out", "message": "Too long.", "at": 150.0}
         (143, False, None, None, Cause.LOST, None, 15),
         (143, False, None, TIMED_OUT, Cause.TIMED_OUT, None, 15),
         # Told to stop from outside and not by the platform: the engine was restarted.
-        (143, False, {"signal": 15, "told": True}, None, Cause.LOST, None, 15),
-        (3, False, {"exit_code": 3, "told": True}, None, Cause.LOST, 3, None),
-        (0, False, {"exit_code": 0, "told": True}, None, Cause.SUCCEEDED, 0, None),
-        (143, False, {"signal": 15, "told": False}, None, Cause.FAILED, None, 15),
-        (143, False, {"signal": 15, "told": True}, STOPPED, Cause.CANCELLED, None, 15),
+        (143, False, {"signal": 15, "told": 1}, None, Cause.LOST, None, 15),
+        (3, False, {"exit_code": 3, "told": 1}, None, Cause.LOST, 3, None),
+        (0, False, {"exit_code": 0, "told": 1}, None, Cause.SUCCEEDED, 0, None),
+        (143, False, {"signal": 15, "told": 0}, None, Cause.FAILED, None, 15),
+        (143, False, {"signal": 15, "told": 1}, STOPPED, Cause.CANCELLED, None, 15),
         # The platform's own reason comes first, whatever the end looked like.
         (143, False, {"signal": 15}, STOPPED, Cause.CANCELLED, None, 15),
         (0, False, {"exit_code": 0}, STOPPED, Cause.CANCELLED, 0, None),

@@ -71,7 +71,7 @@ def carry_out(order: dict[str, Any]) -> tuple[dict[str, Any], int]:
         return {"problem": problem}, NOT_STARTED
     killer = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
     code = None if killer else os.WEXITSTATUS(status)
-    ending = {"exit_code": code, "signal": killer, "peak_memory_bytes": memory.peak(), "told": bool(told)}
+    ending = {"exit_code": code, "signal": killer, "peak_memory_bytes": memory.peak(), "told": len(told)}
     return ending, 128 + killer if killer else code or 0
 
 

@@ -81,8 +81,8 @@ def _believed(ending: Mapping[str, Any], exit_code: int) -> Values:
         known["signal"] = number
     elif code == exit_code:
         known["exit_code"] = code
-    if ending.get("told") is True:
-        known["told"] = True
+    if isinstance(told := ending.get("told"), int) and told > 0:
+        known["told"] = told
     for name, expected in (("problem", NOT_STARTED), ("undelivered", (UNDELIVERED,))):
         if isinstance(ending.get(name), str) and exit_code in expected:
             known[name] = ending[name][:2000]
