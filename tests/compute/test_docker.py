@@ -176,6 +176,21 @@ def test_a_container_that_somebody_removed_is_lost(kind: DockerKind, backend: Do
     assert status.cause is Cause.LOST
 
 
+def test_a_container_that_somebody_else_stopped_is_lost_and_one_that_ends_itself_is_not(
+    kind: DockerKind, backend: DockerBackend
+) -> None:
+    spec = script(f"print('it works', flush=True)\n{SLEEP}")
+    itself = script("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)")
+    backend.start(spec)
+    backend.start(itself)
+    wait_until(lambda: b"it works" in kind.container(spec.key).logs(), what="a container that works")
+    kind.container(spec.key).stop(timeout=30)
+    status = wait_for_end(backend, spec.key)
+    assert (status.cause, status.signal) == (Cause.LOST, 15)
+    assert "not by the platform" in status.message
+    assert wait_for_end(backend, itself.key).cause is Cause.FAILED
+
+
 def test_a_container_without_a_record_is_removed(kind: DockerKind, backend: DockerBackend) -> None:
     spec = script(SLEEP)
     backend.start(spec)
