@@ -12,12 +12,22 @@ from modelwright.core.ids import new_id
 from modelwright.storage.blobs import BlobStore
 from modelwright.storage.local import LocalBlobs
 from tests.storage.s3_server import S3Server
+from tests.storage.swift_server import SwiftServer
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """One server for the tests of a module."""
     server = S3Server(tmp_path_factory.mktemp("s3"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwiftServer]:
+    """A store with disks for all tests."""
+    server = SwiftServer(tmp_path_factory.mktemp("swift"))
     server.start()
     yield server
     server.kill()
@@ -31,13 +41,15 @@ def bucket(server: S3Server) -> str:
     return name
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=["folder", "moto", pytest.param("swift", marks=pytest.mark.slow)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     """An empty store of each kind."""
     if request.param == "folder":
         return LocalBlobs(tmp_path / "blobs")
-    server: S3Server = request.getfixturevalue("server")
-    return server.store(request.getfixturevalue("bucket"), tmp_path / "cache")
+    server: S3Server = request.getfixturevalue("server" if request.param == "moto" else "swift")
+    name = f"blobs-{new_id()}"
+    server.client().create_bucket(Bucket=name)
+    return server.store(name, tmp_path / "cache")
 
 
 @pytest.fixture
