@@ -78,12 +78,13 @@ def test_a_keeper_that_is_away_makes_nothing_fail(host: Host, kind: KeeperKind, 
     workload = queue("print('ran')")
     placement.place_and_start(workload.pk, backend)
     assert fresh(workload).state == "starting"
+    assert "keeper of this host's containers does not answer" in fresh(workload).waiting_reason
     with pytest.raises(UnavailableError):
         watcher.tick(host, backend)
     kind.start_keeper()
     Workload.objects.filter(pk=workload.pk).update(placed_at=timezone.now() - timedelta(seconds=30))
     ended = watch_to_end(workload, host, backend)
-    assert (ended.state, selectors.read_log(ended)[0]) == ("succeeded", "ran\n")
+    assert (ended.state, ended.waiting_reason, selectors.read_log(ended)[0]) == ("succeeded", "", "ran\n")
 
 
 @pytest.mark.parametrize(

@@ -115,13 +115,15 @@ def begin(workload: Workload) -> bool:
 def start(workload: Workload, backend: Backend) -> None:
     """Hands the workload, whose start has begun, to this host's backend. Its failure ends the workload.
 
-    A backend that nobody answers for is no failure: the watcher tries again.
+    A backend that nobody answers for is no failure: the row says so, and the watcher tries again.
     """
     note_start(workload)
     try:
         backend.start(make_spec(workload))
     except UnavailableError as error:
         logger.warning("workload %s could not be started yet: %s", workload.pk, error)
+        starting = Workload.objects.filter(pk=workload.pk, fence=workload.fence, state="starting")
+        starting.update(waiting_reason=str(error)[:2000])
     except (BackendError, PlatformError, OSError) as error:
         if isinstance(error, ImageMissingError):
             copies.note_gone(workload)

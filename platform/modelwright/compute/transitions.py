@@ -82,7 +82,8 @@ def begin_start(workload_id: UUID, fence: int) -> bool:
 
 def mark_running(workload_id: UUID, fence: int, *, started_at: datetime) -> bool:
     """Its process was seen."""
-    return move(_fenced(workload_id, fence), machine=states.WORKLOAD, to="running", started_at=started_at)
+    changes = {"started_at": started_at, "waiting_reason": ""}
+    return move(_fenced(workload_id, fence), machine=states.WORKLOAD, to="running", **changes)
 
 
 def end(workload_id: UUID, fence: int | None, *, cause: str, facts: Mapping[str, Any]) -> bool:

@@ -220,7 +220,7 @@ def as_json(ending: dict[str, Any]) -> str:
         import json
 
         return json.dumps(ending)
-    pairs = (f'"{name}": {"null" if value is None else value}' for name, value in ending.items())
+    pairs = (f'"{name}": {"null" if value is None else str(value).lower()}' for name, value in ending.items())
     return "{" + ", ".join(pairs) + "}"
 
 
