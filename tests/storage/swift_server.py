@@ -66,7 +66,7 @@ class SwiftServer(S3Server):
         self._make_rings()
 
     def _make_rings(self) -> None:
-        """Say of each kind of thing that it lies on the one disk. In a process of its own: Swift changes what it is in."""
+        """Say that everything lies on the one disk. In a process of its own: Swift changes what it is loaded into."""
         pairs = [f"{part}={self.ports[part]}" for part in PARTS if part != "proxy"]
         subprocess.run([sys.executable, "-c", _RINGS, *pairs], cwd=self.folder, check=True, capture_output=True)
 
