@@ -1,6 +1,6 @@
 """What a round of placement costs: many hosts, many live workloads, a long queue.
 
-    PYTHONPATH=.:platform python benchmarks/placement.py [--hosts 50] [--live 400] [--queued 500] [--workspaces 10]
+    PYTHONPATH=.:platform:platform/runtime python benchmarks/placement.py [--hosts 50] [--live 400] [--queued 500] [--workspaces 10]
 
 Starts a PostgreSQL of its own and fills it. Prints seconds for a round in which nothing fits, first with reasons and
 estimates written for all and then with none due; for one in which one host is free; and for a message about a
@@ -76,16 +76,20 @@ def measure(given: argparse.Namespace) -> None:
         for number in range(20_000)
     )
     queued = Workload.objects.filter(state="queued")
-    everything_due = lambda: queued.update(available_at=now, hinted_at=now)  # noqa: E731
+
+    def everything_due() -> None:
+        queued.update(available_at=now, hinted_at=now)
+
+    def end_eight() -> None:
+        some = Workload.objects.filter(state="running").values("pk")[:8]
+        Workload.objects.filter(pk__in=some).update(state="succeeded", finished_at=now)
+
     print(f"{given.hosts} hosts, {given.live} live, {given.queued} queued, {len(workspaces)} workspaces")
     print("nothing fits, all reasons due:  ", seconds(placement.place_queue, before=everything_due))
     print("nothing fits, no reason due:    ", seconds(placement.place_queue))
     one = queued.values_list("pk", flat=True)[0]
     print("a message that was answered:    ", seconds(lambda: placement.is_awaited(one)))
-    ends = lambda: Workload.objects.filter(pk__in=Workload.objects.filter(state="running").values("pk")[:8]).update(
-        state="succeeded", finished_at=now
-    )
-    print("eight have ended, eight placed: ", seconds(placement.place_queue, before=ends))
+    print("eight have ended, eight placed: ", seconds(placement.place_queue, before=end_eight))
     print("live now:", Workload.objects.filter(state__in=("running", "placed")).count())
     print(Workload.objects.filter(state="queued").aggregate(Max("waiting_reason"))["waiting_reason__max"])
 
