@@ -1,6 +1,7 @@
 """What a round of placement costs: many hosts, many live workloads, a long queue.
 
-    PYTHONPATH=.:platform:platform/runtime python benchmarks/placement.py [--hosts 50] [--live 400] [--queued 500] [--workspaces 10]
+    PYTHONPATH=.:platform:platform/runtime python benchmarks/placement.py
+        [--hosts 50] [--live 400] [--queued 500] [--workspaces 10]
 
 Starts a PostgreSQL of its own and fills it. Prints seconds for a round in which nothing fits, first with reasons and
 estimates written for all and then with none due; for one in which one host is free; and for a message about a

@@ -75,7 +75,7 @@ def series_of(workload: Workload) -> Series:
 
 
 def medians(series: Iterable[Series]) -> dict[Series, float]:
-    """Seconds that the successful ones of each series took in the median, of the newest ones; unknown ones are left out.
+    """Seconds that the newest successful ones of each series took in the median; unknown ones are left out.
 
     A job without a history is taken for the other jobs of its project.
     """
