@@ -21,7 +21,7 @@ from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import ProjectRole, WorkspaceRole
 from modelwright.compute import environment_results, handing_in, placement, services, watcher
-from modelwright.compute.backends.process import ProcessBackend
+from modelwright.compute.backends.factory import LocalBackend
 from modelwright.compute.environments.build import READY
 from modelwright.compute.layout import environments_folder
 from modelwright.compute.models import Environment, EnvironmentRequest, Host, Workload
@@ -99,7 +99,7 @@ def wait_for(condition: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS,
         time.sleep(pause)
 
 
-def watch(host: Host, backend: ProcessBackend) -> None:
+def watch(host: Host, backend: LocalBackend) -> None:
     """One round of a host's watcher, without a worker: what is queued is placed and started here."""
     services.announce_host(
         name=host.name, cpu=host.cpu, memory_bytes=host.memory_bytes, acting_user=Actor.system("tests")

@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from kombu import Exchange, Queue
+from kombu.entity import Exchange, Queue
 
 from modelwright.core.addresses import address
 from modelwright.core.queues import DEFAULT, host_queue
@@ -272,7 +272,10 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = DEFAULT
 # A worker serves the queue of all, and that of its host. Each needs an exchange and a key of its own, or both get all.
-CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in (DEFAULT, host_queue(HOST_NAME))]
+CELERY_TASK_QUEUES = [
+    Queue(name, Exchange(name), routing_key=name)  # type: ignore[no-untyped-call]  # kombu has no types
+    for name in (DEFAULT, host_queue(HOST_NAME))
+]
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -15,7 +15,7 @@ from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from modelwright.compute import services as compute
 from modelwright.compute.backends.base import Cause, Phase
-from modelwright.compute.backends.process import ProcessBackend
+from modelwright.compute.backends.factory import LocalBackend
 from modelwright.compute.layout import local_backend
 from modelwright.compute.models import GIB, Host
 from projects.models import Project
@@ -35,7 +35,7 @@ def data(settings: Any) -> Iterator[Path]:
 
 
 @pytest.fixture
-def backend(data: Path) -> Iterator[ProcessBackend]:
+def backend(data: Path) -> Iterator[LocalBackend]:
     """This host's backend; what is left running is killed."""
     made = local_backend()
     yield made
@@ -73,7 +73,7 @@ def gateway(data: Path, settings: Any) -> Iterator[Gateway]:
 
 
 @pytest.fixture
-def turn(host: Host, backend: ProcessBackend) -> Callable[[], bool]:
+def turn(host: Host, backend: LocalBackend) -> Callable[[], bool]:
     """One round of watcher and reconciler."""
 
     def once() -> bool:

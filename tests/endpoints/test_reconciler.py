@@ -24,7 +24,7 @@ from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.models import AuditEvent
-from modelwright.compute.backends.process import ProcessBackend
+from modelwright.compute.backends.factory import LocalBackend
 from modelwright.compute.models import Environment, EnvironmentRequest, Host
 from modelwright.core.errors import PermissionRefused, ValidationFailed
 from modelwright.storage.settings import models_folder
@@ -151,7 +151,7 @@ def test_a_version_that_does_not_start_fails_with_its_log_and_the_old_one_serves
 
 
 def test_a_killed_replica_is_replaced(
-    endpoint: Endpoint, ann: User, turn: Turn, gateway: Gateway, backend: ProcessBackend
+    endpoint: Endpoint, ann: User, turn: Turn, gateway: Gateway, backend: LocalBackend
 ) -> None:
     _, key = services.create_key(endpoint, name="load", acting_user=Actor.person(ann))
     assert settle(deploy(endpoint, ann, "one", 1), turn) == "live"
@@ -171,7 +171,7 @@ def test_a_killed_replica_is_replaced(
 
 
 def test_everything_comes_back_after_the_host_has_lost_all(
-    endpoint: Endpoint, ann: User, turn: Turn, gateway: Gateway, backend: ProcessBackend, data: Path
+    endpoint: Endpoint, ann: User, turn: Turn, gateway: Gateway, backend: LocalBackend, data: Path
 ) -> None:
     _, key = services.create_key(endpoint, name="load", acting_user=Actor.person(ann))
     assert settle(deploy(endpoint, ann, "one", 1), turn) == "live"
@@ -257,7 +257,7 @@ def test_a_second_reconciler_at_the_same_time_does_nothing(endpoint: Endpoint, a
 
 
 def test_a_replica_of_another_host_is_probed_and_served_through_its_bridge(
-    endpoint: Endpoint, ann: User, host: Host, backend: ProcessBackend, data: Path, settings: Any
+    endpoint: Endpoint, ann: User, host: Host, backend: LocalBackend, data: Path, settings: Any
 ) -> None:
     """One machine plays both parts: the reconciler takes itself for another host than the watcher."""
     _, key = services.create_key(endpoint, name="load", acting_user=Actor.person(ann))

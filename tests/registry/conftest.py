@@ -14,7 +14,7 @@ from models.registry.importer import Importer
 from modelwright.accounts.actors import Actor
 from modelwright.compute import services as compute
 from modelwright.compute.backends.base import Phase
-from modelwright.compute.backends.process import ProcessBackend
+from modelwright.compute.backends.factory import LocalBackend
 from modelwright.compute.layout import local_backend
 from modelwright.compute.models import GIB, Host
 from tests.models_support import Tracking, tracking_server
@@ -60,7 +60,7 @@ def host(db: None) -> Host:
 
 
 @pytest.fixture
-def backend(data: Path) -> Iterator[ProcessBackend]:
+def backend(data: Path) -> Iterator[LocalBackend]:
     """This host's backend; what is left running is stopped."""
     made = local_backend()
     yield made

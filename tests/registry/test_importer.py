@@ -16,7 +16,7 @@ from models.registry.models import ModelAlias, ModelVersion
 from modelwright.accounts.actors import Actor
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.models import AuditEvent
-from modelwright.compute.backends.process import ProcessBackend
+from modelwright.compute.backends.factory import LocalBackend
 from modelwright.compute.fetching import fetch_model
 from modelwright.compute.models import Host
 from modelwright.core.errors import Conflict
@@ -70,7 +70,7 @@ def import_all(importer: Importer) -> None:
 
 
 def test_a_registered_model_becomes_ready(
-    tracking: Tracking, importer: Importer, project: Project, host: Host, backend: ProcessBackend, admin: Any
+    tracking: Tracking, importer: Importer, project: Project, host: Host, backend: LocalBackend, admin: Any
 ) -> None:
     tracking.client(project.mlflow_workspace, REGISTER)
     import_all(importer)
@@ -196,7 +196,7 @@ def test_a_version_without_files_fails_and_can_be_tried_again(
 
 
 def test_a_model_that_cannot_be_opened_fails_with_the_reason(
-    tracking: Tracking, importer: Importer, project: Project, host: Host, backend: ProcessBackend
+    tracking: Tracking, importer: Importer, project: Project, host: Host, backend: LocalBackend
 ) -> None:
     folder = tracking.artifacts / "workspaces" / project.mlflow_workspace / "broken"
     folder.mkdir(parents=True)
