@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from docker import errors as docker_errors
 from modelwright.compute.backends.base import (
     ArchiveSource,
     BackendError,
@@ -25,6 +26,7 @@ from modelwright.compute.backends.base import (
 )
 from modelwright.compute.backends.docker import DockerBackend, DockerConfig, Relay
 from modelwright.compute.backends.docker.config import own_interpreter
+from modelwright.compute.backends.docker.engine import told_apart
 from tests import engine
 
 from .backends_support import new_key, script, wait_for_end, wait_until
@@ -146,6 +148,21 @@ def test_an_engine_that_is_away_is_no_fault_of_the_workload(kind: DockerKind, tm
     with pytest.raises(UnavailableError, match="engine"):
         backend.start(spec)
     assert backend.status(spec.key) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("task eb6dcc4e15d3: already exists", UnavailableError),
+        ("rpc error: code = Unavailable desc = transport is closing", UnavailableError),
+        ("OCI runtime create failed: no space left on device", BackendError),
+        ("network chaos already exists", BackendError),
+    ],
+)
+def test_what_an_engine_says_while_it_restarts_is_no_refusal(said: str, expected: type[Exception]) -> None:
+    with pytest.raises(BackendError) as caught, told_apart("It"):
+        raise docker_errors.APIError("500", explanation=said)
+    assert type(caught.value) is expected
 
 
 def test_an_engine_that_stays_away_loses_what_ran(kind: DockerKind, tmp_path: Path) -> None:

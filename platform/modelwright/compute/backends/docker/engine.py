@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
-import docker
 import requests
 import urllib3
-from docker import errors
 
+import docker
+from docker import errors
 from modelwright.compute.backends.base import BackendError, ImageMissingError, UnavailableError
 
 # The SDK has no types; everything that comes from it is checked where it is read.
@@ -20,6 +21,11 @@ DEFAULT_ENGINE = "unix:///var/run/docker.sock"
 TIMEOUT_SECONDS = 60
 # Each workload's log holds one connection for as long as it runs.
 CONNECTIONS = 500
+# What an engine says that is going down, or that came back and finds a start of its predecessor half done.
+_PASSING = re.compile(
+    r"task \w+: already exists|transport is closing|connection (refused|reset)|context canceled|shutting down"
+    r"|error reading from server|ttrpc: closed"
+)
 
 
 def connect(engine: str) -> Api:
@@ -42,6 +48,10 @@ def told_apart(what: str) -> Iterator[None]:
             "Choose an environment that the platform builds, or have an administrator load the image on the host."
         ) from error
     except errors.APIError as error:
+        if _PASSING.search(str(error.explanation or error)):
+            raise UnavailableError(
+                f"{what}: the container engine of this host is being restarted. Wait until it is back."
+            ) from error
         raise BackendError(f"{what}: the container engine refused: {error.explanation or error}") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, errors.DockerException, OSError) as error:
         raise UnavailableError(
