@@ -13,21 +13,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.scenes import Endpoint
-from tests.e2e.stack import ROOT, Rest, Stack, free_port, own_environment, wait_for
+from tests.e2e.stack import ROOT, Rest, Stack, own_environment, wait_for
 from tests.e2e.test_restart import RUNNING, ask
 
 LISTS = ("workspaces/", "projects/", "models/", "endpoints/", "users/", "profiles/")
-
-
-class Restored(Stack):
-    """A platform on a restored data directory, on ports of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.directory = folder / "d"
-        self.printed = folder / "printed.txt"
-        self.printed.write_text("")
-        self.process = None
-        self.ports = [free_port(), free_port()]
 
 
 @pytest.fixture
@@ -75,9 +64,8 @@ def test_a_restored_platform_shows_and_answers_the_same(stack: Stack, rest: Rest
     launcher("backup", folder / "backups", "--data-dir", stack.directory)
     manifest = next((folder / "backups").glob("*.json"))
 
-    second = Restored(folder)
-    assert "is what the manifest says" in launcher("restore", manifest, "--data-dir", second.directory)
-    second.start("up")
+    assert "is what the manifest says" in launcher("restore", manifest, "--data-dir", folder / "d")
+    second = Stack(folder, "up")
     try:
         second.wait_for_line(RUNNING, 0, 300)
         again = Rest(second.web_url, str(rest.session.headers["Authorization"]).removeprefix("Bearer "))
