@@ -73,6 +73,10 @@ class Engine:
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(30)
         self.kill()
+        for process in psutil.process_iter(["cmdline"]):
+            if any(str(self.folder) in word for word in process.info["cmdline"] or []):
+                with suppress(psutil.Error):
+                    process.kill()  # A container's helper that an engine lost sight of when it was killed.
         # One that was killed has left its own folder mounted on itself.
         subprocess.run(["umount", "-R", str(self.folder / "data")], check=False, capture_output=True)
         shutil.rmtree(self.folder, ignore_errors=True)
