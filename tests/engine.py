@@ -34,6 +34,11 @@ def require_engine() -> Any:
     return client()
 
 
+def has_engine() -> bool:
+    """Whether `require_engine` finds one."""
+    return not _missing()
+
+
 def client() -> Any:
     """A client of the engine that `require_engine` found."""
     return docker.DockerClient.from_env(version="auto", timeout=60)

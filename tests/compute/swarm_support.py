@@ -26,8 +26,8 @@ NODES = 3
 OWN_ADDRESS = "10.201.0.254"
 GPU_NODE = 3
 _LOCK = Path("/tmp/modelwright-test-swarm.lock")
-# Serial, with the machine to themselves: nodes are cut off and come back within seconds.
-MARKS = (pytest.mark.slow, pytest.mark.e2e)
+# In turn: nodes are cut off and come back within seconds.
+MARKS = (pytest.mark.slow, pytest.mark.e2e, pytest.mark.machines)
 
 _ELSEWHERE = "a swarm takes seconds for each task; containers have the same first process and try it"
 NOT_FOR_SWARM: Mapping[str, str] = {

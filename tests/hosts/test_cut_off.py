@@ -21,7 +21,7 @@ from tests.e2e.stack import Rest, person_token, wait_for
 from tests.hosts.engines import Engine
 from tests.hosts.namespaces import Machine, Network, missing
 
-pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.machines, pytest.mark.timeout(1200)]
 WITHIN_SECONDS = 60
 
 # It tells MLflow of its start, of every half second, and of its end; what it is answered goes into a file.

@@ -24,6 +24,11 @@ def test_a_quiet_check_that_fails_shows_all_it_said(capsys: pytest.CaptureFixtur
     assert "line 3 is too long" in capsys.readouterr().out
 
 
+def test_a_late_check_shows_all_it_said_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    checks.run(Check("machines", (sys.executable, "-c", "print('one left out')"), late=True))
+    assert capsys.readouterr().out.splitlines() == ["", "— machines:", "one left out", "— machines: passed in 0 s"]
+
+
 def test_the_summary_names_each_step_with_its_last_line(capsys: pytest.CaptureFixture[str]) -> None:
     checks.summarise([Result("mypy", 0, 1.0, "no issues"), Result("tests", 1, 2.0, "1 failed, 9 passed")])
     lines = capsys.readouterr().out.splitlines()
@@ -52,7 +57,7 @@ def test_arguments_go_to_one_call_of_pytest(monkeypatch: pytest.MonkeyPatch) -> 
             [],
             [
                 *("ruff check", "ruff format", "import contracts", "migrations"),
-                *("mypy", "tests", "tests of the whole platform"),
+                *("mypy", "tests", "tests of the whole platform", "tests of several machines"),
             ],
         ),
     ],

@@ -22,11 +22,12 @@ _printing = threading.Lock()
 
 @dataclass(frozen=True)
 class Check:
-    """A command that must end with 0. A quiet one shows its output only when it fails."""
+    """A command that must end with 0. A quiet one shows its output only when it fails, a late one at its end."""
 
     name: str
     command: Sequence[str]
     quiet: bool = True
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ TYPES = Check("mypy", (str(BINARIES / "mypy"), "."))
 QUICK_CHECKS = (RUFF, FORMAT, IMPORTS, MIGRATIONS)
 
 
-def pytest(name: str, *arguments: str) -> Check:
-    """One call of pytest, whose output is shown as it comes."""
-    return Check(name, (*PYTEST, *arguments), quiet=False)
+def pytest(name: str, *arguments: str, late: bool = False) -> Check:
+    """One call of pytest, whose output is shown as it comes or, where two run side by side, at its end."""
+    return Check(name, (*PYTEST, *arguments), quiet=late, late=late)
 
 
 def main(arguments: list[str]) -> int:
@@ -80,13 +81,16 @@ def parser() -> argparse.ArgumentParser:
 
 
 def everything() -> list[Result]:
-    """Every check. mypy runs beside the tests; those of the whole platform have the machine to themselves."""
+    """Every check. mypy runs beside the tests, and the tests of several machines, which mostly wait, beside the others
+    of the whole platform."""
     results = [run(check) for check in QUICK_CHECKS]
     with ThreadPoolExecutor(1) as beside:
         types = beside.submit(run, TYPES)
         tests = run(pytest("tests", "-n", "2", "-m", "not e2e"))
         results += [types.result(), tests]
-    return [*results, run(pytest("tests of the whole platform", "-m", "e2e"))]
+        machines = beside.submit(run, pytest("tests of several machines", "-m", "e2e and machines", late=True))
+        platform = run(pytest("tests of the whole platform", "-m", "e2e and not machines"))
+        return [*results, platform, machines.result()]
 
 
 def run(check: Check) -> Result:
@@ -111,7 +115,7 @@ def run(check: Check) -> Result:
             say(line.rstrip())
     code = process.wait()
     seconds = time.monotonic() - started
-    if check.quiet and code:
+    if check.late or (check.quiet and code):
         say("\n".join([f"\n— {check.name}:", *lines]))
     say(f"— {check.name}: {'FAILED' if code else 'passed'} in {seconds:.0f} s")
     return Result(check.name, code, seconds, next((line for line in reversed(lines) if line.strip()), ""))
