@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+import docker
 import pytest
 
-import docker
 from tests import engine
 
 from .backends_support import wait_until

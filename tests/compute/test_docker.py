@@ -12,8 +12,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-
 from docker import errors as docker_errors
+
 from modelwright.compute.backends.base import (
     ArchiveSource,
     BackendError,

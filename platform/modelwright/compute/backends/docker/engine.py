@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import docker
 import requests
 import urllib3
-
-import docker
 from docker import errors
+
 from modelwright.compute.backends.base import BackendError, ImageMissingError, UnavailableError
 
 # The SDK has no types; everything that comes from it is checked where it is read.

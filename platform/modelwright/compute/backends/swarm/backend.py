@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from docker import errors
+
 from modelwright.compute.backends.base import (
     BackendError,
     Cause,

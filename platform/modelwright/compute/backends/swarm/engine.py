@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from docker import errors
+
 from modelwright.compute.backends.base import UnavailableError
 from modelwright.compute.backends.docker.engine import told_apart
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from docker import errors
+
 from modelwright.compute.backends.base import SourceError
 from modelwright.compute.backends.docker import entry as first
 from modelwright.compute.backends.docker.config import MIB

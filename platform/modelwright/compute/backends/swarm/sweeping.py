@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from docker import errors
+
 from modelwright.compute.backends.base import WorkloadKey
 from modelwright.compute.backends.docker.engine import Api, is_absent
 from modelwright.compute.backends.docker.options import INSTANCE
