@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.machines)
+            item.add_marker(pytest.mark.containers)
             item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.timeout(1200))
 

@@ -24,6 +24,8 @@ from tests.e2e.scenes import ENDED, Endpoint, Scripts
 from tests.e2e.stack import Rest, Stack, person_token, wait_for
 from tests.e2e.test_demo import STEPS
 
+pytestmark = pytest.mark.containers
+
 KEEP = "MODELWRIGHT_E2E_KEEP_DOCKER"
 
 

@@ -57,7 +57,7 @@ def test_arguments_go_to_one_call_of_pytest(monkeypatch: pytest.MonkeyPatch) -> 
             [],
             [
                 *("ruff check", "ruff format", "import contracts", "migrations"),
-                *("mypy", "tests", "tests of the whole platform", "tests of several machines"),
+                *("mypy", "tests", "tests of the whole platform", "tests of several machines", "tests of containers"),
             ],
         ),
     ],

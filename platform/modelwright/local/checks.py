@@ -53,6 +53,10 @@ def pytest(name: str, *arguments: str, late: bool = False) -> Check:
     return Check(name, (*PYTEST, *arguments), quiet=late, late=late)
 
 
+MACHINES = pytest("tests of several machines", "-m", "e2e and machines", late=True)
+CONTAINERS = pytest("tests of containers", "-m", "e2e and containers", late=True)
+
+
 def main(arguments: list[str]) -> int:
     """Run the checks. Returns 0 only when all of them passed."""
     options, rest = parser().parse_known_args(arguments)
@@ -81,16 +85,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def everything() -> list[Result]:
-    """Every check. mypy runs beside the tests, and the tests of several machines, which mostly wait, beside the others
-    of the whole platform."""
+    """Every check. Beside the tests run mypy and those tests of whole platforms that mostly wait."""
     results = [run(check) for check in QUICK_CHECKS]
-    with ThreadPoolExecutor(1) as beside:
-        types = beside.submit(run, TYPES)
-        tests = run(pytest("tests", "-n", "2", "-m", "not e2e"))
-        results += [types.result(), tests]
-        machines = beside.submit(run, pytest("tests of several machines", "-m", "e2e and machines", late=True))
-        platform = run(pytest("tests of the whole platform", "-m", "e2e and not machines"))
-        return [*results, platform, machines.result()]
+    with ThreadPoolExecutor(2) as beside:
+        others = [beside.submit(run, check) for check in (TYPES, MACHINES, CONTAINERS)]
+        results += [run(pytest("tests", "-n", "2", "-m", "not e2e"))]
+        results += [run(pytest("tests of the whole platform", "-m", "e2e and not machines and not containers"))]
+        return [*results, *(other.result() for other in others)]
 
 
 def run(check: Check) -> Result:
