@@ -48,10 +48,9 @@ while True:
 
 
 def test_a_socket_in_the_folder_of_its_own_is_reached_from_outside_and_goes_with_it(
-    kind: DockerKind, tmp_path: Path
+    kind: DockerKind, short_path: Path
 ) -> None:
-    sockets = tmp_path / "s"
-    sockets.mkdir()
+    sockets = short_path
     (sockets / "somebody-else").mkdir()
     backend = make(kind, writable=[sockets])
     key = new_key()

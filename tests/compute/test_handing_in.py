@@ -154,9 +154,9 @@ def test_what_cannot_be_handed_in_is_handed_in_later(host: Host, local: ProcessB
 
 
 def test_the_pieces_of_a_log_and_the_folder_of_a_socket_go_when_it_is_handed_in(
-    host: Host, local: ProcessBackend, settings: Settings, tmp_path: Path
+    host: Host, local: ProcessBackend, settings: Settings, short_path: Path
 ) -> None:
-    settings.SOCKETS_DIR = tmp_path / "s"
+    settings.SOCKETS_DIR = short_path
     text = "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1]); print(sys.argv[1])"
     workload = queue(text)
     spec = {**workload.spec, "command": [*workload.spec["command"], "{socket}"]}
