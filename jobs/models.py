@@ -132,7 +132,9 @@ class Run(BaseModel):
         if self.attempt > self.retries or workload.collected_at or workload.cancel_requested_at:
             return False
         did_fail = workload.state == WorkloadState.FAILED and workload.started_at is not None
-        return workload.state == WorkloadState.LOST or (self.retry_failed and did_fail)
+        # Cancelled, and nobody asked for it: its host was stopped.
+        was_taken_away = workload.state in (WorkloadState.LOST, WorkloadState.CANCELLED)
+        return was_taken_away or (self.retry_failed and did_fail)
 
     @property
     def is_over(self) -> bool:

@@ -144,10 +144,17 @@ def _look_after(view: _View) -> None:
         for replica in view.replicas[version_id]:
             if replicas.overdue(replica):
                 replicas.stop(replica, reason="It did not answer in time after its start.")
+                if candidate is not None and _is_of(view, version_id) and replica.created_at > candidate.created_at:
+                    _fail(view, candidate, replicas.why_overdue(replica))
         if not view.replicas[version_id]:
             _start(view, version_id, candidate)
     if candidate is not None and candidate.state == "starting":
         _note_waiting(view, candidate)
+
+
+def _is_of(view: _View, version_id: UUID) -> bool:
+    """Whether the candidate serves the version."""
+    return view.plan.candidate is not None and version_id in view.plan.candidate.versions
 
 
 def _start(view: _View, version_id: UUID, candidate: Deployment | None) -> None:

@@ -87,6 +87,17 @@ def overdue(replica: Replica) -> bool:
     return replica.healthy_at is None and started is not None and timezone.now() - started > STARTUP_LIMIT
 
 
+def why_overdue(replica: Replica) -> str:
+    """What a person should read about a replica that was given up because it never answered."""
+    host = replica.workload.host
+    minutes = int(STARTUP_LIMIT.total_seconds() // 60)
+    return (
+        f"The replica of {replica.model_version} did not answer within {minutes} minutes after its start on host "
+        f"{host.name if host else '?'}. See its log for whether the model is still being loaded, and on another host "
+        "than the gateway's whether its bridge can be reached."
+    )
+
+
 def ended_lately(endpoint_id: UUID, version_id: UUID) -> list[Replica]:
     """The version's replicas that ended by themselves in the last minutes, the latest first."""
     return list(

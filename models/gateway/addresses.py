@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from modelwright_runtime.handshake import introduce
+
+from modelwright.compute.backends.sockets import is_workload_name, open_socket, socket_path
 
 SCHEME = "bridge://"
 CONNECT_SECONDS = 5.0
@@ -77,6 +81,23 @@ def notice_silence(connection: socket.socket) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_SECONDS * 1000)
 
 
+@contextmanager
+def own_socket(path: Path) -> Iterator[str]:
+    """The path to connect to for a socket on this machine. A workload may write where it lies: no link is followed.
+
+    Raises FileNotFoundError.
+    """
+    folder = path.parent
+    if folder.name and path == socket_path(folder.parent, folder.name) and is_workload_name(folder.name):
+        descriptor = open_socket(folder.parent, folder.name)
+        try:
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+    else:
+        yield str(path)
+
+
 def connect(text: str, given: Access, *, timeout: float) -> socket.socket:
     """A blocking connection to a replica. Raises AddressError, OSError or HandshakeError."""
     address = parse(text)
@@ -84,7 +105,8 @@ def connect(text: str, given: Access, *, timeout: float) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             connection.settimeout(timeout)
-            connection.connect(text)
+            with own_socket(address) as path:
+                connection.connect(path)
         except OSError:
             connection.close()
             raise

@@ -12,7 +12,15 @@ from typing import cast
 from modelwright_runtime.handshake import Asking, HandshakeError
 from modelwright_runtime.server import frames
 
-from models.gateway.addresses import CONNECT_SECONDS, Access, AddressError, BridgeAddress, notice_silence, parse
+from models.gateway.addresses import (
+    CONNECT_SECONDS,
+    Access,
+    AddressError,
+    BridgeAddress,
+    notice_silence,
+    own_socket,
+    parse,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -180,7 +188,8 @@ class Replica:
     async def _connect(self, address: Path | BridgeAddress) -> None:
         loop = asyncio.get_running_loop()
         if isinstance(address, Path):
-            await loop.create_unix_connection(lambda: _Link(self), self.path)
+            with own_socket(address) as path:
+                await loop.create_unix_connection(lambda: _Link(self), path)
             return
         token, tls = self._access.token, self._access.tls
         async with asyncio.timeout(CONNECT_SECONDS):

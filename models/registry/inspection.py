@@ -20,6 +20,7 @@ from modelwright.compute.services import (
     request_environment,
 )
 from modelwright.core.errors import PlatformError
+from modelwright.core.text import storable
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ def collect() -> int:
                 if version is not None:
                     _take(version, workload)
                 mark_collected(workload)
-        except DataError as error:
+        except (DataError, ValueError) as error:
             _give_up(version, workload, error)
         except PlatformError:
             # It stays uncollected, so the next tick tries again.
@@ -103,7 +104,8 @@ def collect() -> int:
 @transaction.atomic
 def _give_up(version: ModelVersion | None, workload: Workload, error: Exception) -> None:
     if version is not None:
-        services.fail(version, reason=f"Its inspection left what cannot be stored: {error}", acting_user=INSPECTOR)
+        reason = f"Its inspection left what cannot be stored: {storable(str(error))}"
+        services.fail(version, reason=reason, acting_user=INSPECTOR)
     mark_collected(workload)
 
 

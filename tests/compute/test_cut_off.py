@@ -87,6 +87,32 @@ def test_notes_go_with_what_they_are_about(host: Host, local: ProcessBackend, se
     assert list(folder.iterdir()) == []
 
 
+def test_a_note_of_what_was_placed_during_a_tick_stays(host: Host, local: ProcessBackend, settings: object) -> None:
+    workload = queue(SLEEP, retryable=True)
+    noted = cut_off.notes()
+    placement.place_and_start(workload.pk, local)
+    name = fresh(workload).key_name
+    cut_off.keep_notes([], noted)
+    assert name in cut_off.notes()
+    cut_off.keep_notes([], cut_off.notes())
+    assert name not in cut_off.notes()
+
+
+def test_a_build_whose_host_was_stopped_is_repeated_and_one_that_a_person_ended_is_not(host: Host) -> None:
+    for asked, again in ((False, True), (True, False)):
+        build = services.request_environment(
+            requirements=f"attrs=={int(asked)}\n", kind="requirements.txt", acting_user=ACTOR
+        ).workload
+        assert build is not None
+        if asked:
+            services.request_cancel(build, acting_user=ACTOR)
+        else:
+            end_workload(build.pk, None, cause=Cause.CANCELLED, facts={"detail": "The platform was stopped."})
+        environment_results.collect()
+        assert Workload.objects.filter(kind="environment", finished_at=None).exists() == again
+        Workload.objects.filter(finished_at=None).update(finished_at=timezone.now(), state="failed")
+
+
 def test_a_host_that_is_only_refused_ends_everything_and_leaves(host: Host, local: ProcessBackend) -> None:
     workload = running(host, local)
     contact = cut_off.Contact(clock := Clock())

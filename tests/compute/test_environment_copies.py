@@ -164,12 +164,14 @@ def test_a_folder_of_this_host_that_nobody_noted_is_used(host: Host, local: Proc
 def test_what_is_placed_where_the_folder_has_gone_goes_back_into_the_queue(host: Host, local: ProcessBackend) -> None:
     environment = make_environment()
     copies.enter_copy(environment, host)
-    workload = queue(environment=environment)
-    assert transitions.place(workload, host, environment=environment)
-    placement.start_here(workload.pk, local)
-    sent_back = fresh(workload)
-    assert (sent_back.state, sent_back.fence) == ("queued", None)
-    assert "gone from host test-host" in sent_back.waiting_reason
+    first, second = (queue(environment=environment) for _ in range(2))
+    for workload in (first, second):
+        assert transitions.place(workload, host, environment=environment)
+    for workload in (first, second):
+        placement.start_here(workload.pk, local)
+        sent_back = fresh(workload)
+        assert (sent_back.state, sent_back.fence) == ("queued", None)
+        assert "gone from host test-host" in sent_back.waiting_reason
     assert copy_on(host).state == "removed"
 
 

@@ -114,6 +114,25 @@ def test_a_large_model_is_copied_beside_the_caller(digest: str, monkeypatch: pyt
     wait_until(there, what="the copy")
 
 
+def test_a_large_model_that_cannot_be_copied_is_refused_and_not_copied_for_ever(
+    digest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "INLINE_BYTES", 5)
+    store = blob_store()
+    store.delete(manifests.load(store, digest).entries[0].sha256)
+
+    def refused() -> bool:
+        try:
+            fetch_model(digest)
+        except UnavailableError:
+            return False
+        except Unavailable:
+            return True
+        raise AssertionError("it was copied")
+
+    wait_until(refused, what="the refusal")
+
+
 def test_many_at_once_end_with_one_whole_copy(digest: str) -> None:
     def fetch(_: int) -> bool:
         try:

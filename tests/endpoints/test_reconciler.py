@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from django.db import connection
 
 from lineage.models import Edge
-from models.endpoints import reconciler, routes, selectors, services
+from models.endpoints import reconciler, replicas, routes, selectors, services
 from models.endpoints.models import Deployment, Endpoint, Replica
 from models.endpoints.probing import ping
 from models.endpoints.trying import try_predict
@@ -168,6 +169,18 @@ def test_a_killed_replica_is_replaced(
     wait_for(replaced)
     wait_for(lambda: turn() and gateway.predict(RECORD, key=key).status_code == 200)
     assert not Path(first.socket).exists()
+
+
+def test_a_deployment_whose_replica_never_answers_fails_and_says_where_to_look(
+    endpoint: Endpoint, ann: User, turn: Turn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicas, "probe", lambda _replica: False)
+    monkeypatch.setattr(replicas, "STARTUP_LIMIT", timedelta(seconds=1))
+    deployment = deploy(endpoint, ann, "one", 1)
+    assert settle(deployment, turn) == "failed"
+    deployment.refresh_from_db()
+    assert "did not answer within" in deployment.detail
+    assert "bridge" in deployment.detail
 
 
 def test_everything_comes_back_after_the_host_has_lost_all(

@@ -151,13 +151,19 @@ def request_copy(environment: Environment, host: Host, *, acting_user: Actor = S
     return copy
 
 
+def build_size(host: Host) -> tuple[float, int]:
+    """(CPUs, bytes) that a build on the host reserves."""
+    return min(BUILD_CPU, host.cpu), min(BUILD_MEMORY_BYTES, host.memory_bytes)
+
+
 def _queue_build(environment: Environment, host: Host, acting_user: Actor) -> Workload:
     order, now = make_order(environment), timezone.now()
+    cpu, memory_bytes = build_size(host)
     workload = Workload.objects.create(
         kind=Workload.Kind.ENVIRONMENT,
         name=f"environment {environment} on {host.name}"[:255],
-        cpu=min(BUILD_CPU, host.cpu),
-        memory_bytes=min(BUILD_MEMORY_BYTES, host.memory_bytes),
+        cpu=cpu,
+        memory_bytes=memory_bytes,
         timeout_seconds=BUILD_TIMEOUT_SECONDS,
         pinned_host=host,
         spec={"command": order.command, "environment": {}, "source": None, "files": order.files},
@@ -182,10 +188,18 @@ def take_copy_result(workload: Workload, result: Mapping[str, Any]) -> None:
         if built and result.get("digest") == copy.environment.lock_digest:
             transitions.copy_ready(copy, image=built_image(workload, result))
             transitions.environment_present(copy.environment, present=True)
+        elif was_taken_away(workload):
+            # That says nothing about the environment: whoever needs it asks again.
+            transitions.copy_removed(copy)
         else:
             error = str(result.get("error") or workload.detail or "The build left no result.")
             remedy = str(result.get("remedy") or "See the log of the build, then start again.")
             transitions.copy_failed(copy, error=storable(error), remedy=storable(remedy))
+
+
+def was_taken_away(workload: Workload) -> bool:
+    """Whether the build went with its host, lost or stopped, and nobody wanted its end."""
+    return workload.state in ("lost", "cancelled") and workload.cancel_requested_at is None
 
 
 def built_image(workload: Workload, result: Mapping[str, Any]) -> str:

@@ -84,12 +84,15 @@ def note_start(workload: Workload) -> None:
         (_folder() / workload.key_name).touch()
 
 
-def keep_notes(live: Iterable[Workload]) -> None:
-    """Forgets the notes of what is over."""
-    keys = {workload.key_name for workload in live}
-    for note in _folder().glob("*"):
-        if note.name not in keys:
-            note.unlink(missing_ok=True)
+def notes() -> set[str]:
+    """The names of the workloads that `note_start` noted."""
+    return {note.name for note in _folder().glob("*")}
+
+
+def keep_notes(live: Iterable[Workload], noted: set[str]) -> None:
+    """Forgets the notes of what is over. `noted` was looked up before `live`, so that no new one is taken for old."""
+    for name in noted - {workload.key_name for workload in live}:
+        (_folder() / name).unlink(missing_ok=True)
 
 
 def end_when_cut_off(backend: Backend | None = None, contact: Contact = CONTACT) -> int:
@@ -99,11 +102,11 @@ def end_when_cut_off(backend: Backend | None = None, contact: Contact = CONTACT)
     """
     if contact.silent_for < GIVE_UP_AFTER:
         return 0
-    notes = {note.name for note in _folder().glob("*")}
+    noted = notes()
     everything = contact.refused_for >= GIVE_UP_AFTER
     backend, ended = backend or local_backend(), 0
     for status in backend.list():
-        if status.phase is Phase.ENDED or not (everything or status.key.name in notes):
+        if status.phase is Phase.ENDED or not (everything or status.key.name in noted):
             continue
         logger.warning(
             "workload %s is ended: no answer from the database for %.0f s", status.key.name, contact.silent_for

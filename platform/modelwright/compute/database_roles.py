@@ -40,7 +40,9 @@ def make(name: str) -> str:
             database.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(role))
         database.execute(sql.SQL("GRANT {} TO {}").format(platform, role))
         database.execute(sql.SQL("ALTER ROLE {} SET role = {}").format(role, sql.Literal(_platform_role())))
-        database.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(password)))
+        # Not the password itself: statements may be logged.
+        hashed = database.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
+        database.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(hashed)))
         database.execute(DISCONNECT, [name])
     return password
 

@@ -43,7 +43,7 @@ def take_result(workload: Workload) -> bool:
     ended = Workload.objects.filter(pk=workload.pk, finished_at__isnull=False, collected_at=None)
     if not ended.update(collected_at=timezone.now()):
         return False
-    if workload.state == "lost" and _begin_again(workload):
+    if copies.was_taken_away(workload) and _begin_again(workload):
         return True
     result = read_result(workload, RESULT)
     copies.take_copy_result(workload, result)

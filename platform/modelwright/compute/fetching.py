@@ -36,6 +36,10 @@ def model_folder(digest: str) -> Path:
     return models_folder() / digest
 
 
+# What a copy that was made beside its caller came to, for whoever asks next.
+_failed: dict[str, Unavailable | OSError] = {}
+
+
 def fetch_model(digest: str) -> Path:
     """The verified, read-only files of the model on this host, copied unless they are there.
 
@@ -48,6 +52,8 @@ def fetch_model(digest: str) -> Path:
     with _told_apart(digest):
         size = manifests.load(blob_store(), digest).size
     if size > INLINE_BYTES:
+        if (error := _failed.pop(digest, None)) is not None:
+            raise error
         threading.Thread(target=_copy_beside, args=(digest,), name=f"model {digest[:12]}", daemon=True).start()
         raise UnavailableError(f"The model {digest[:12]} is being copied to this host.")
     _copy(digest)
@@ -59,6 +65,8 @@ def _copy_beside(digest: str) -> None:
         _copy(digest)
     except UnavailableError:
         pass  # Somebody else is at it.
+    except (Unavailable, OSError) as error:
+        _failed[digest] = error
     except Exception:
         logger.exception("copying model %s to this host", digest)
 

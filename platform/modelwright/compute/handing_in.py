@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import tarfile
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from modelwright.compute.backends.base import Backend, BackendError, Phase, WorkloadKey
+from modelwright.compute.backends.trees import remove_tree
 from modelwright.compute.fetching import archive_source
 from modelwright.compute.layout import local_backend, log_file, socket_path, work_folder
 from modelwright.compute.models import LogPiece, Workload
@@ -51,13 +51,19 @@ def _waiting() -> QuerySet[Workload]:
 
 
 def _tick(waiting: QuerySet[Workload], backend: Backend | None) -> int:
-    done, trouble = 0, None
+    done = 0
+    trouble: Exception | None = None
     for workload in list(waiting[:BATCH]):
         try:
             done += hand_in(workload, backend or local_backend())
+        except (InterfaceError, OperationalError):
+            raise
         except (Unavailable, BackendError, OSError) as error:
             # The store, or this host's disk. It stays, so that the next tick tries again.
             trouble = error
+        except Exception:
+            # What one workload left must not keep the others from being handed in.
+            logger.exception("handing in workload %s", workload.key_name)
     if trouble is not None and not done:
         # Whoever turns this then waits for longer, and says so once.
         raise trouble
@@ -74,11 +80,11 @@ def hand_in(workload: Workload, backend: Backend) -> bool:
     log_sha256 = _store_log(workload)
     # What was collected without it, because this host was taken as gone, is not wanted any more.
     results_sha256 = _store_results(workload) if workload.collected_at is None else ""
-    shutil.rmtree(socket_path(workload.key_name).parent, ignore_errors=True)
+    remove_tree(socket_path(workload.key_name).parent)
     with transaction.atomic():
         ended = Workload.objects.filter(pk=workload.pk, fence=workload.fence, handed_in_at=None)
         done = ended.update(handed_in_at=timezone.now(), log_sha256=log_sha256, results_sha256=results_sha256) > 0
-        if done:
+        if done and log_sha256:  # Else what was sent is all that is left of it.
             LogPiece.objects.filter(workload=workload).delete()
     return done
 

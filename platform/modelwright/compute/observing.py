@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from modelwright.core.text import storable
 
@@ -104,20 +104,35 @@ def hash_below(work: Path, name: str, limit: int) -> ObservedFile | None:
 
 
 def _hash(path: Path, name: str, limit: int) -> ObservedFile | None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
+    stream = _opened(path)
+    if stream is None:
+        return None
+    with stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > limit:
             return None
-        digest = hashlib.sha256()
-        while block := stream.read(_BLOCK):
+        digest, left = hashlib.sha256(), size
+        # Not to its end: a file that somebody still writes to has none.
+        while left > 0 and (block := stream.read(min(_BLOCK, left))):
             digest.update(block)
-    return ObservedFile(name, digest.hexdigest(), status.st_size)
+            left -= len(block)
+    return ObservedFile(name, digest.hexdigest(), size - left)
+
+
+def _opened(path: Path, flags: int = 0) -> BinaryIO | None:
+    """The regular file; None for anything else. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    return None
 
 
 def _records(folder: Path, observed: Observed) -> Iterator[dict[str, Any]]:
+    own = os.path.join(os.path.realpath(folder.parents[1]), PRIVATE, CAPTURED)
     try:
-        names = sorted(os.listdir(folder))
+        # Behind a link lie the records of others, or devices.
+        names = sorted(os.listdir(folder)) if os.path.realpath(folder) == own else []
     except OSError:
         return
     left = MAX_RECORD_BYTES
@@ -139,11 +154,13 @@ def _records(folder: Path, observed: Observed) -> Iterator[dict[str, Any]]:
 def read_regular(path: Path, limit: int) -> bytes:
     """At most the first `limit` bytes of a file that a workload left; none of what is gone, a link or no file."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        stream = _opened(path, os.O_NOFOLLOW)
+        if stream is None:
+            return b""
+        with stream:
+            return stream.read(limit)
     except OSError:
         return b""
-    with os.fdopen(descriptor, "rb") as stream:
-        return stream.read(limit) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
 
 
 def _below(work: Path, value: object) -> str | None:

@@ -103,7 +103,8 @@ def begin(workload: Workload) -> bool:
         return False
     if workload.environment is not None:
         copy = EnvironmentCopy.objects.filter(environment=workload.environment, host=workload.host).first()
-        if copies.look_here(workload.environment, workload.host, copy) is None:
+        found = copies.look_here(workload.environment, workload.host, copy)
+        if found is None or found.state != "ready":
             reason = f"Its environment is gone from host {workload.host.name} and is made again."
             with transaction.atomic():
                 if transitions.unplace(workload.pk, workload.fence, reason=reason):

@@ -195,11 +195,21 @@ class Round:
     def _wait_for_copy(self, workload: Workload, need: Need, fitting: Sequence[Host], environment: Environment) -> None:
         """It goes to the host that is at it already and has room for it too, else the best one begins."""
         promised = choose_from(fitting, self._promised, need) or fitting
-        host = next((h for h in promised if self._copy_state(workload, environment, h) == "building"), promised[0])
+        # A build that has no room there would wait, and then keep the host free for itself.
+        able = [host for host in promised if self._can_build(environment, host)] or promised
+        host = next((h for h in able if self._copy_state(workload, environment, h) == "building"), able[0])
         copy = copies.request_copy(environment, host)
         self._copies[environment.pk, host.pk] = copy
         self._promised[host.pk] = self._promised[host.pk].less(need.cpu, need.memory_bytes)
         self._wait(workload, lambda: waiting.for_copy(copy, host, self._foresee().build_seconds()))
+
+    def _can_build(self, environment: Environment, host: Host) -> bool:
+        """Whether the host is building the environment, or has room for that now."""
+        copy = self._copies.get((environment.pk, host.pk))
+        build = copy.workload if copy is not None and copy.state == "building" else None
+        if build is not None and (build.state != "queued" or any(pk == build.pk for pk, _, _ in self._placed)):
+            return True
+        return self._rooms[host.pk].fits(*copies.build_size(host))
 
     def _copy_state(self, workload: Workload, environment: Environment | None, host: Host) -> str:
         """What the host's copy is to this workload. What failed before it was queued is worth another try."""

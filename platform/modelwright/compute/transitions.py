@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
-from django.db.models.functions import Now
+from django.db.models import DateTimeField, QuerySet, Value
+from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
 from modelwright.compute import states
@@ -80,9 +80,14 @@ def begin_start(workload_id: UUID, fence: int) -> bool:
     return move(_fenced(workload_id, fence), machine=states.WORKLOAD, to="starting")
 
 
+def _not_before_placement(moment: datetime) -> Greatest:
+    """The moment by the host's clock, which may be behind: nothing began or ended before it was placed."""
+    return Greatest(Value(moment, output_field=DateTimeField()), "placed_at")
+
+
 def mark_running(workload_id: UUID, fence: int, *, started_at: datetime) -> bool:
     """Its process was seen."""
-    changes = {"started_at": started_at, "waiting_reason": ""}
+    changes = {"started_at": _not_before_placement(started_at), "waiting_reason": ""}
     return move(_fenced(workload_id, fence), machine=states.WORKLOAD, to="running", **changes)
 
 
@@ -90,6 +95,9 @@ def end(workload_id: UUID, fence: int | None, *, cause: str, facts: Mapping[str,
     """The workload is over. `facts` are columns: exit_code, signal, detail, peak_memory_bytes, started_at."""
     values = {"finished_at": timezone.now(), **facts}
     values.update(secrets="", waiting_reason="", lease_expires_at=None)
+    for name in ("started_at", "finished_at"):
+        if values.get(name) is not None:
+            values[name] = _not_before_placement(values[name])
     return move(_fenced(workload_id, fence), machine=states.WORKLOAD, to=cause, **values)
 
 

@@ -13,13 +13,14 @@ from functools import partial
 from uuid import UUID
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from modelwright.compute import hints, placement, transitions
 from modelwright.compute.announcing import announce_host
-from modelwright.compute.backends.base import Backend, BackendError, Cause, Phase, WorkloadKey, WorkloadStatus
+from modelwright.compute.backends.base import Backend, Cause, Phase, WorkloadKey, WorkloadStatus
 from modelwright.compute.backends.shim import record
-from modelwright.compute.cut_off import in_contact, keep_notes, mark_removed
+from modelwright.compute.cut_off import in_contact, keep_notes, mark_removed, notes
 from modelwright.compute.ending import end_workload
 from modelwright.compute.layout import local_backend, workloads_folder
 from modelwright.compute.models import Host, Workload
@@ -39,6 +40,7 @@ def tick(host: Host | None = None, backend: Backend | None = None) -> None:
         leave(backend)
         return
     # Rows first: what is started after this look has a row that is not in it, and is looked up afresh below.
+    noted = notes()
     rows = list(Workload.objects.filter(host=host, state__in=LIVE_ON_HOST).select_related("environment", "host"))
     found = {status.key: status for status in backend.list()}
     for row in rows:
@@ -47,7 +49,7 @@ def tick(host: Host | None = None, backend: Backend | None = None) -> None:
         _contained(row.pk, partial(_agree, row, status, backend))
     for unexpected in found.values():
         _contained(unexpected.key.workload_id, partial(_unexpected, unexpected, backend))
-    keep_notes(rows)
+    keep_notes(rows, noted)
     transitions.renew_leases(host)
     wake_queue(backend)
 
@@ -158,7 +160,9 @@ def _contained(subject: object, step: Callable[[], None]) -> None:
     """One workload's trouble must not keep the others from being looked after."""
     try:
         step()
-    except (BackendError, OSError, ValueError):
+    except (InterfaceError, OperationalError):
+        raise
+    except Exception:
         logger.exception("watching workload %s", subject)
 
 

@@ -280,7 +280,8 @@ def says(path: Path, text: bytes, offset: int) -> bool:
     if not path.exists():
         return False
     with path.open("rb") as file:
-        file.seek(offset)
+        # A log that is shorter now has been begun anew.
+        file.seek(offset if size(path) >= offset else 0)
         return text in file.read()
 
 

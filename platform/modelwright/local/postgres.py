@@ -39,9 +39,11 @@ NETWORK_SETTINGS = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "20000",
 }
-# Over the network only members of the platform's role, into the platform's database, with their password.
+# Over the network only members of the platform's role, into the platform's database, with their password. Not that role
+# itself, which is a member too: a host acts as it, and could give it a password to come back with.
 ACCESS = """\
 local all all trust
+host all modelwright all reject
 host modelwright +modelwright all scram-sha-256
 """
 UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

@@ -125,9 +125,10 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise ValidationFailed(f"{path.name} cannot be read as a plain file: {error.strerror}.") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValidationFailed(f"{path.name} is not a plain file.", remedy="Store plain files and folders only.")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValidationFailed(f"{path.name} is not a plain file.", remedy="Store plain files and folders only.")
         yield file
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from modelwright.compute.backends.base import (
 from modelwright.compute.backends.shim import processes, record
 from modelwright.compute.backends.shim.limits import ControlGroup
 from modelwright.compute.backends.source import prepare_work
+from modelwright.compute.backends.trees import remove_tree
 
 _LIVE = ".live"
 _LAST_MOMENT = 4e9
@@ -122,7 +122,7 @@ class ProcessBackend:
             raise BackendError(f"Workload {key.name} is running and cannot be removed.")
         if status is not None and status.cause is Cause.LOST:
             self._kill_leftovers(key)
-        shutil.rmtree(folder / record.WORK if keep_record else folder, ignore_errors=True)
+        remove_tree(folder / record.WORK if keep_record else folder)
         (self.root / _LIVE / key.name).unlink(missing_ok=True)
 
     @contextlib.contextmanager

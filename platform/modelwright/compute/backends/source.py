@@ -61,9 +61,9 @@ def _unpack_members(archive: tarfile.TarFile, folder: Path) -> None:
     inside = folder.resolve()
     for link in links:
         path = folder / link.name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.parent.resolve().is_relative_to(inside):
+        if not Path(os.path.realpath(path.parent)).is_relative_to(inside):
             raise SourceError(f"{link.name!r} would lie outside the working folder.")
+        path.parent.mkdir(parents=True, exist_ok=True)
         os.symlink(link.linkname, path)
     for link in links:
         # Two links that are harmless alone may lead out together.

@@ -13,7 +13,8 @@ BUILD_TIMEOUT_SECONDS = 1800
 
 def queue_build(*, name: str, source: str, text: str, python: str, acting_user: Actor) -> Workload:
     """A build of what the text asks for, as the file `source` would."""
-    hosts = list(Host.objects.exclude(state__in=("offline", "removed")))
+    # One that has just joined has not said yet what it has.
+    hosts = list(Host.objects.exclude(state__in=("offline", "removed")).filter(cpu__gt=0, memory_bytes__gt=0))
     return create_workload(
         kind=Workload.Kind.ENVIRONMENT,
         name=name,

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import marshal
 import os
-import shutil
 import struct
 import time
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ from modelwright.compute.backends.docker.relay import RelayServer
 from modelwright.compute.backends.folders import Folders
 from modelwright.compute.backends.shim import record
 from modelwright.compute.backends.source import prepare_work
+from modelwright.compute.backends.trees import remove_tree
 
 
 class DockerBackend:
@@ -105,7 +105,7 @@ class DockerBackend:
             raise BackendError(f"Workload {key.name} is running and cannot be removed.")
         folder = self._folders.work(key) if keep_record else self._folders.folder(key)
         for gone in (folder, *(root / key.name for root in self.config.writable)):
-            shutil.rmtree(gone, ignore_errors=True)
+            remove_tree(gone)
         self._folders.delist(key)
         self._minder.hurry()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import threading
 from collections.abc import Sequence
 from functools import partial
@@ -16,6 +17,8 @@ from pathlib import Path
 from modelwright.compute.backends.docker.config import Relay
 
 CHUNK = 65536
+# A connection takes two descriptors of this process, which needs some for its own work.
+SHARE_OF_DESCRIPTORS = 4
 
 
 class RelayServer:
@@ -26,6 +29,8 @@ class RelayServer:
         folder.mkdir(parents=True, exist_ok=True, mode=0o755)
         self.folder = folder
         self._relays = relays
+        self._open = 0
+        self._most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // SHARE_OF_DESCRIPTORS
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
@@ -59,14 +64,27 @@ class RelayServer:
         return server
 
     async def _serve(self, relay: Relay, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            far_reader, far_writer = await asyncio.open_connection(*relay.target)
-        except OSError:
+        # A workload may open as many as it likes; the keeper must outlive that.
+        if self._open >= self._most:
             writer.close()
             return
+        self._open += 1
+        try:
+            await _join(relay, reader, writer)
+        finally:
+            self._open -= 1
+            writer.close()
+
+
+async def _join(relay: Relay, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        far_reader, far_writer = await asyncio.open_connection(*relay.target)
+    except OSError:
+        return
+    try:
         await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
-        for end in (writer, far_writer):
-            end.close()
+    finally:
+        far_writer.close()
 
 
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

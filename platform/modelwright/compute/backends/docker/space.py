@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -35,22 +37,31 @@ class SpaceWatch:
         self._next[key] = now + max(LEAST_SECONDS, (now - began) / SHARE)
         if used <= self._limit:
             return None
+        if used >= sys.maxsize:
+            return "It made a folder in its working folder that this host cannot look into, so its size is not known."
         return (
             f"It wrote {used / 2**30:.2f} GiB into its working folder; this host allows {self._limit / 2**30:.2f} GiB."
         )
 
 
 def used_bytes(folder: Path) -> int:
-    """Bytes on disk of everything below the folder; links are not followed."""
+    """Bytes on disk of everything below the folder; links are not followed.
+
+    `sys.maxsize` where a folder cannot be looked into: whoever closes one, or nests them too deep, would hide files.
+    """
     total, waiting = 0, [str(folder)]
     while waiting:
         try:
             with os.scandir(waiting.pop()) as entries:
                 for entry in entries:
-                    status = entry.stat(follow_symlinks=False)
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                    except FileNotFoundError:
+                        continue
                     total += status.st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
-        except OSError:
-            continue
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG):
+                return sys.maxsize
     return total

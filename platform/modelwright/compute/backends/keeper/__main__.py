@@ -51,6 +51,11 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def patterns(given: list[str]) -> list[str]:
+    """Each may hold several, with commas between them, as the platform's own setting does."""
+    return [one.strip() for text in given for one in text.split(",") if one.strip()]
+
+
 def main() -> None:
     """Serves until SIGTERM or SIGINT. Containers go on without it."""
     given = arguments()
@@ -79,7 +84,7 @@ def docker_backend(given: argparse.Namespace) -> DockerBackend:
         instance=given.instance,
         engine=given.engine,
         image=given.image,
-        images=given.allow_image,
+        images=patterns(given.allow_image),
         readable=given.readable,
         writable=[folder.absolute() for folder in given.writable],
         sources=given.sources,
@@ -102,7 +107,7 @@ def swarm_backend(given: argparse.Namespace) -> SwarmBackend:
         instance=given.instance,
         engine=given.engine,
         image=given.image,
-        images=given.allow_image,
+        images=patterns(given.allow_image),
         registry=given.registry,
         readable=given.readable,
         user=given.user,

@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ class Keeper:
 
     def __init__(self, path: Path, backend: Backend, builder: ImageBuilder, users: Collection[int] = ()) -> None:
         """Listens from here on, in place of a keeper that is gone. `users` may ask besides its own user and root."""
+        self._closed = False
         self._backend = backend
         self._builder = builder
         self._users = {os.getuid(), 0, *users}
@@ -55,11 +57,17 @@ class Keeper:
             except TimeoutError:
                 continue
             except OSError:
-                return
+                if self._closed:
+                    return
+                # Out of descriptors: some come back, and workloads need a keeper.
+                logger.exception("taking a connection")
+                time.sleep(SIGNAL_SECONDS)
+                continue
             threading.Thread(target=self._serve_one, args=(connection,), daemon=True).start()
 
     def close(self) -> None:
         """Takes no more connections. Workloads go on."""
+        self._closed = True
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()

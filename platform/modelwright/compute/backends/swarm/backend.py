@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from modelwright.compute.backends.swarm.minder import SwarmMinder
 from modelwright.compute.backends.swarm.options import Made, image_of, service_arguments
 from modelwright.compute.backends.swarm.order import order_text, pack_inputs
 from modelwright.compute.backends.swarm.records import SwarmFolders
+from modelwright.compute.backends.trees import remove_tree
 
 
 class SwarmBackend:
@@ -124,7 +124,7 @@ class SwarmBackend:
             raise BackendError(f"Workload {key.name} is running and cannot be removed.")
         shelf.revoke(self._folders.folder(key))
         folder = self._folders.work(key) if keep_record else self._folders.folder(key)
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
         self._folders.delist(key)
         self._minder.hurry()
 
