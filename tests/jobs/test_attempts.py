@@ -74,7 +74,9 @@ class TestWhich:
             (1, True, Cause.SUCCEEDED, False),
             (1, True, Cause.TIMED_OUT, False),
             (1, True, Cause.OUT_OF_MEMORY, False),
-            (1, True, Cause.CANCELLED, False),
+            # Nobody asked for it: its host was stopped.
+            (1, False, Cause.CANCELLED, True),
+            (0, False, Cause.CANCELLED, False),
         ],
     )
     def test_lost_ones_and_where_that_is_wanted_failed_ones(
@@ -91,10 +93,11 @@ class TestWhich:
         never = start(project, retries=1, retry_failed=True)
         end_workload(never.workload_id, None, cause=Cause.FAILED, facts={"detail": "Its environment failed."})
         assert not fresh(never).will_retry
-        wanted = start(project, retries=1)
-        Workload.objects.filter(pk=wanted.workload_id).update(cancel_requested_at=timezone.now())
-        end(wanted, Cause.LOST)
-        assert not fresh(wanted).will_retry
+        for cause in (Cause.LOST, Cause.CANCELLED):
+            wanted = start(project, retries=1)
+            Workload.objects.filter(pk=wanted.workload_id).update(cancel_requested_at=timezone.now())
+            end(wanted, cause)
+            assert not fresh(wanted).will_retry
 
     def test_the_job_decides_unless_the_run_says_otherwise(self, project: Project) -> None:
         job = create_job(project, name="train", script="train.py", retries=3, retry_failed=True, acting_user=SYSTEM)
