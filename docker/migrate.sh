@@ -4,7 +4,8 @@ set -eu
 umask 022
 cd "$MODELWRIGHT_DATA_DIR"
 mkdir -p blobs environments gateway/spool mlflow/artifacts models repositories workloads
-mkdir -p -m 700 sockets
+# The keeper has a folder of its own: the gateway sees the other one, and must not be able to command the keeper.
+mkdir -p -m 700 sockets keeper
 # Containers of runs mount it from the host. New files in place of old ones: what runs now keeps the old.
 mkdir -p runtime
 cp -R --remove-destination /app/platform/runtime/. runtime/
