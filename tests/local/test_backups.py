@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -23,6 +25,18 @@ from modelwright.storage.local import LocalBlobs
 
 MakePlaces = Callable[[str], Places]
 BLOB = b"what a model is made of"
+
+
+def drop(connection: psycopg.Connection[Any], database: str, tries: int = 50) -> None:
+    """Drop the database. The server's own vacuum may be in it, which only a superuser may end, so it is waited for."""
+    for left in reversed(range(tries)):
+        try:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+            return
+        except psycopg.errors.InsufficientPrivilege:
+            if not left:
+                raise
+            time.sleep(0.2)
 
 
 @pytest.fixture
@@ -45,7 +59,7 @@ def make_places(tmp_path: Path) -> Iterator[MakePlaces]:
     yield make
     with psycopg.connect(server, autocommit=True) as connection:
         for database in made:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+            drop(connection, database)
 
 
 @pytest.fixture
