@@ -10,7 +10,6 @@ import logging
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -24,38 +23,16 @@ from modelwright.audit.services import Target, record
 from modelwright.compute import hints, transitions
 from modelwright.compute.backends.base import BackendError, UnavailableError
 from modelwright.compute.backends.keeper import KeeperBackend
+from modelwright.compute.build_orders import BUILD_CPU, BUILD_MEMORY_BYTES, BUILD_TIMEOUT_SECONDS, make_order
 from modelwright.compute.environments import build
 from modelwright.compute.layout import environment_folder, local_backend
-from modelwright.compute.models import GIB, Environment, EnvironmentCopy, Host, Workload
+from modelwright.compute.models import Environment, EnvironmentCopy, Host, Workload
 from modelwright.core.text import storable
 
 logger = logging.getLogger(__name__)
 
-BUILD_CPU = 1.0
-BUILD_MEMORY_BYTES = 2 * GIB
-BUILD_TIMEOUT_SECONDS = 1800
 SYSTEM = Actor.system("compute")
 _IMAGE = re.compile(r"modelwright-environment:[0-9a-f]{40}")
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a host runs to make its copy: a command with placeholders of `specs.make_spec`, and files beside it."""
-
-    command: list[str]
-    files: dict[str, str] = field(default_factory=dict)
-
-
-def make_order(environment: Environment) -> Order:
-    """How a host makes its copy from the lock alone; its backend decides whether that is a folder or an image."""
-    return Order(
-        command=[
-            *("{host-python}", "-I", "{platform}/compute/environments/{builder}.py"),
-            *("--source", build.LOCK, "--python", environment.python_version),
-            *("--environments", "{environments}", "--result", "result.json"),
-        ],
-        files={build.LOCK: environment.lock},
-    )
 
 
 Known = dict[tuple[UUID, UUID], EnvironmentCopy]
@@ -157,7 +134,9 @@ def build_size(host: Host) -> tuple[float, int]:
 
 
 def _queue_build(environment: Environment, host: Host, acting_user: Actor) -> Workload:
-    order, now = make_order(environment), timezone.now()
+    # From the lock alone; the host's backend decides whether that is a folder or an image.
+    order = make_order(source=build.LOCK, text=environment.lock, python=environment.python_version)
+    now = timezone.now()
     cpu, memory_bytes = build_size(host)
     workload = Workload.objects.create(
         kind=Workload.Kind.ENVIRONMENT,

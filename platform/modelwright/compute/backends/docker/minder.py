@@ -1,90 +1,37 @@
-"""What one process on a host does all the time: adopts containers, ends those that must end, clears what is left over.
-
-Whoever holds the lock of the root folder is the minder; the others wait for the lock. Everything here may stop at any
-point, and another process goes on.
-"""
+"""What one process on a host does all the time: adopts containers, ends what must end, clears what is left over."""
 
 from __future__ import annotations
 
-import logging
-import os
-import threading
 import time
 from typing import Any
 
-from modelwright.compute.backends.base import BackendError, Cause, Phase, WorkloadKey
+from modelwright.compute.backends.base import Cause, Phase, WorkloadKey
 from modelwright.compute.backends.docker import options
 from modelwright.compute.backends.docker.config import DockerConfig
-from modelwright.compute.backends.docker.engine import Api, connect, is_absent, is_conflict
+from modelwright.compute.backends.docker.engine import is_absent, is_conflict
+from modelwright.compute.backends.docker.minding import Minding
 from modelwright.compute.backends.docker.outcome import moment
 from modelwright.compute.backends.docker.space import SpaceWatch
 from modelwright.compute.backends.docker.tender import ENGINE_ERRORS, Tender
 from modelwright.compute.backends.folders import Folders
-from modelwright.compute.backends.shim import record
 
-logger = logging.getLogger(__name__)
-LOCK = ".minder"
 BUSY_SECONDS = 0.2
-IDLE_SECONDS = 1.0
 # A container whose starter died between its two calls waits so long for another starter.
 ORPHAN_SECONDS = 600
 
 
-class Minder(threading.Thread):
-    """Does nothing until it has the lock."""
+class Minder(Minding):
+    """See `Minding`."""
 
     def __init__(self, config: DockerConfig) -> None:
-        """Connects by itself, so that an engine that is away keeps nobody waiting."""
-        super().__init__(name="minder", daemon=True)
+        super().__init__("minder", root=config.root, engine=config.engine, busy_seconds=BUSY_SECONDS)
         self._config = config
         self._folders = Folders(config.root)
-        self._api: Api = None
-        self._wake = threading.Event()
-        self._closed = False
         self._tenders: dict[str, Tender] = {}
         self._asked: dict[str, float] = {}
         self._space = SpaceWatch(config.work_bytes)
-        self._answered_at = time.monotonic()
 
-    def hurry(self) -> None:
-        """Something has changed: looks at once."""
-        self._wake.set()
-
-    def close(self) -> None:
-        """Gives the lock back as soon as the present look is over, and waits for that."""
-        self._closed = True
-        self._wake.set()
-        self.join(30)
-
-    def run(self) -> None:
-        """Until closed."""
-        descriptor = os.open(self._config.root / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            while not self._closed:
-                mine = record.take_lock(descriptor)
-                self._answered_at = self._answered_at if mine else time.monotonic()
-                busy = mine and self._look_safely()
-                self._wake.wait(BUSY_SECONDS if busy else IDLE_SECONDS)
-                self._wake.clear()
-        finally:
-            for tender in self._tenders.values():
-                tender.close()
-            os.close(descriptor)
-
-    def _look_safely(self) -> bool:
-        try:
-            self._api = self._api or connect(self._config.engine)
-            busy = self._look()
-            self._answered_at = time.monotonic()
-            return busy
-        except (BackendError, *ENGINE_ERRORS) as error:
-            logger.warning("the container engine does not answer: %s", error)
-            self._give_up_after_patience()
-        except Exception:
-            logger.exception("looking after containers")
-        return True
-
-    def _look(self) -> bool:
+    def look(self) -> bool:
         """One comparison of records and containers. Whether there is anything to look after."""
         # Records first: what is started after this look is in neither list.
         expected = [key for key in self._folders.listed() if self._phase(key) is Phase.RUNNING]
@@ -166,12 +113,17 @@ class Minder(threading.Thread):
         problem = self._space.problem(key, self._folders.work(key), self._folders.ending(key))
         return (Cause.FAILED, problem) if problem else None
 
-    def _give_up_after_patience(self) -> None:
+    def leave(self) -> None:
+        """See `Minding.leave`."""
+        for tender in self._tenders.values():
+            tender.close()
+
+    def note_absence(self, seconds: float) -> None:
         """An engine that is gone takes its containers along; one that comes back has those cleared that live on."""
-        if time.monotonic() - self._answered_at < self._config.patience_seconds:
+        if seconds < self._config.patience_seconds:
             return
         for key in self._folders.listed():
             if self._phase(key) is Phase.RUNNING:
-                seconds = self._config.patience_seconds
-                message = f"The container engine of its host has not answered for {seconds:g} seconds."
+                patience = self._config.patience_seconds
+                message = f"The container engine of its host has not answered for {patience:g} seconds."
                 self._folders.write_lost(key, message)

@@ -1,24 +1,17 @@
-"""What one process does all the time for the services of an installation: compares them with the records.
-
-Whoever holds the lock of the root folder is the minder; the others wait for the lock. Everything here may stop at any
-point, and another process goes on.
-"""
+"""What one process does all the time for the services of an installation: compares them with the records."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelwright.compute.backends.base import BackendError, Phase, WorkloadKey
-from modelwright.compute.backends.docker.engine import Api, connect, is_absent, is_conflict
+from modelwright.compute.backends.base import Phase, WorkloadKey
+from modelwright.compute.backends.docker.engine import is_absent, is_conflict
+from modelwright.compute.backends.docker.minding import Minding
 from modelwright.compute.backends.docker.options import INSTANCE
 from modelwright.compute.backends.docker.tender import ENGINE_ERRORS
-from modelwright.compute.backends.shim import record
 from modelwright.compute.backends.swarm import names, packs, shelf
 from modelwright.compute.backends.swarm.config import SwarmConfig
 from modelwright.compute.backends.swarm.records import SwarmFolders
@@ -26,67 +19,21 @@ from modelwright.compute.backends.swarm.sweeping import Sweeper
 from modelwright.compute.backends.swarm.tasks import Task
 from modelwright.compute.backends.swarm.tending import Tending
 
-logger = logging.getLogger(__name__)
-LOCK = ".minder"
 BUSY_SECONDS = 0.3
-IDLE_SECONDS = 1.0
 SWEEP_SECONDS = 15.0
 
 
-class SwarmMinder(threading.Thread):
-    """Does nothing until it has the lock."""
+class SwarmMinder(Minding):
+    """See `Minding`."""
 
     def __init__(self, config: SwarmConfig) -> None:
-        """Connects by itself, so that a manager that is away keeps nobody waiting."""
-        super().__init__(name="swarm minder", daemon=True)
+        super().__init__("swarm minder", root=config.root, engine=config.engine, busy_seconds=BUSY_SECONDS)
         self._config = config
         self._folders = SwarmFolders(config.root)
-        self._api: Api = None
-        self._wake = threading.Event()
-        self._closed = False
         self._tended: dict[WorkloadKey, Tending] = {}
-        self._answered_at = time.monotonic()
         self._swept_at = 0.0
 
-    def hurry(self) -> None:
-        """Something has changed: looks at once."""
-        self._wake.set()
-
-    def close(self) -> None:
-        """Gives the lock back as soon as the present look is over, and waits for that."""
-        self._closed = True
-        self._wake.set()
-        self.join(30)
-
-    def run(self) -> None:
-        """Until closed."""
-        descriptor = os.open(self._config.root / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            while not self._closed:
-                mine = record.take_lock(descriptor)
-                self._answered_at = self._answered_at if mine else time.monotonic()
-                busy = mine and self._look_safely()
-                self._wake.wait(BUSY_SECONDS if busy else IDLE_SECONDS)
-                self._wake.clear()
-        finally:
-            for tending in self._tended.values():
-                tending.leave()
-            os.close(descriptor)
-
-    def _look_safely(self) -> bool:
-        try:
-            self._api = self._api or connect(self._config.engine)
-            busy = self._look()
-            self._answered_at = time.monotonic()
-            return busy
-        except (BackendError, *ENGINE_ERRORS) as error:
-            logger.warning("the manager of the swarm does not answer: %s", error)
-            self._note_absence()
-        except Exception:
-            logger.exception("looking after services")
-        return True
-
-    def _look(self) -> bool:
+    def look(self) -> bool:
         """One comparison of records and services. Whether there is anything to look after."""
         # Records first: what is started after this look is in neither list.
         expected = [key for key in self._folders.listed() if self._is_open(key)]
@@ -146,9 +93,14 @@ class SwarmMinder(threading.Thread):
         needed = {digest for key in keys for digest in shelf.granted(self._folders.folder(key))}
         packs.keep_only(self._config.root, needed, older_than=time.time() - 3600)
 
-    def _note_absence(self) -> None:
+    def leave(self) -> None:
+        """See `Minding.leave`."""
+        for tending in self._tended.values():
+            tending.leave()
+
+    def note_absence(self, seconds: float) -> None:
         """Tasks go on without a manager: nothing is lost by that, but nobody can say how they are."""
-        if time.monotonic() - self._answered_at >= self._config.patience_seconds:
+        if seconds >= self._config.patience_seconds:
             for key in self._folders.listed():
                 message = "The manager of its swarm does not answer. What runs goes on, but nobody can look after it."
                 self._folders.write_present(key, {"message": message})
