@@ -14,7 +14,17 @@ from workspaces.models import Workspace
 
 
 class Endpoint(NamedModel):
-    """A stable address `/<workspace>/<name>/predict`. What answers there is its live deployment."""
+    """A stable address `/<workspace>/<name>/predict`. What answers there is its live deployment.
+
+    `retention_days` bounds how long its predictions are kept, None for the installation's default. The values of
+    `redacted_columns` never reach the record.
+    """
+
+    class ServingPath(models.TextChoices):
+        """By which path its versions answer."""
+
+        AUTO = "auto", "Compiled where proved equal"
+        ORIGINAL = "original", "Always the original model"
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="endpoints")
     # The project's, for the name's sake: clients know the workspace and not the project.
@@ -23,6 +33,9 @@ class Endpoint(NamedModel):
     # Of each replica. CPU is a guaranteed share, memory a hard limit to which four times the model's files are added.
     cpu = models.FloatField(default=0.25)
     memory_bytes = models.BigIntegerField(default=GIB)
+    serving_path = models.CharField(max_length=16, choices=ServingPath.choices, default=ServingPath.AUTO)
+    retention_days = models.PositiveIntegerField(null=True)
+    redacted_columns = models.JSONField(default=list, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "name"], name="endpoint_name")]
@@ -111,6 +124,8 @@ class Replica(BaseModel):
     # Its address, see models.gateway.addresses.
     socket = models.CharField(max_length=400, blank=True, default="")
     healthy_at = models.DateTimeField(null=True)
+    # `original` or `onnx:<digest of the compiled model>`.
+    served_by = models.CharField(max_length=80, default="original")
 
 
 class PublishedRoutes(models.Model):

@@ -165,6 +165,9 @@ class Workload(BaseModel):
         ENVIRONMENT = "environment", "Environment build"
         INSPECTION = "inspection", "Inspection"
         REPLICA = "replica", "Replica"
+        COMPILATION = "compilation", "Compilation"
+        SCORING = "scoring", "Batch scoring"
+        REEXECUTION = "reexecution", "Re-execution"
 
     kind = models.CharField(max_length=16, choices=Kind.choices)
     name = models.CharField(max_length=255)
