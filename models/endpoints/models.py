@@ -34,7 +34,7 @@ class Endpoint(NamedModel):
     cpu = models.FloatField(default=0.25)
     memory_bytes = models.BigIntegerField(default=GIB)
     serving_path = models.CharField(max_length=16, choices=ServingPath.choices, default=ServingPath.AUTO)
-    retention_days = models.PositiveIntegerField(null=True)
+    retention_days = models.PositiveIntegerField(null=True, blank=True)
     redacted_columns = models.JSONField(default=list, blank=True)
 
     class Meta:
