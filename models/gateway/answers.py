@@ -2,57 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 
 from models.gateway.pending import Prediction
 from models.gateway.responses import Response, problem, unavailable
-from models.gateway.routes import Endpoint, Target
+from models.gateway.routes import Endpoint, Match, Target
 from models.gateway.signature import Invalid
 
 MAX_RECORDS = 10_000
-SHAPE = '{"records": [{"column": value, ...}, ...]}'
-
-
-class BadBody(Exception):
-    """The body holds no records; `response` says why."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__(response.status)
-        self.response = response
-
-
-def records_of(body: bytes) -> list[Any]:
-    """The records of a request's body, at least one, not yet checked. Raises `BadBody`."""
-    try:
-        data = orjson.loads(body)
-    except ValueError as error:
-        detail = f"The body is no JSON: {error}." if body else "The body is empty."
-        remedy = f"Send {SHAPE} as UTF-8. JSON has no NaN or Infinity: a missing value is null."
-        raise BadBody(problem(400, detail, remedy=remedy)) from error
-    if not isinstance(data, dict) or "records" not in data:
-        raise BadBody(_not_the_shape("The body is no object with the key records."))
-    if len(data) > 1:
-        others = ", ".join(str(name)[:80] for name in list(data)[:10] if name != "records")
-        raise BadBody(_not_the_shape(f"The body has keys besides records: {others}."))
-    records = data["records"]
-    if not isinstance(records, list) or not records:
-        raise BadBody(_not_the_shape("records is no list with at least one record."))
-    if len(records) > MAX_RECORDS:
-        raise BadBody(_not_the_shape(f"{len(records)} records are more than the {MAX_RECORDS} of one request."))
-    return records
-
-
-def _not_the_shape(detail: str) -> Response:
-    remedy = f"Send {SHAPE}."
-    return problem(
-        422,
-        detail,
-        remedy=remedy,
-        title="Records do not fit",
-        errors=[{"field": "records", "message": detail, "remedy": remedy}],
-    )
 
 
 def does_not_fit(endpoint: Endpoint, target: Target, invalid: Invalid) -> Response:
@@ -113,6 +70,19 @@ def wrong_key(authorization: bytes) -> Response:
     )
 
 
+def not_served(match: Match) -> Response:
+    """The path names a model or version that the endpoint does not have, or that takes no requests."""
+    endpoint = match.endpoint
+    served = ", ".join(f"{target.model} version {target.version}" for target in endpoint.targets if target.weight)
+    named = match.model[:200] + (f" version {match.version[:80]}" if match.version else "")
+    return problem(
+        404,
+        f"{endpoint.name} does not serve {named}; it serves {served}.",
+        title="Unknown model",
+        remedy=f"Name one of these, or {endpoint.short_name} without a version for whatever the endpoint serves.",
+    )
+
+
 def no_target(endpoint: Endpoint) -> Response:
     """The deployment sends requests nowhere."""
     return unavailable(
@@ -132,6 +102,12 @@ def no_replica(endpoint: Endpoint) -> Response:
     )
 
 
+NOT_CHANGED = problem(
+    405,
+    "This address is only read.",
+    remedy="Use GET.",
+    headers=((b"Allow", b"GET, HEAD"),),
+)
 METHOD_NOT_ALLOWED = problem(
     405,
     "Predictions are asked for by POST.",

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from models.gateway import answers
+from models.gateway import answers, paths
 from models.gateway.addresses import Access
 from models.gateway.batching import Outlet
 from models.gateway.fleet import Fleet
@@ -18,8 +18,10 @@ from models.gateway.http import Request, Slot
 from models.gateway.ids import new_prediction_id
 from models.gateway.metrics import Metrics, Sample
 from models.gateway.pending import Pending, Prediction
-from models.gateway.responses import TEXT, Response, unavailable
-from models.gateway.routes import EMPTY, Endpoint, RouteTable
+from models.gateway.protocols import BY_NAME
+from models.gateway.protocols.base import BadBody, State
+from models.gateway.responses import PROBLEM, TEXT, Response, unavailable
+from models.gateway.routes import EMPTY, Endpoint, Match, RouteTable
 from models.gateway.signature import Invalid
 from models.gateway.spool import encode_record
 from models.gateway.spool_writer import SpoolRefused, SpoolWriter
@@ -52,66 +54,84 @@ class Application:
 
     def refuse(self, method: bytes, path: bytes, authorization: bytes) -> Response | None:
         """A refusal that needs no body: wrong method, unknown endpoint, wrong key."""
-        return self._look_up(method, path, authorization)[1]
+        return self._look_up(method, path, authorization)[2]
 
-    def _look_up(self, method: bytes, path: bytes, authorization: bytes) -> tuple[str | None, Response | None]:
-        """The id of the key, or the refusal; neither for a page."""
-        endpoint = self._table.by_path.get(path)
-        if endpoint is None:
+    def _look_up(
+        self, method: bytes, path: bytes, authorization: bytes
+    ) -> tuple[Match | None, str | None, Response | None]:
+        """What is asked for and the id of the key; or the refusal; none of them for a page."""
+        match = self._table.match(path)
+        if match is None:
             is_page = path in _PAGES
-            return None, None if is_page and method in _READING else answers.not_found(method, path, is_page)
-        if method != b"POST":
-            return None, answers.METHOD_NOT_ALLOWED
-        key_id = key_id_of(endpoint, authorization)
-        return key_id, None if key_id is not None else answers.wrong_key(authorization)
+            refusal = None if is_page and method in _READING else answers.not_found(method, path, is_page)
+            return None, None, refusal
+        if match.operation == paths.PREDICT:
+            if method != b"POST":
+                return match, None, answers.METHOD_NOT_ALLOWED
+        elif method not in _READING:
+            return match, None, answers.NOT_CHANGED
+        key_id = key_id_of(match.endpoint, authorization)
+        return match, key_id, None if key_id is not None else answers.wrong_key(authorization)
 
-    def refused(self, path: bytes, response: Response) -> None:
-        """Count what was refused before it was a request."""
-        endpoint = self._table.by_path.get(path)
-        self.metrics.count("" if endpoint is None else endpoint.name, response.status)
+    def refused(self, path: bytes, response: Response) -> Response:
+        """Count what was refused before it was a request; the refusal as the path's clients read it."""
+        match = self._table.match(path)
+        self.metrics.count("" if match is None else match.endpoint.name, response.status)
+        return response if match is None else BY_NAME[match.protocol].refusal(response)
 
     def handle(self, request: Request, slot: Slot) -> None:
         """Answer now, or when the prediction is recorded."""
-        endpoint = self._table.by_path.get(request.path)
-        name = "" if endpoint is None else endpoint.name
+        # The table may have changed since the head of the request was looked at.
+        match, key_id, refusal = self._look_up(request.method, request.path, request.authorization)
+        name = "" if match is None else match.endpoint.name
 
         def answer(response: Response) -> None:
             self.metrics.count(name, response.status)
+            if match is not None and response.content_type is PROBLEM:
+                response = BY_NAME[match.protocol].refusal(response)
             slot.answer(response)
 
-        # The table may have changed since the head of the request was looked at.
-        key_id, refusal = self._look_up(request.method, request.path, request.authorization)
         if refusal is not None:
             answer(refusal)
-        elif endpoint is None or key_id is None:
+        elif match is None or key_id is None:
             slot.answer(self._page(request.path))
+        elif match.operation == paths.PREDICT:
+            self._predict(match, key_id, request, answer)
         else:
-            self._predict(endpoint, key_id, request, answer)
+            state = State(self._spool.refusal() is None, self.fleet.is_available)
+            answer(BY_NAME[match.protocol].read(match, state))
 
-    def _predict(self, endpoint: Endpoint, key_id: str, request: Request, answer: Callable[[Response], None]) -> None:
+    def _predict(self, match: Match, key_id: str, request: Request, answer: Callable[[Response], None]) -> None:
         refusal = self._spool.refusal()
         if refusal is not None:
             answer(_not_recorded(refusal))
             return
+        endpoint, is_available = match.endpoint, self.fleet.is_available
+        if match.model:
+            target = endpoint.pick_named(match.model, match.version, is_available)
+        else:
+            target = endpoint.pick(is_available)
+        if target is None:
+            answer(answers.not_served(match) if match.model else answers.no_target(endpoint))
+            return
         try:
-            records = answers.records_of(request.body)
-        except answers.BadBody as error:
+            asked = BY_NAME[match.protocol].decode(request, match, target)
+        except BadBody as error:
             answer(error.response)
             return
-        target = endpoint.pick(self.fleet.is_available)
-        if target is None:
-            answer(answers.no_target(endpoint))
-            return
+        trace = request.headers.get(b"traceparent") if request.headers else None
         pending = Pending(
-            endpoint,
+            match,
             target,
             key_id,
-            records,
+            asked.records,
             answer,
+            encode=asked.encode,
             at=time.time(),
             received=request.received,
             deadline=request.received + self._timeout,
             size=len(request.body),
+            trace=None if trace is None else trace.decode("latin-1"),
         )
         self._submit(pending)
 
@@ -131,7 +151,7 @@ class Application:
         """No replica took it; when the table has changed meanwhile, the new one decides, once."""
         endpoint = self._table.endpoints.get(pending.endpoint.name)
         if endpoint is not None and not pending.rerouted and endpoint.deployment_id != pending.endpoint.deployment_id:
-            target = endpoint.pick(self.fleet.is_available)
+            target = endpoint.pick_named(pending.match.model, pending.match.version, self.fleet.is_available)
             if target is not None:
                 pending.rerouted = True
                 pending.broken = 0
@@ -156,7 +176,7 @@ class Application:
         for result, id_ in live:
             pending = result.pending
             self.metrics.observe(pending.endpoint.name, now - pending.received)
-            pending.finish(answers.prediction(result, id_))
+            pending.finish(pending.encode(result, id_))
 
     def _page(self, path: bytes) -> Response:
         if path == b"/metrics":

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, cast
 
 import httptools
@@ -31,14 +33,23 @@ class Limits(NamedTuple):
     discard_seconds: float = 5.0
 
 
+NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
+
+# What protocols read besides; everything else in a head is passed over.
+_KEPT = frozenset((b"accept", b"traceparent", b"inference-header-content-length", b"x-request-id"))
+
+
 class Request(NamedTuple):
-    """One request; `path` is without the query, `authorization` is the header's value or empty."""
+    """One request; `path` is without the query, `authorization` is the header's value or empty, `headers` has those of
+    `_KEPT` that came, by name in small letters."""
 
     method: bytes
     path: bytes
     authorization: bytes
     body: bytes
     received: float
+    content_type: bytes = b""
+    headers: Mapping[bytes, bytes] = NO_HEADERS
 
 
 class Slot:
@@ -65,8 +76,8 @@ class Handler(Protocol):
     def refuse(self, method: bytes, path: bytes, authorization: bytes) -> Response | None:
         """A refusal that is certain before the body is read."""
 
-    def refused(self, path: bytes, response: Response) -> None:
-        """That refusal, or one of the limits here, was answered."""
+    def refused(self, path: bytes, response: Response) -> Response:
+        """That refusal, or one of the limits here, will be answered; in the form that the path's clients read."""
 
     def handle(self, request: Request, slot: Slot) -> None:
         """Call `slot.answer` once, now or later."""
@@ -103,10 +114,12 @@ class _Message:
         "authorization",
         "body_bytes",
         "chunks",
+        "content_type",
         "encoding",
         "expects_continue",
         "head_bytes",
         "header_bytes",
+        "headers",
         "in_body",
         "length",
         "method",
@@ -122,6 +135,8 @@ class _Message:
         self.method = b""
         self.authorization = b""
         self.encoding = b""
+        self.content_type = b""
+        self.headers: dict[bytes, bytes] | None = None
         self.length = 0
         self.expects_continue = False
         self.header_bytes = 0
@@ -219,10 +234,16 @@ class Connection(asyncio.Protocol):
         elif name == b"content-length":
             # The parser itself refuses what is no number or too large a one.
             message.length = int(value) if value.isdigit() and len(value) < 19 else 0
+        elif name == b"content-type":
+            message.content_type = value
         elif name == b"expect":
             message.expects_continue = value.lower() == b"100-continue"
         elif name == b"content-encoding":
             message.encoding = value.lower()
+        elif name in _KEPT:
+            if message.headers is None:
+                message.headers = {}
+            message.headers[name] = value
 
     def on_headers_complete(self) -> None:
         message, limits = self._message, self._limits
@@ -271,11 +292,18 @@ class Connection(asyncio.Protocol):
         self._closing = slot.close
         self._set_idle_deadline()
         if message.refusal is not None:
-            self._handler.refused(message.path, message.refusal)
-            slot.answer(message.refusal)
+            slot.answer(self._handler.refused(message.path, message.refusal))
             return
         body = message.chunks[0] if len(message.chunks) == 1 else b"".join(message.chunks)
-        request = Request(message.method, message.path, message.authorization, body, time.monotonic())
+        request = Request(
+            message.method,
+            message.path,
+            message.authorization,
+            body,
+            time.monotonic(),
+            message.content_type,
+            NO_HEADERS if message.headers is None else message.headers,
+        )
         self._handler.handle(request, slot)
 
     # -- answers --------------------------------------------------------------------------------------------------
@@ -328,7 +356,7 @@ class Connection(asyncio.Protocol):
     def _refuse_early(self, response: Response) -> None:
         """Answer before the body has come, then read it without keeping it, so that the client reads the answer."""
         self._message.refused_early = True
-        self._handler.refused(self._message.path, response)
+        response = self._handler.refused(self._message.path, response)
         slot = Slot(self, close=True, head_only=self._message.method == b"HEAD")
         self._slots.append(slot)
         self._closing = True

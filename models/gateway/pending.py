@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from models.gateway.responses import Response
-from models.gateway.routes import Endpoint, Target
+from models.gateway.routes import Endpoint, Match, Target
 from models.gateway.signature import Row
 
 
 class Pending:
-    """A validated request. `answer` is called once, by `finish`; times are of `time.monotonic()`."""
+    """A validated request. `answer` is called once, by `finish`; times are of `time.monotonic()`. `encode` makes the
+    answer of a recorded prediction, `protocol` is the name of what the client speaks, `trace` its traceparent."""
 
     __slots__ = (
         "_answer",
@@ -20,30 +21,40 @@ class Pending:
         "columns",
         "deadline",
         "done",
+        "encode",
         "endpoint",
         "key_id",
+        "match",
+        "protocol",
         "received",
         "records",
         "rerouted",
         "rows",
         "size",
         "target",
+        "trace",
     )
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        match: Match,
         target: Target,
         key_id: str,
         records: list[Any],
         answer: Callable[[Response], None],
         *,
+        encode: Encode,
         at: float,
         received: float,
         deadline: float,
         size: int,
+        trace: str | None = None,
     ) -> None:
-        self.endpoint = endpoint
+        self.match = match
+        self.endpoint: Endpoint = match.endpoint
+        self.protocol = match.protocol
+        self.encode = encode
+        self.trace = trace
         self.target = target
         self.key_id = key_id
         self.records = records
@@ -71,3 +82,6 @@ class Prediction(NamedTuple):
     pending: Pending
     predictions: list[Any]
     probabilities: list[dict[str, float]] | None
+
+
+Encode = Callable[[Prediction, str], Response]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from models.gateway import paths
 from models.gateway.signature import FreeSignature, Signature, compile_signature
 
 
@@ -65,22 +66,75 @@ class Endpoint:
             return target
         return self._draw(others, list(accumulate(other.weight for other in others)))
 
+    def pick_named(self, model: str, version: str, is_available: Callable[[Target], bool]) -> Target | None:
+        """As `pick`, among the targets that a client named; the endpoint's own name stands for all of its models.
+        None when none of them takes requests."""
+        named = [
+            target
+            for target in self._weighted
+            if model in ("", target.model, self.short_name) and version in ("", str(target.version))
+        ]
+        if len(named) < 2:
+            return named[0] if named else None
+        available = [target for target in named if is_available(target)] or named
+        return self._draw(available, list(accumulate(target.weight for target in available)))
+
+    @property
+    def short_name(self) -> str:
+        """The name without the workspace's."""
+        return self.name.rpartition("/")[2]
+
     @staticmethod
     def _draw(targets: list[Target], bounds: list[int]) -> Target:
         return targets[bisect_right(bounds, random.randrange(bounds[-1]))]  # noqa: S311 - weights, not secrets
 
 
+class Match(NamedTuple):
+    """What a path asks for, and of which endpoint. `model` and `version` are empty where the path names none; they may
+    name what the endpoint does not serve."""
+
+    endpoint: Endpoint
+    protocol: str
+    operation: str
+    model: str = ""
+    version: str = ""
+
+
 class RouteTable:
-    """All endpoints of one revision, by `<workspace>/<endpoint>` and by the path clients post to."""
+    """All endpoints of one revision, by `<workspace>/<endpoint>` and by the paths clients ask."""
 
     def __init__(self, revision: int, endpoints: dict[str, Endpoint]) -> None:
         self.revision = revision
         self.endpoints = endpoints
-        self.by_path = {f"/{name}/predict".encode(): endpoint for name, endpoint in endpoints.items()}
+        self._matches = {
+            f"/{name}/{path}".encode(): Match(endpoint, *address)
+            for name, endpoint in endpoints.items()
+            for path, address in paths.hot(_models_of(endpoint)).items()
+        }
+
+    def match(self, path: bytes) -> Match | None:
+        """What the path (without its query) asks for; None when that is nothing an endpoint here answers."""
+        found = self._matches.get(path)
+        return found if found is not None else self._match_unknown(path)
+
+    def _match_unknown(self, path: bytes) -> Match | None:
+        """An address that names a model or version which the endpoint does not serve, or writes it in another way."""
+        try:
+            _, workspace, name, rest = path.decode("ascii").split("/", 3)
+        except ValueError:
+            return None
+        endpoint = self.endpoints.get(f"{workspace}/{name}")
+        address = paths.parse(rest) if endpoint is not None else None
+        return Match(endpoint, *address) if endpoint is not None and address is not None else None
 
     def targets(self) -> list[Target]:
         """Every target of every endpoint."""
         return [target for endpoint in self.endpoints.values() for target in endpoint.targets]
+
+
+def _models_of(endpoint: Endpoint) -> set[tuple[str, int]]:
+    versions = {(target.model, target.version) for target in endpoint.targets}
+    return versions | {(endpoint.short_name, version) for _, version in versions}
 
 
 EMPTY = RouteTable(0, {})

@@ -26,7 +26,9 @@ def table(revision: int = 1, **endpoints: Any) -> bytes:
 def test_a_table_is_found_by_path() -> None:
     parsed = parse(json.dumps({"revision": 7, "endpoints": {"acme/wine": endpoint(3, target("m", 1))}}).encode())
     assert parsed.revision == 7
-    assert parsed.by_path[b"/acme/wine/predict"].deployment_number == 3
+    match = parsed.match(b"/acme/wine/predict")
+    assert match is not None
+    assert (match.protocol, match.operation, match.endpoint.deployment_number) == ("own", "predict", 3)
 
 
 @pytest.mark.parametrize(

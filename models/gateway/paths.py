@@ -1,0 +1,56 @@
+"""The addresses below an endpoint's own: which protocol speaks there, what it asks for, and of which model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+OWN, MLFLOW, V2, TENSORFLOW = "own", "mlflow", "v2", "tensorflow"
+PREDICT = "predict"  # the only operation whose body is records; every other one is read
+
+PROTOCOLS = (OWN, MLFLOW, V2, TENSORFLOW)
+
+
+class Address(NamedTuple):
+    """What a path below the endpoint's means. `model` and `version` are what it names, empty where it names none."""
+
+    protocol: str
+    operation: str
+    model: str = ""
+    version: str = ""
+
+
+_FIXED = {
+    "predict": Address(OWN, PREDICT),
+}
+_BY_MODEL: dict[str, Address] = {}
+_PATTERN = re.compile(
+    r"(?P<protocol>v1|v2)/models/(?P<model>[^/:]+)(?:/versions/(?P<version>[^/:]+))?(?P<rest>(?:[/:][a-z]+)?)"
+)
+
+
+def hot(models: Iterable[tuple[str, int]]) -> dict[str, Address]:
+    """Every address of an endpoint that serves these models and versions."""
+    found = dict(_FIXED)
+    for model, version in models:
+        for pattern, address in _BY_MODEL.items():
+            found[pattern.format(quote(model, safe=""))] = address._replace(model=model)
+            with_version = f"{quote(model, safe='')}/versions/{version}"
+            found[pattern.format(with_version)] = address._replace(model=model, version=str(version))
+    return found
+
+
+def parse(path: str) -> Address | None:
+    """What an address means that names a model or version which may not exist; None when no protocol has it."""
+    fixed = _FIXED.get(path)
+    if fixed is not None:
+        return fixed
+    match = _PATTERN.fullmatch(path)
+    if match is None:
+        return None
+    address = _BY_MODEL.get(f"{match['protocol']}/models/{{}}{match['rest']}")
+    if address is None:
+        return None
+    return address._replace(model=unquote(match["model"]), version=unquote(match["version"] or ""))
