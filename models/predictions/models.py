@@ -1,9 +1,16 @@
-"""Tables: predictions, what is counted of them by the minute, and how far each segment of a spool has been shipped."""
+"""Tables: predictions, what is counted of them by the minute, how far each segment of a spool has been shipped; truth for
+them, re-executions of them, and the public keys of their receipts."""
 
 from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils import timezone
+
+from models.predictions.states import ReexecutionState
+from modelwright.compute.models import Workload
+from modelwright.core.ids import new_id
+from modelwright.core.models import BaseModel
 
 
 class Prediction(models.Model):
@@ -83,3 +90,80 @@ class SpoolPosition(models.Model):
 
     def __str__(self) -> str:
         return f"{self.segment}: {self.offset}"
+
+
+class Feedback(models.Model):
+    """What turned out to be true for one record of a prediction, or for a response that is given with it.
+
+    Rows are only ever inserted; a trigger refuses UPDATE and DELETE. Of several for one record, the one that was known
+    last counts (`known_at`, then `id`). The prediction may not be on record: not yet, or not any more. `problem` says
+    where the truth is of another type than the version's output; such a row does not count.
+    """
+
+    class Source(models.TextChoices):
+        """Who said it."""
+
+        KEY = "key", "Key of the endpoint"
+        PERSON = "person", "Person"
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    created_at = models.DateTimeField(default=timezone.now)
+    project_id = models.UUIDField(null=True)
+    endpoint_id = models.UUIDField()
+    prediction_id = models.UUIDField(null=True)
+    # The record of the prediction, from 0.
+    record = models.PositiveIntegerField(default=0)
+    truth = models.JSONField()
+    response = models.JSONField(null=True)
+    happened_at = models.DateTimeField(null=True)
+    known_at = models.DateTimeField()
+    source = models.CharField(max_length=16, choices=Source.choices)
+    # The key or the person.
+    source_id = models.UUIDField(null=True)
+    created_by = models.CharField(max_length=100, blank=True, default="")
+    problem = models.TextField(blank=True, default="")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["prediction_id", "record", "-known_at", "-id"], name="feedback_of_prediction"),
+            models.Index(fields=["endpoint_id", "-id"], name="feedback_of_endpoint"),
+            models.Index(fields=["endpoint_id", "prediction_id", "record"], name="feedback_coverage"),
+        ]
+
+    def __str__(self) -> str:
+        return self.id.hex
+
+
+class Reexecution(BaseModel):
+    """A prediction made again, on its exact version and by the same path. Only `transitions.py` writes `state`.
+
+    `outputs` and `probabilities` are what came this time; `difference` is empty unless the state is `different`.
+    """
+
+    prediction_id = models.UUIDField(db_index=True)
+    project_id = models.UUIDField()
+    endpoint_id = models.UUIDField()
+    model_version_id = models.UUIDField()
+    served_by = models.CharField(max_length=80)
+    workload = models.OneToOneField(Workload, on_delete=models.PROTECT, related_name="reexecution")
+    requested_by = models.CharField(max_length=100)
+    state = models.CharField(max_length=16, choices=ReexecutionState.choices, default=ReexecutionState.QUEUED)
+    detail = models.TextField(blank=True, default="")
+    outputs = models.JSONField(null=True)
+    probabilities = models.JSONField(null=True)
+    difference = models.JSONField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"re-execution of {self.prediction_id.hex}"
+
+
+class ReceiptKey(models.Model):
+    """The public half of a key that signed receipts, and goes on being published when another has taken its place."""
+
+    key_id = models.CharField(primary_key=True, max_length=16)
+    public_key = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.key_id

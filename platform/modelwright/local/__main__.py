@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from modelwright.local import checks, hosting, joining, manage, up
+from modelwright.local import checks, hosting, joining, manage, up, verifying
 from modelwright.local.backups import commands as backups
 from modelwright.local.backups import embedded
 from modelwright.local.demo import main as demo
@@ -33,7 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(words: list[str]) -> int:
     """Run a command. Raises one of `PROBLEMS`, whose text is all that a person needs."""
-    # These two hand their arguments on, options included, which argparse cannot.
+    # These hand their arguments on, options included, which argparse cannot.
+    if words[:1] == ["verify-receipt"]:
+        return verifying.main(words[1:])
     if words[:1] == ["test"]:
         return checks.main(words[1:])
     if words[:1] == ["manage"]:
@@ -71,7 +73,7 @@ def backup_or_restore(options: argparse.Namespace) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options of every command but `test` and `manage`."""
+    """The options of every command but `test`, `manage` and `verify-receipt`."""
     place = argparse.ArgumentParser(add_help=False)
     place.add_argument("--data-dir", type=Path, help="where everything is kept (default: .modelwright in the clone)")
     shared = argparse.ArgumentParser(add_help=False, parents=[place])
