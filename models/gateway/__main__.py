@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import uvloop
@@ -17,13 +18,16 @@ import uvloop
 from models.gateway.addresses import Access, bridge_access
 from models.gateway.application import Application
 from models.gateway.http import Connection, Limits, Site
-from models.gateway.options import host_and_port
+from models.gateway.options import host_and_port, process_count
 from models.gateway.routes import RouteTable
+from models.gateway.siblings import PUBLISH_SECONDS, Siblings
 from models.gateway.spool_writer import SEGMENT_BYTES, SpoolWriter
+from models.gateway.supervising import supervise
 from models.gateway.watching import RouteWatcher
 
 EXIT_LISTEN = 4
 EXIT_FILES = 5
+DRAIN_SECONDS_MORE = 5.0
 SECRET = "MODELWRIGHT_SECRET_KEY_FILE"  # noqa: S105 - the name of a variable
 CA = "MODELWRIGHT_BRIDGE_CA_FILE"
 
@@ -42,7 +46,27 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         logger.error("cannot read what opens bridges: %s; check --secret-file and --tls-ca", error)
         return EXIT_FILES
+    if options.processes > 1:
+        return _supervise(options, sys.argv[1:] if arguments is None else arguments)
     return uvloop.run(_serve(options, opens_bridges))
+
+
+def _supervise(options: argparse.Namespace, arguments: list[str]) -> int:
+    try:
+        return supervise(
+            arguments,
+            options.processes,
+            listen=options.listen,
+            name=options.gateway_id,
+            drain_seconds=options.timeout + DRAIN_SECONDS_MORE,
+        )
+    except OSError as error:
+        return _no_address(options.listen, error)
+
+
+def _no_address(listen: tuple[str, int], error: OSError) -> int:
+    logger.error("cannot listen on %s:%d: %s; choose another address with --listen", *listen, error)
+    return EXIT_LISTEN
 
 
 async def _serve(options: argparse.Namespace, opens_bridges: Access) -> int:
@@ -58,22 +82,42 @@ async def _serve(options: argparse.Namespace, opens_bridges: Access) -> int:
         fsync=options.fsync == "batch",
     )
 
+    siblings = Siblings(options.siblings, options.slot)
+
     def apply(table: RouteTable) -> None:
         application.apply(table)
+        publish()
+
+    def publish() -> None:
+        siblings.publish(application.revision, application.exposition())
 
     watcher = RouteWatcher(options.routes, apply)
-    application = Application(spool, timeout=options.timeout, routes_error=lambda: watcher.error, access=opens_bridges)
+    application = Application(
+        spool,
+        timeout=options.timeout,
+        routes_error=lambda: watcher.error,
+        access=opens_bridges,
+        siblings=siblings,
+    )
     site = Site(application, Limits(body=options.body_limit))
     watcher.check()
+    publish()
     host, port = options.listen
+    is_one_of_many = options.siblings is not None
+    if is_one_of_many:
+        _when_input_ends(stop.set)
     try:
-        server = await loop.create_server(lambda: Connection(site), host, port, backlog=1024)
+        server = await loop.create_server(
+            lambda: Connection(site), host, port, backlog=1024, reuse_port=is_one_of_many or None
+        )
     except OSError as error:
-        logger.error("cannot listen on %s:%d: %s; choose another address with --listen", host, port, error)
-        return EXIT_LISTEN
+        return _no_address(options.listen, error)
     address = server.sockets[0].getsockname()
     logger.info("listening on %s:%d", address[0], address[1])
-    tasks = [loop.create_task(work) for work in (watcher.run(), application.fleet.run(), site.run())]
+    tasks = [
+        loop.create_task(work)
+        for work in (watcher.run(), application.fleet.run(), site.run(), _repeat(publish, PUBLISH_SECONDS))
+    ]
     await stop.wait()
     logger.info("draining")
     server.close()
@@ -84,6 +128,24 @@ async def _serve(options: argparse.Namespace, opens_bridges: Access) -> int:
     application.fleet.close()
     spool.close()
     return 0
+
+
+async def _repeat(work: Callable[[], None], seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        work()
+
+
+def _when_input_ends(then: Callable[[], None]) -> None:
+    """The supervisor holds the other end of standard input: it closes when that ends, also by a kill."""
+    loop = asyncio.get_running_loop()
+
+    def look() -> None:
+        if not os.read(sys.stdin.fileno(), 4096):
+            loop.remove_reader(sys.stdin.fileno())
+            then()
+
+    loop.add_reader(sys.stdin.fileno(), look)
 
 
 async def _drain(application: Application, site: Site, timeout: float) -> None:
@@ -118,6 +180,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--fsync", choices=("off", "batch"), default="off", help="batch: survive a power cut too")
     parser.add_argument("--body-limit", type=int, default=Limits().body, help="largest body in bytes")
     parser.add_argument("--timeout", type=float, default=30.0, help="longest wait for a prediction, in seconds")
+    parser.add_argument(
+        "--processes", type=process_count, default=1, help="that share the port; auto: one, two on many processors"
+    )
+    parser.add_argument("--siblings", type=Path, help=argparse.SUPPRESS)  # given by the process that starts several
+    parser.add_argument("--slot", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--secret-file", type=Path, default=_file(SECRET), help=f"opens bridges (default: ${SECRET})")
     parser.add_argument("--tls-ca", type=Path, default=_file(CA), help=f"bridges must encrypt (default: ${CA})")
     return parser.parse_args(arguments)

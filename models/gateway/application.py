@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from models.gateway import answers, paths
+from models.gateway import answers, feedback, paths
 from models.gateway.addresses import Access
 from models.gateway.batching import Outlet
 from models.gateway.fleet import Fleet
@@ -22,6 +22,7 @@ from models.gateway.protocols import BY_NAME
 from models.gateway.protocols.base import BadBody, State
 from models.gateway.responses import PROBLEM, TEXT, Response, unavailable
 from models.gateway.routes import EMPTY, Endpoint, Match, RouteTable
+from models.gateway.siblings import Siblings
 from models.gateway.signature import Invalid
 from models.gateway.spool import encode_record
 from models.gateway.spool_writer import SpoolRefused, SpoolWriter
@@ -39,8 +40,10 @@ class Application:
         timeout: float,
         routes_error: Callable[[], str | None],
         access: Access,
+        siblings: Siblings,
     ) -> None:
         self._spool = spool
+        self._siblings = siblings
         self._timeout = timeout
         self._routes_error = routes_error
         self._table = EMPTY
@@ -51,6 +54,15 @@ class Application:
         """Serve by this table from the next request on."""
         self._table = table
         self.fleet.apply(table)
+
+    @property
+    def revision(self) -> int:
+        """Of the table in use here."""
+        return self._table.revision
+
+    def exposition(self) -> bytes:
+        """The metrics of this process."""
+        return self.metrics.render(self._samples())
 
     def refuse(self, method: bytes, path: bytes, authorization: bytes) -> Response | None:
         """A refusal that needs no body: wrong method, unknown endpoint, wrong key."""
@@ -65,7 +77,7 @@ class Application:
             is_page = path in _PAGES
             refusal = None if is_page and method in _READING else answers.not_found(method, path, is_page)
             return None, None, refusal
-        if match.operation == paths.PREDICT:
+        if match.operation in (paths.PREDICT, paths.FEEDBACK):
             if method != b"POST":
                 return match, None, answers.METHOD_NOT_ALLOWED
         elif method not in _READING:
@@ -97,6 +109,8 @@ class Application:
             slot.answer(self._page(request.path))
         elif match.operation == paths.PREDICT:
             self._predict(match, key_id, request, answer)
+        elif match.operation == paths.FEEDBACK:
+            answer(self._take_feedback(match.endpoint, key_id, request.body))
         else:
             state = State(self._spool.refusal() is None, self.fleet.is_available)
             answer(BY_NAME[match.protocol].read(match, state))
@@ -134,6 +148,12 @@ class Application:
             trace=None if trace is None else trace.decode("latin-1"),
         )
         self._submit(pending)
+
+    def _take_feedback(self, endpoint: Endpoint, key_id: str, body: bytes) -> Response:
+        try:
+            return feedback.accept(endpoint, key_id, body, self._spool)
+        except SpoolRefused as refused:
+            return _not_recorded(refused)
 
     def _submit(self, pending: Pending) -> None:
         try:
@@ -180,7 +200,7 @@ class Application:
 
     def _page(self, path: bytes) -> Response:
         if path == b"/metrics":
-            return Response(200, self.metrics.render(self._samples()), TEXT)
+            return Response(200, self._siblings.all_metrics(self.exposition()), TEXT)
         if path == b"/health/live":
             return Response(200, b'{"status":"live"}')
         refusal = self._spool.refusal()
@@ -191,7 +211,8 @@ class Application:
         )
         state = {
             "status": "ready" if refusal is None else "refusing",
-            "revision": self._table.revision,
+            "revision": self._siblings.lowest_revision(self._table.revision),
+            "processes": self._siblings.count(),
             "endpoints": len(self._table.endpoints),
             "endpoints_without_replica": len(unavailable_endpoints),
             "routes_error": self._routes_error(),

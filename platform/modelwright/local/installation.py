@@ -244,6 +244,7 @@ class Installation:
             argv=[
                 *(sys.executable, "-m", "models.gateway", "--listen", f"{self.host}:{self.gateway_port}"),
                 *("--routes", str(self.layout.gateway / "routes.json"), "--spool", str(self.layout.gateway / "spool")),
+                *("--processes", os.environ.get("MODELWRIGHT_GATEWAY_PROCESSES") or "auto"),
             ],
             env=environment,
             cwd=REPOSITORY,
