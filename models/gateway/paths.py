@@ -8,7 +8,8 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 OWN, MLFLOW, V2, TENSORFLOW = "own", "mlflow", "v2", "tensorflow"
-PREDICT = "predict"  # the only operation whose body is records; every other one is read
+PREDICT = "predict"  # the only operation whose body is records
+FEEDBACK = "feedback"  # its body is truth for predictions; every other operation is read
 
 PROTOCOLS = (OWN, MLFLOW, V2, TENSORFLOW)
 
@@ -24,6 +25,7 @@ class Address(NamedTuple):
 
 _FIXED = {
     "predict": Address(OWN, PREDICT),
+    "feedback": Address(OWN, FEEDBACK),
 }
 _BY_MODEL: dict[str, Address] = {}
 _PATTERN = re.compile(
