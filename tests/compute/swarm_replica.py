@@ -19,6 +19,7 @@ from typing import Any
 from modelwright_runtime.handshake import introduce
 from modelwright_runtime.server import frames
 from modelwright_runtime.server.listener import Listener, Network
+from modelwright_runtime.server.vitals import Vitals
 
 PORT = 9000
 PAUSE_SECONDS = 0.05
@@ -28,7 +29,7 @@ PATIENCE_SECONDS = 3.0
 class NoModel:
     """Stands where predictions are made."""
 
-    rows_predicted = 0
+    vitals = Vitals()
 
     def busy_seconds(self) -> float:
         return 0.0

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from . import codec, frames
 from .results import Outcome, WrongLength
+from .vitals import Vitals
 
 logger = logging.getLogger(__name__)
 
@@ -26,11 +27,13 @@ class Model(Protocol):
 
 
 class Job(NamedTuple):
-    """One predict frame; `reply(kind, payload)` is called exactly once, from the prediction thread."""
+    """One predict frame; `reply(kind, payload)` is called exactly once, from the prediction thread. `traced` is when it
+    came, by the monotonic clock in nanoseconds, where the answer shall say how long things took."""
 
     columns: tuple[str, ...]
     rows: list[list[Any]]
     reply: Reply
+    traced: int | None = None
 
 
 class Predictions:
@@ -45,7 +48,7 @@ class Predictions:
         self._stopping = False
         self._started_at: float | None = None
         self._thread = threading.Thread(target=self._run, name="predictions", daemon=True)
-        self.rows_predicted = 0
+        self.vitals = Vitals()
 
     def start(self) -> None:
         """Start the thread."""
@@ -91,12 +94,17 @@ class Predictions:
     def _answer(self, batch: list[Job]) -> None:
         rows = batch[0].rows if len(batch) == 1 else [row for job in batch for row in job.rows]
         replies: list[tuple[Job, int, bytes]] = []
+        began = time.monotonic_ns()
         try:
             outcome = self._model.predict(batch[0].columns, rows)
+            took = time.monotonic_ns() - began
             start = 0
             for job in batch:
                 end = start + len(job.rows)
-                replies.append((job, frames.ANSWER, codec.encode(outcome.part(start, end))))
+                payload = outcome.part(start, end)
+                if job.traced is not None:
+                    payload["timing"] = {"queued_ns": began - job.traced, "predict_ns": took, "rows": len(rows)}
+                replies.append((job, frames.ANSWER, codec.encode(payload)))
                 start = end
         except BaseException as error:  # a model may even call sys.exit(); the replica must live
             if len(batch) > 1:
@@ -105,7 +113,9 @@ class Predictions:
                 return
             logger.warning("prediction failed", exc_info=True)
             replies = [(batch[0], frames.ERROR, error_payload(_code_of(error), f"{type(error).__name__}: {error}"))]
-        self.rows_predicted += len(rows)
+            self.vitals.failed()
+        else:
+            self.vitals.predicted(len(rows), took / 1e9)
         for job, kind, payload in replies:
             job.reply(kind, payload)
 

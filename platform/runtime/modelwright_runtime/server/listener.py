@@ -7,10 +7,12 @@ import logging
 import os
 import socket
 import stat
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from modelwright_runtime import metrics
 from modelwright_runtime.handshake import Accepting, HandshakeError, RefusedError
 
 from . import codec, frames
@@ -78,7 +80,8 @@ class Connection(asyncio.Protocol):
         def reply(kind: int, answer: bytes) -> None:
             self._loop.call_soon_threadsafe(self._send, correlation_id, kind, answer)
 
-        self._server.predictions.submit(Job(columns, rows, reply))
+        traced = time.monotonic_ns() if "trace" in payload else None
+        self._server.predictions.submit(Job(columns, rows, reply, traced))
 
     def _refuse(self, frame: frames.Frame, message: str) -> None:
         self._send(frame.correlation_id, frames.ERROR, error_payload("bad_frame", message))
@@ -167,8 +170,9 @@ class Listener:
         return {
             "version_id": self._version_id,
             "pid": os.getpid(),
-            "rows_predicted": self.predictions.rows_predicted,
             "busy_seconds": round(self.predictions.busy_seconds(), 3),
+            **self.predictions.vitals.plain(),
+            "metrics": metrics.snapshot(),
         }
 
     async def open(self) -> None:
