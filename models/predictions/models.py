@@ -1,5 +1,5 @@
-"""Tables: predictions, what is counted of them by the minute, how far each segment of a spool has been shipped; truth for
-them, re-executions of them, and the public keys of their receipts."""
+"""Tables: predictions, what is counted of them by the minute, how far each segment of a spool has been shipped; truth
+for them, re-executions of them, and the public keys of their receipts."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ class Prediction(models.Model):
 class PredictionBucket(models.Model):
     """What a version answered for a deployment of an endpoint within a minute, counted when its records were shipped.
 
-    `count` are requests, `rows` their records, `errors` the requests that the model failed. `latency` counts the
-    requests by `histogram.BOUNDS_MS`, `latency_sum_ms` adds their latencies. Retention leaves buckets alone: they hold
-    no values.
+    `count` are requests, `rows` their records, `errors` the requests that the model failed. `latency` counts those that
+    were answered by `histogram.BOUNDS_MS`, `latency_sum_ms` adds up how long they took. Retention leaves buckets alone:
+    they hold no values.
     """
 
     pk = models.CompositePrimaryKey("endpoint_id", "minute", "deployment_id", "model_version_id")

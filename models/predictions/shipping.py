@@ -1,20 +1,19 @@
 """From the gateways' spools into PostgreSQL, each acknowledged prediction exactly once.
 
 Rows and the position after them are written in one transaction, so that a shipper that is killed anywhere goes on where
-the last commit left off; ids make a repeated row harmless.
+the last commit left off; ids make a repeated row harmless, and it is not counted again.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
 import psycopg
 from django.conf import settings
-from django.db import DatabaseError, DataError, InterfaceError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from lineage import names
 from lineage.kinds import EdgeKind, Origin
@@ -23,43 +22,21 @@ from lineage.services import add as add_lineage
 from models.endpoints.models import Deployment
 from models.gateway.spool import HEAD, Finish, Segment, finish, list_segments, read_records
 from models.predictions.models import SpoolPosition
-from models.predictions.records import COLUMNS, Row, row_of
+from models.predictions.names import is_id
+from models.predictions.records import Record
+from models.predictions.storing import store
 from modelwright.core import pulse
 
 logger = logging.getLogger(__name__)
 
-BATCH_RECORDS = 2000
+BATCH_RECORDS = 5000
 BATCH_BYTES = 16 * 1024 * 1024
 IDLE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
 
-# COPY raises the driver's own errors, everything else Django's.
-UNSTORABLE = (DataError, psycopg.DataError, ValueError)
 TROUBLE = (DatabaseError, InterfaceError, psycopg.Error, OSError)
-
-_STAGING = """
-CREATE TEMPORARY TABLE IF NOT EXISTS predictions_incoming (
-  id uuid, at timestamptz, endpoint_id uuid, deployment_id uuid, model_version_id uuid, key_id uuid,
-  inputs jsonb, outputs jsonb, probabilities jsonb, latency_ms double precision
-) ON COMMIT DELETE ROWS
-"""
-_COPY = f"COPY predictions_incoming ({', '.join(COLUMNS)}) FROM STDIN"
-_INSERT = """
-INSERT INTO predictions_prediction (
-  id, at, project_id, endpoint_id, deployment_id, model_version_id, key_id, inputs, outputs, probabilities, latency_ms,
-  endpoint_name, deployment_number, model_name, version_number, key_name)
-SELECT i.id, i.at, e.project_id, i.endpoint_id, i.deployment_id, i.model_version_id, i.key_id,
-       i.inputs, i.outputs, i.probabilities, i.latency_ms,
-       coalesce(w.name || '/' || e.name, ''), d.number, coalesce(m.name, ''), v.number, coalesce(k.name, '')
-  FROM predictions_incoming i
-  LEFT JOIN endpoints_endpoint e ON e.id = i.endpoint_id
-  LEFT JOIN workspaces_workspace w ON w.id = e.workspace_id
-  LEFT JOIN endpoints_deployment d ON d.id = i.deployment_id
-  LEFT JOIN registry_modelversion v ON v.id = i.model_version_id
-  LEFT JOIN registry_registeredmodel m ON m.id = v.model_id
-  LEFT JOIN endpoints_endpointkey k ON k.id = i.key_id
-ON CONFLICT (id) DO NOTHING
-"""
+# What a record that is no prediction calls itself, and who stores a batch of such, in the transaction of the position.
+KINDS: dict[str, Callable[[Sequence[Record]], object]] = {}
 
 
 def spool_folder() -> Path:
@@ -121,65 +98,43 @@ def _ship_batch(segment: Segment, head: str) -> tuple[int, int]:
     SpoolPosition.objects.bulk_create([SpoolPosition(segment=segment.path.name, head=head)], ignore_conflicts=True)
     position = SpoolPosition.objects.select_for_update().get(pk=segment.path.name)
     offset = position.offset if position.head == head else 0
-    rows, end = _read(segment.path, offset)
-    if rows:
-        _insert(rows)
-        _record_lineage({row[3] for row in rows})
+    records, end = _read(segment.path, offset)
+    _store(records)
     if end != position.offset or position.head != head:
         position.offset, position.head = end, head
         position.save(update_fields=["offset", "head", "updated_at"])
-    return int(end > offset) and max(len(rows), 1), end
+    return len(records), end
 
 
-def _read(path: Path, offset: int) -> tuple[list[Row], int]:
-    rows: list[Row] = []
+def _read(path: Path, offset: int) -> tuple[list[Record], int]:
+    records: list[Record] = []
     end = offset
     for record, after in read_records(path, offset):
+        records.append(record)
         end = after
-        try:
-            rows.append(row_of(record))
-        except (KeyError, TypeError, ValueError):
-            logger.exception("a record of %s before byte %d is no prediction: %.2000r", path, after, record)
-        if len(rows) >= BATCH_RECORDS or end - offset >= BATCH_BYTES:
+        if len(records) >= BATCH_RECORDS or end - offset >= BATCH_BYTES:
             break
-    return rows, end
+    return records, end
 
 
-def _insert(rows: list[Row]) -> None:
-    try:
-        with transaction.atomic():
-            _copy(rows)
-    except UNSTORABLE:
-        # One record in it that PostgreSQL cannot store must not hold up, or cost, the others.
-        for row in rows:
-            _insert_alone(row)
+def _store(records: Sequence[Record]) -> None:
+    """Predictions first: what follows may speak of them."""
+    predictions = [record for record in records if "kind" not in record]
+    if predictions:
+        store(predictions)
+        _record_lineage({record["deployment_id"] for record in predictions if is_id(record.get("deployment_id"))})
+    for kind in {record["kind"] for record in records if "kind" in record}:
+        of_kind = [record for record in records if record.get("kind") == kind]
+        if kind in KINDS:
+            KINDS[kind](of_kind)
+        else:
+            logger.error("%d records of the spool are of an unknown kind: %.2000r", len(of_kind), of_kind)
 
 
-def _insert_alone(row: Row) -> None:
-    try:
-        with transaction.atomic():
-            _copy([row])
-    except UNSTORABLE:
-        logger.exception("prediction %s is stored without its values", row[0])
-        with transaction.atomic():
-            _copy([(*row[:6], '{"unstorable": true}', '{"unstorable": true}', None, row[9])])
+_known: set[str] = set()
 
 
-def _copy(rows: list[Row]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_STAGING)
-        cursor.execute("DELETE FROM predictions_incoming")
-        copying: Any = cursor.copy(_COPY)
-        with copying as copy:
-            for row in rows:
-                copy.write_row(row)
-        cursor.execute(_INSERT)
-
-
-_known: set[UUID] = set()
-
-
-def _record_lineage(deployment_ids: set[UUID]) -> None:
+def _record_lineage(deployment_ids: set[str]) -> None:
     """One node for all predictions of a deployment."""
     unknown = deployment_ids - _known
     for deployment in Deployment.objects.filter(pk__in=unknown).select_related("endpoint__workspace"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jobs import collector, scheduler
 from models.endpoints import reconciler
+from models.predictions import partitions
 from models.registry import importer, inspection
 from modelwright.accounts import idempotency
 from modelwright.audit import sealing
@@ -38,6 +39,7 @@ CENTRAL_LOOPS = (
     # A rollback is as quick as this: its replicas are warm, and what is left is a new route table.
     Loop("deployments", reconciler.tick, 0.25),
     Loop("audit-seal", sealing.seal, 2.0),
+    Loop("prediction-days", partitions.make_ahead, 600.0),
     Loop("kept-answers", idempotency.forget_old_answers, 3600.0),
 )
 # One machine that is both.

@@ -42,7 +42,9 @@ def partition(_apps, schema_editor):
                 f"CREATE TABLE {TABLE}_{start:%Y%m%d} PARTITION OF {TABLE} FOR VALUES FROM (%s) TO (%s)",
                 [floor_id(start), floor_id(end)],
             )
-        moving = f"WITH moved AS (DELETE FROM {BEFORE} WHERE id >= %s RETURNING *) INSERT INTO {TABLE} SELECT * FROM moved"  # noqa: S608
+        moving = (
+            f"WITH moved AS (DELETE FROM {BEFORE} WHERE id >= %s RETURNING *) INSERT INTO {TABLE} SELECT * FROM moved"  # noqa: S608
+        )
         cursor.execute(moving, [floor_id(days[0])])
         cursor.execute(
             f"ALTER TABLE {TABLE} ATTACH PARTITION {BEFORE} FOR VALUES FROM (MINVALUE) TO (%s)", [floor_id(days[0])]

@@ -1,0 +1,80 @@
+"""What is counted of predictions by the minute, in the transaction that stores them."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import connection
+
+from models.predictions import histogram
+from models.predictions.records import Row
+
+# (endpoint, minute since 1970, deployment, version)
+Key = tuple[str, int, str, str]
+
+
+class Tally:
+    """The counts of one bucket that a batch adds."""
+
+    __slots__ = ("count", "errors", "latency", "latency_sum_ms", "rows")
+
+    def __init__(self) -> None:
+        self.count = self.rows = self.errors = 0
+        self.latency = histogram.empty()
+        self.latency_sum_ms = 0.0
+
+
+# Rows are locked in one order, so that two shippers cannot wait for each other.
+_ADD = """
+INSERT INTO predictions_predictionbucket AS there
+  (endpoint_id, minute, deployment_id, model_version_id, count, rows, errors, latency, latency_sum_ms)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (endpoint_id, minute, deployment_id, model_version_id) DO UPDATE SET
+  count = there.count + excluded.count, rows = there.rows + excluded.rows, errors = there.errors + excluded.errors,
+  latency = (SELECT array_agg(a + b ORDER BY number)
+               FROM unnest(there.latency, excluded.latency) WITH ORDINALITY AS both_of(a, b, number)),
+  latency_sum_ms = there.latency_sum_ms + excluded.latency_sum_ms
+"""
+
+
+def tally(rows: Iterable[Row]) -> dict[Key, Tally]:
+    """Count rows by bucket."""
+    found: dict[Key, Tally] = {}
+    for row in rows:
+        key = (row.endpoint_id, row.minute, row.deployment_id, row.model_version_id)
+        into = found.get(key)
+        if into is None:
+            into = found[key] = Tally()
+        into.count += 1
+        into.rows += row.rows
+        if row.failed:
+            into.errors += 1
+        else:
+            into.latency[histogram.place(row.latency_ms)] += 1
+            into.latency_sum_ms += row.latency_ms
+    return found
+
+
+def count(rows: Iterable[Row]) -> None:
+    """Add rows that were not stored before to their buckets. Call it in the transaction that stores them."""
+    tallies = tally(rows)
+    with connection.cursor() as cursor:
+        for key in sorted(tallies):
+            endpoint_id, minute, deployment_id, model_version_id = key
+            added = tallies[key]
+            cursor.execute(
+                _ADD,
+                [
+                    UUID(endpoint_id),
+                    datetime.datetime.fromtimestamp(minute * 60, datetime.UTC),
+                    UUID(deployment_id),
+                    UUID(model_version_id),
+                    added.count,
+                    added.rows,
+                    added.errors,
+                    added.latency,
+                    added.latency_sum_ms,
+                ],
+            )

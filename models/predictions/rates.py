@@ -1,0 +1,115 @@
+"""Rates, percentiles and errors over time, from what was counted by the minute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from django.db import connection
+
+from models.endpoints.models import Endpoint
+from models.predictions import histogram
+
+MINUTE = timedelta(minutes=1)
+MAX_POINTS = 2000
+
+_FROM = """
+  FROM predictions_predictionbucket
+ WHERE endpoint_id = %(endpoint)s AND minute >= %(since)s AND minute < %(until)s
+   AND (%(deployment)s::uuid IS NULL OR deployment_id = %(deployment)s)
+   AND (%(version)s::uuid IS NULL OR model_version_id = %(version)s)
+"""
+_COUNTS = f"""
+SELECT date_bin(%(step)s, minute, %(since)s), sum(count)::bigint, sum(rows)::bigint, sum(errors)::bigint,
+       sum(latency_sum_ms)
+{_FROM} GROUP BY 1
+"""
+_LATENCIES = f"""
+SELECT bin, number, sum(requests)::bigint
+  FROM (SELECT date_bin(%(step)s, minute, %(since)s) AS bin, latency {_FROM}) AS bins,
+       unnest(latency) WITH ORDINALITY AS counted(requests, number)
+ WHERE requests > 0 GROUP BY 1, 2
+"""  # noqa: S608 - no value is in it
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What an endpoint did within `seconds` from `at` on. Latencies are in ms, of what was answered, None of
+    nothing."""
+
+    at: datetime
+    seconds: float
+    count: int = 0
+    rows: int = 0
+    errors: int = 0
+    mean_ms: float | None = None
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+
+    @property
+    def per_second(self) -> float:
+        """Requests a second."""
+        return self.count / self.seconds
+
+    @property
+    def error_share(self) -> float | None:
+        """The share of requests that the model failed, None without requests."""
+        return self.errors / self.count if self.count else None
+
+
+def buckets_of(
+    endpoint: Endpoint,
+    since: datetime,
+    until: datetime,
+    step: timedelta,
+    *,
+    deployment: UUID | None = None,
+    version: UUID | None = None,
+) -> list[Rate]:
+    """One `Rate` for each step from `since` (down to its minute) to `until`, those without requests too.
+
+    `step` is of whole minutes, and lengthened where there would be more than `MAX_POINTS`. The caller has required
+    PROJECT_VIEW. Requests are counted when they were received, a second or so after they were answered.
+    """
+    since = since.astimezone(UTC).replace(second=0, microsecond=0)
+    step = max(step // MINUTE, 1, -(-(until - since) // (MAX_POINTS * MINUTE))) * MINUTE
+    values = {"endpoint": endpoint.pk, "since": since, "until": until, "step": step}
+    values |= {"deployment": deployment, "version": version}
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTS, values)
+        counts = {row[0]: row[1:] for row in cursor.fetchall()}
+        cursor.execute(_LATENCIES, values)
+        latencies: dict[datetime, list[int]] = {}
+        for at, number, requests in cursor.fetchall():
+            latencies.setdefault(at, histogram.empty())[number - 1] = requests
+    return [_rate(at, step, counts.get(at), latencies.get(at)) for at in _steps(since, until, step)]
+
+
+def _steps(since: datetime, until: datetime, step: timedelta) -> Iterator[datetime]:
+    at = since
+    while at < until:
+        yield at
+        at += step
+
+
+def _rate(
+    at: datetime, step: timedelta, counted: tuple[int, int, int, float] | None, latencies: list[int] | None
+) -> Rate:
+    seconds = step.total_seconds()
+    if counted is None:
+        return Rate(at, seconds)
+    count, rows, errors, latency_sum_ms = counted
+    of = latencies or histogram.empty()
+    answered = count - errors
+    return Rate(
+        at,
+        seconds,
+        count,
+        rows,
+        errors,
+        round(latency_sum_ms / answered, 4) if answered else None,
+        *(histogram.percentile(of, share) for share in (0.5, 0.95, 0.99)),
+    )
