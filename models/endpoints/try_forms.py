@@ -23,7 +23,8 @@ class TryForm(forms.Form):
         super().__init__(*args, **kwargs)
         signature = served_signature(version.signature)
         columns = signature["inputs"] if signature else []
-        self.columns: list[dict[str, Any]] = columns if 0 < len(columns) <= MAX_FIELDS else []
+        has_fields = 0 < len(columns) <= MAX_FIELDS and all(column["type"] != "tensor" for column in columns)
+        self.columns: list[dict[str, Any]] = columns if has_fields else []
         example = version.example or {}
         for index, column in enumerate(self.columns):
             self.fields[f"column-{index}"] = _field(column, example.get(column["name"]))

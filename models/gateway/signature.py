@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from models.gateway.values import Mismatch, ValueType, check_depth, describe, value_type
+from models.gateway.fields import Field, fields_of
+from models.gateway.values import ValueType, value_type
+from models.gateway.words import Mismatch, check_depth, describe
 
 MAX_ERRORS = 50
 _MAX_KNOWN_SHAPES = 256
@@ -40,12 +42,15 @@ class _Column(NamedTuple):
 
 
 class Signature:
-    """A compiled signature. `inputs` is the route table's list of `{"name", "type", "required"}`."""
+    """A compiled signature. `inputs` and `outputs` are the route table's lists of `{"name", "type", "required"}`;
+    `fields` and `outputs` describe them."""
 
-    def __init__(self, inputs: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, inputs: Sequence[dict[str, Any]], outputs: Sequence[dict[str, Any]] = ()) -> None:
+        self.fields = fields_of(inputs)
+        self.outputs = fields_of(outputs)
         self._columns = [
-            _Column(str(spec.get("name", index)), value_type(spec), bool(spec.get("required", True)))
-            for index, spec in enumerate(inputs)
+            _Column(field.name, value_type(spec), field.required)
+            for field, spec in zip(self.fields, inputs, strict=True)
         ]
         self.names = tuple(column.name for column in self._columns)
         self._known = frozenset(self.names)
@@ -101,11 +106,15 @@ class Signature:
         return row
 
     def _unknown_columns(self, index: int, record: dict[str, Any]) -> list[dict[str, Any]]:
+        unknown = [name for name in record if name not in self._known]
+        if not unknown:
+            return []
         known = "the columns " + ", ".join(self.names[:40]) + (" …" if len(self.names) > 40 else "")
+        if self.names == ("",):
+            known = 'one nameless column, ""'
         return [
             _error(index, name, known, "a column that the model does not have", "Leave the column out.")
-            for name in record
-            if name not in self._known
+            for name in unknown
         ]
 
     @staticmethod
@@ -124,7 +133,11 @@ class Signature:
 
 
 class FreeSignature:
-    """For a model registered without a signature: any columns, the same in every record of a request."""
+    """For a model registered without a signature of its inputs: any columns, the same in every record of a request."""
+
+    def __init__(self, outputs: Sequence[dict[str, Any]] = ()) -> None:
+        self.fields: tuple[Field, ...] = ()
+        self.outputs = fields_of(outputs)
 
     def check(self, records: Sequence[Any]) -> Frame:
         """Rows in the column order of the first record. Raises `Invalid`."""
@@ -153,14 +166,15 @@ def compile_signature(signature: dict[str, Any] | None) -> Signature | FreeSigna
     """The checker for a target's `signature`. Raises `ValueError` when it is no signature."""
     if signature is None:
         return FreeSignature()
-    inputs = signature.get("inputs")
-    if not isinstance(inputs, list) or not all(isinstance(spec, dict) for spec in inputs):
-        raise ValueError("a signature holds a list of inputs")
-    return Signature(inputs) if inputs else FreeSignature()
+    inputs, outputs = signature.get("inputs"), signature.get("outputs") or []
+    for specs in (inputs, outputs):
+        if not isinstance(specs, list) or not all(isinstance(spec, dict) for spec in specs):
+            raise ValueError("a signature holds lists of inputs and outputs")
+    return Signature(inputs, outputs) if inputs else FreeSignature(outputs)
 
 
 def _error(index: int, column: str | None, expected: str, got: str, remedy: str) -> dict[str, Any]:
-    field = f"records[{index}]" if column is None else f"records[{index}].{column}"
+    field = f"records[{index}].{column}" if column else f"records[{index}]"
     return {
         "field": field,
         "record": index,

@@ -5,16 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import orjson
-
-MAX_DEPTH = 64
-
-
-class Mismatch(Exception):
-    """The value is none of the type; the text says what came."""
+from models.gateway.tensors import check_tensor, expectation, row_shape
+from models.gateway.words import Mismatch, check_depth, describe
 
 
 class ValueType(NamedTuple):
@@ -33,18 +28,6 @@ _LONG = (-(2**63), 2**63 - 1)
 _FLOAT = (-3.4028234663852886e38, 3.4028234663852886e38)
 
 
-def describe(value: Any) -> str:
-    """What a JSON value is, short enough for a message."""
-    if value is None:
-        return "null"
-    if isinstance(value, str):
-        return f"text {_shortened(value)}"
-    if isinstance(value, dict):
-        return f"an object with the keys {_shortened(list(value))}" if value else "an empty object"
-    kind = "the truth value" if isinstance(value, bool) else "a list" if isinstance(value, list) else "the number"
-    return f"{kind} {_shortened(value)}"
-
-
 def value_type(spec: dict[str, Any]) -> ValueType:
     """The type of one input of a signature; a type nobody knows accepts anything."""
     name = str(spec.get("type", "any")).lower()
@@ -52,6 +35,8 @@ def value_type(spec: dict[str, Any]) -> ValueType:
         return _SIMPLE[name]
     if name == "array":
         return _array(value_type(_nested(spec.get("items"))))
+    if name == "tensor":
+        return _tensor(spec.get("tensor"))
     if name in ("object", "map"):
         return _OBJECT
     return _ANYTHING
@@ -59,31 +44,6 @@ def value_type(spec: dict[str, Any]) -> ValueType:
 
 def _nested(spec: Any) -> dict[str, Any]:
     return spec if isinstance(spec, dict) else {"type": "any"}
-
-
-def check_depth(value: Any) -> Any:
-    """The value itself. Raises `Mismatch` when lists and objects nest deeper than JSON writers go."""
-    level, depth = [value], 0
-    while level:
-        depth += 1
-        if depth > MAX_DEPTH:
-            raise Mismatch(f"lists or objects nested deeper than {MAX_DEPTH} levels")
-        level = [item for holder in level for item in _items(holder) if isinstance(item, (list, dict))]
-    return value
-
-
-def _items(holder: Any) -> Iterable[Any]:
-    if isinstance(holder, dict):
-        return holder.values()
-    return holder if isinstance(holder, list) else ()
-
-
-def _shortened(value: Any) -> str:
-    if isinstance(value, (list, dict)):
-        value = list(value)[:5]
-        value = [item if isinstance(item, (str, int, float)) else "..." for item in value]
-    text = orjson.dumps(value).decode()
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _whole(limits: tuple[int, int]) -> Callable[[Any], int]:
@@ -145,6 +105,14 @@ def _array(item: ValueType) -> ValueType:
         return [None if element is None else item.check(element) for element in value]
 
     return ValueType(check, f"a list, each of its items {item.expected}", "Send a list.", by_type_alone=False)
+
+
+def _tensor(spec: Any) -> ValueType:
+    if not isinstance(spec, dict):
+        return _ANYTHING
+    shape, dtype = row_shape(spec.get("shape")), str(spec.get("dtype", ""))
+    expected = expectation(shape, dtype)
+    return ValueType(check_tensor(shape, dtype), expected, f"Send {expected} per record.", by_type_alone=False)
 
 
 _WHOLE_REMEDY = "Send a number without decimals and without quotes."

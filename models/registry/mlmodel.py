@@ -98,8 +98,11 @@ def _column(column: dict[str, Any]) -> dict[str, Any]:
 
 
 def served_signature(signature: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The signature as the gateway checks it: None where the inputs are no named columns, such as tensors."""
+    """The signature as the gateway checks it: each input has a name, `""` where it is one nameless tensor. None where
+    inputs cannot be told apart by name."""
     inputs = signature.get("inputs") if signature else None
-    if not inputs or any("name" not in column or column["type"] == "tensor" for column in inputs):
+    if not signature or not inputs:
         return None
-    return signature
+    if len(inputs) == 1 and inputs[0]["type"] == "tensor":
+        return {**signature, "inputs": [{**inputs[0], "name": inputs[0].get("name", "")}]}
+    return signature if all("name" in column for column in inputs) else None

@@ -32,10 +32,18 @@ def test_a_real_file_is_understood() -> None:
     assert served_signature(found.signature) == found.signature
 
 
-def test_tensor_inputs_have_no_columns_to_check() -> None:
+def test_one_nameless_tensor_is_a_nameless_column_to_check() -> None:
     inputs = json.dumps([{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 4]}}])
     found = parse(f"flavors: {{sklearn: {{}}}}\nsignature: {{inputs: '{inputs}'}}".encode())
     assert found.signature is not None
+    served = served_signature(found.signature)
+    assert served is not None
+    assert served["inputs"][0]["name"] == ""
+    assert served["inputs"][0]["tensor"] == {"dtype": "float64", "shape": [-1, 4]}
+
+
+def test_nameless_columns_cannot_be_checked() -> None:
+    found = parse(b'flavors: {sklearn: {}}\nsignature: {inputs: \'[{"type": "double"}, {"type": "double"}]\'}')
     assert served_signature(found.signature) is None
 
 

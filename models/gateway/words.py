@@ -1,0 +1,51 @@
+"""How a JSON value is described to people, and how deep it may be nested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+MAX_DEPTH = 64
+
+
+class Mismatch(Exception):
+    """The value is none of the type; the text says what came."""
+
+
+def describe(value: Any) -> str:
+    """What a JSON value is, short enough for a message."""
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return f"text {_shortened(value)}"
+    if isinstance(value, dict):
+        return f"an object with the keys {_shortened(list(value))}" if value else "an empty object"
+    kind = "the truth value" if isinstance(value, bool) else "a list" if isinstance(value, list) else "the number"
+    return f"{kind} {_shortened(value)}"
+
+
+def check_depth(value: Any) -> Any:
+    """The value itself. Raises `Mismatch` when lists and objects nest deeper than JSON writers go."""
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise Mismatch(f"lists or objects nested deeper than {MAX_DEPTH} levels")
+        level = [item for holder in level for item in _items(holder) if isinstance(item, (list, dict))]
+    return value
+
+
+def _items(holder: Any) -> Iterable[Any]:
+    if isinstance(holder, dict):
+        return holder.values()
+    return holder if isinstance(holder, list) else ()
+
+
+def _shortened(value: Any) -> str:
+    if isinstance(value, (list, dict)):
+        value = list(value)[:5]
+        value = [item if isinstance(item, (str, int, float)) else "..." for item in value]
+    text = orjson.dumps(value).decode()
+    return text if len(text) <= 80 else text[:77] + "..."
