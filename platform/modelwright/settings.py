@@ -131,6 +131,7 @@ INSTALLED_APPS = [
     "models.registry",
     "models.endpoints",
     "models.predictions",
+    "models.batch",
 ]
 
 MIDDLEWARE = [
@@ -234,6 +235,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "models", "description": "Registered models, versions, aliases, lineage."},
         {"name": "endpoints", "description": "Endpoints, deployments, rollbacks, keys."},
         {"name": "predictions", "description": "What endpoints answered."},
+        {"name": "batch", "description": "Files and tables that are scored as a whole."},
         {"name": "compute", "description": "Hosts, sizes, environments."},
         {"name": "audit", "description": "Who did what, and the seal over it."},
     ],

@@ -1,0 +1,52 @@
+"""`python -m modelwright_runtime.scoring --model DIR`: score what the platform says, chunk by chunk.
+
+MODELWRIGHT_PLATFORM is the platform's address, MODELWRIGHT_SCORING_TOKEN the job's own token and
+MODELWRIGHT_SCORING_CONNECTION, for a table, how to reach it. Exits with 0 when all rows are stored, 3 when the job
+cannot go on (the platform is told why), 4 when it is not wanted any more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from ..server.loading import LoadError, load
+from .client import Gone, Platform
+from .errors import ScoringError
+from .work import Work
+
+EXIT_CANNOT, EXIT_GONE = 3, 4
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Score one batch job. See the module for what it returns."""
+    parser = argparse.ArgumentParser(prog="modelwright_runtime.scoring")
+    parser.add_argument("--model", type=Path, required=True, help="MLflow model directory (holds MLmodel)")
+    options = parser.parse_args(arguments)
+    platform = Platform.of_environment()
+    try:
+        return _score(platform, options.model)
+    except Gone as error:
+        print(f"Not wanted any more: {error}", file=sys.stderr)
+        return EXIT_GONE
+
+
+def _score(platform: Platform, model: Path) -> int:
+    try:
+        description = platform.job()
+        Work(platform, description, load(model)).run()
+    except (ScoringError, LoadError) as error:
+        message, remedy = getattr(error, "message", str(error)), getattr(error, "remedy", "")
+        print(f"{message} {remedy}", file=sys.stderr, flush=True)
+        platform.end(message=message, remedy=remedy)
+        return EXIT_CANNOT
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    # Threads of the model's libraries must not keep a job alive that is done.
+    os._exit(code)

@@ -1,0 +1,64 @@
+"""Predicts the rows of a chunk. One that the model cannot take fails alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from .errors import ScoringError
+
+# When the model fails on so many rows of one chunk, one by one, it is the model and not the rows.
+MOST_FAILURES = 200
+_MESSAGE_CHARACTERS = 500
+
+
+class Model(Protocol):
+    """What predicts: `server.loading.LoadedModel`."""
+
+    def predict(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any: ...
+
+
+@dataclass
+class Scored:
+    """By the row's place in the chunk: predictions, probabilities in the order of `classes`, and errors."""
+
+    predictions: dict[int, Any] = field(default_factory=dict)
+    probabilities: dict[int, list[float]] = field(default_factory=dict)
+    errors: dict[int, tuple[str, str]] = field(default_factory=dict)
+    classes: list[Any] | None = None
+
+
+def predict(model: Model, columns: Sequence[str], rows: Sequence[tuple[int, list[Any]]], scored: Scored) -> None:
+    """Add what the model says of `rows`, each with its place in the chunk. Raises `ScoringError`."""
+    if not rows:
+        return
+    try:
+        outcome = model.predict(columns, [row for _, row in rows])
+        if len(outcome.predictions) != len(rows):
+            raise ValueError(f"it returned {len(outcome.predictions)} predictions for {len(rows)} rows")
+    except (KeyboardInterrupt, MemoryError):
+        raise
+    except BaseException as error:  # a model may even call sys.exit(), and the other rows are to be predicted
+        _fail(model, columns, rows, scored, f"{type(error).__name__}: {error}"[:_MESSAGE_CHARACTERS])
+        return
+    scored.predictions.update(zip((place for place, _ in rows), outcome.predictions, strict=True))
+    if outcome.probabilities is not None:
+        scored.classes = outcome.classes
+        scored.probabilities.update(zip((place for place, _ in rows), outcome.probabilities, strict=True))
+
+
+def _fail(
+    model: Model, columns: Sequence[str], rows: Sequence[tuple[int, list[Any]]], scored: Scored, message: str
+) -> None:
+    if len(rows) > 1:
+        middle = len(rows) // 2
+        predict(model, columns, rows[:middle], scored)
+        predict(model, columns, rows[middle:], scored)
+        return
+    scored.errors[rows[0][0]] = ("model_error", f"The model could not predict this row: {message}")
+    if sum(code == "model_error" for code, _ in scored.errors.values()) > MOST_FAILURES:
+        raise ScoringError(
+            f"The model failed on more than {MOST_FAILURES} rows of one chunk, the last time with {message}",
+            "See whether the input is what the model was trained on, and whether its environment is the right one.",
+        )

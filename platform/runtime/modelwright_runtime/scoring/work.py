@@ -1,0 +1,195 @@
+"""One batch job from its description to its end."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from ..server import codec
+from . import outputs, tables
+from .checking import Checker, Mismatch, plain
+from .client import Platform
+from .errors import ScoringError
+from .files import Chunk, CsvSource, ParquetSource, Source
+from .ids import prediction_id
+from .predicting import Model, Scored, predict
+
+CONNECTION = "MODELWRIGHT_SCORING_CONNECTION"
+_INPUT, _OUTPUT = Path("input"), Path("output")
+
+
+class Work:
+    """Reads, predicts and hands over. What is stored already is not read again."""
+
+    def __init__(self, platform: Platform, description: Mapping[str, Any], model: Model) -> None:
+        self._platform = platform
+        self._job = description
+        self._model = model
+        self._id = UUID(description["job"])
+        self._keys: list[str] = description["key_columns"]
+        self._connection: Any = None
+        self._target: tables.TableTarget | None = None
+
+    def run(self) -> None:
+        """Do all of it. Raises `ScoringError`, and `client.Gone` where it is not wanted any more."""
+        stored, source = self._job["stored"], self._source()
+        checker = Checker(self._job["inputs"], source.columns, self._keys, is_text=source.is_text)
+        self._platform.total(source.count())
+        number, row = int(stored["chunks"]), int(stored["rows"])
+        if number:
+            print(f"{row} rows in {number} chunks are stored already; going on after them.", flush=True)
+        for chunk in source.chunks(self._job["chunk_rows"], skip=row, after=stored["last_key"]):
+            self._score(number, row, chunk, checker)
+            number, row = number + 1, row + len(chunk.rows)
+        self._join(number)
+        self._platform.end(rows=row, chunks=number)
+        print(f"{row} rows are scored.", flush=True)
+
+    def _source(self) -> Source:
+        source = self._job["source"]
+        if source["kind"] in ("table", "query"):
+            given = json.loads(os.environ.pop(CONNECTION))
+            self._connection = tables.connect(given["config"], given["secret"])
+            what = {source["kind"]: source[source["kind"]]}
+            return tables.TableSource(self._connection, **what, key=self._keys[0])
+        self._platform.input(_INPUT)
+        with _INPUT.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else _digest(file)
+        if digest.hexdigest() != source["sha256"]:
+            raise ScoringError("The input arrived damaged.", "Try again.")
+        return ParquetSource(_INPUT) if source["format"] == "parquet" else CsvSource(_INPUT)
+
+    def _score(self, number: int, before: int, chunk: Chunk, checker: Checker) -> None:
+        started = time.monotonic()
+        scored = Scored(errors={place: ("bad_row", why) for place, why in chunk.broken.items()})
+        rows = []
+        records: list[list[Any] | None] = [None] * len(chunk.rows)
+        for place, raw in enumerate(chunk.rows):
+            if place not in chunk.broken:
+                try:
+                    records[place] = checker.row(raw)
+                    rows.append((place, records[place]))
+                except Mismatch as mismatch:
+                    scored.errors[place] = ("signature", str(mismatch))
+        self._stop_at_errors(before, scored)
+        predict(self._model, checker.names, rows, scored)  # type: ignore[arg-type]  # the fitting ones are lists
+        self._stop_at_errors(before, scored)
+        self._hand_over(number, before, chunk, checker, records, scored, time.monotonic() - started)
+
+    def _stop_at_errors(self, before: int, scored: Scored) -> None:
+        if scored.errors and self._job["on_error"] == "stop":
+            place = min(scored.errors)
+            raise ScoringError(
+                f"Row {before + place + 1} cannot be predicted. {scored.errors[place][1]}",
+                "Correct the input, or let the job keep such rows with the reason.",
+            )
+
+    def _hand_over(
+        self,
+        number: int,
+        before: int,
+        chunk: Chunk,
+        checker: Checker,
+        records: list[list[Any] | None],
+        scored: Scored,
+        seconds: float,
+    ) -> None:
+        places = range(len(chunk.rows))
+        # What a model returns may be of any library; from here on it is what JSON can say.
+        predictions = codec.decode(codec.encode([scored.predictions.get(place) for place in places]))
+        labels = codec.decode(codec.encode(scored.classes)) if scored.classes is not None else None
+        probabilities = [scored.probabilities.get(place) for place in places]
+        numbers = [before + place + 1 for place in places]
+        ids = [prediction_id(self._id, self._job["id_milliseconds"], row) for row in numbers]
+        errors = {place: scored.errors[place] for place in sorted(scored.errors)}
+        keys = {name: [plain(raw.get(name)) for raw in chunk.rows] for name in self._keys}
+        columns = outputs.columns_of(
+            keys,
+            numbers,
+            predictions,
+            probabilities,
+            labels,
+            [str(each) for each in ids],
+            [errors[place][1] if place in errors else None for place in places],
+        )
+        is_parquet = self._job["output"]["format"] == "parquet"
+        part = outputs.parquet_part(columns) if is_parquet else outputs.csv_part(columns)
+        if self._job["output"]["table"]:
+            self._write_back(keys[self._keys[0]], columns, labels, probabilities)
+        header = {
+            "first_row": before + 1,
+            "rows": len(chunk.rows),
+            "seconds": seconds,
+            "last_key": chunk.last_key,
+            "columns": checker.names,
+            "records": records,
+            "raw": {str(place): {name: plain(value) for name, value in chunk.rows[place].items()} for place in errors},
+            "predictions": predictions,
+            "classes": labels,
+            "probabilities": None if labels is None else probabilities,
+            "errors": [
+                {"place": place, "code": code, "message": message, "key": self._key_of(keys, place)}
+                for place, (code, message) in errors.items()
+            ],
+        }
+        self._platform.store(number, header, part)
+        self._part(number).write_bytes(part)
+        failed = f", {len(errors)} of them failed" if errors else ""
+        print(f"chunk {number}: rows {before + 1} to {before + len(chunk.rows)}{failed}, {seconds:.2f} s", flush=True)
+
+    @staticmethod
+    def _key_of(keys: Mapping[str, list[Any]], place: int) -> str:
+        return ", ".join(str(values[place]) for values in keys.values())[:200]
+
+    def _write_back(
+        self, keys: list[Any], columns: outputs.Columns, labels: list[Any] | None, probabilities: list[Any]
+    ) -> None:
+        predictions = columns[outputs.PREDICTION]
+        if self._target is None:
+            source, key = self._job["source"], self._keys[0]
+            self._target = tables.TableTarget(
+                self._connection,
+                self._job["output"]["table"],
+                key,
+                tables.key_type_of(self._connection, source.get("table", ""), key),
+                tables.prediction_type(predictions),
+            )
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat()
+        shares = [
+            None if each is None or labels is None else dict(zip(map(str, labels), each, strict=True))
+            for each in probabilities
+        ]
+        texts = [str(key) for key in keys]
+        ids, errors = columns[outputs.ID], columns[outputs.ERROR]
+        moments = [now] * len(keys)
+        self._target.write(list(zip(texts, predictions, shares, ids, errors, moments, strict=True)))
+
+    def _join(self, chunks: int) -> None:
+        """One file of all parts, those of earlier attempts too."""
+        parts = [self._part(number) for number in range(chunks)]
+        for number, part in enumerate(parts):
+            if not part.exists():
+                self._platform.part(number, part)
+        if parts:
+            join = outputs.join_parquet if self._job["output"]["format"] == "parquet" else outputs.join_csv
+            join(parts, _OUTPUT)
+            self._platform.output(_OUTPUT)
+
+    @staticmethod
+    def _part(number: int) -> Path:
+        return Path(f"part-{number}")
+
+
+def _digest(file: Any) -> Any:
+    """For Python 3.10, which has no `hashlib.file_digest`."""
+    made = hashlib.sha256()
+    while block := file.read(1024 * 1024):
+        made.update(block)
+    return made
