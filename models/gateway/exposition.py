@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-# What is one thing seen by each process, not a part that each of them has.
+# What is one thing seen by each process, not a part that each of them has; so is all that replicas say of themselves.
 LOWEST = frozenset({"modelwright_gateway_routes_revision"})
 HIGHEST = frozenset({"modelwright_gateway_spool_bytes", "modelwright_gateway_spool_oldest_seconds"})
+
+OF_REPLICAS = ("modelwright_replica_", "modelwright_model_")
 
 _Family = tuple[list[str], dict[str, float]]
 
@@ -24,11 +26,11 @@ def merge(expositions: Iterable[bytes]) -> bytes:
 
 
 def counters_only(exposition: bytes) -> bytes:
-    """Without gauges: what of a process that has ended still counts."""
+    """Without gauges and without what replicas said: what of a process that has ended still counts."""
     kept, keep = [], True
     for line in exposition.decode().splitlines():
         if line.startswith("# TYPE "):
-            keep = not line.endswith(" gauge")
+            keep = not line.endswith(" gauge") and not line.split(" ")[2].startswith(OF_REPLICAS)
         if keep and not line.startswith("# HELP "):
             kept.append(line)
     return ("\n".join(kept) + "\n").encode()
@@ -54,7 +56,7 @@ def _combined(name: str, before: float | None, value: float) -> float:
         return value
     if name in LOWEST:
         return min(before, value)
-    return max(before, value) if name in HIGHEST else before + value
+    return max(before, value) if name in HIGHEST or name.startswith(OF_REPLICAS) else before + value
 
 
 def _line(sample: tuple[str, float]) -> str:

@@ -1,23 +1,26 @@
-"""Counters and histograms in Prometheus' text format."""
+"""What the gateway counts about requests and frames. Counting costs a look-up in a dictionary and an addition."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+from modelwright.core.exposition import Family, Histogram
 
-Sample = tuple[str, str, str, float]
+# Of rows in one frame.
+ROWS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
 
 
 class Metrics:
-    """What the gateway counts about requests. Unknown endpoints share the empty label, so strangers add no series."""
+    """Of one process. Unknown endpoints share the empty label, so strangers add no series."""
 
     def __init__(self) -> None:
         self._requests: dict[tuple[str, int], int] = defaultdict(int)
-        self._latency: dict[str, list[int]] = {}
-        self._seconds: dict[str, float] = defaultdict(float)
+        self._latency: dict[str, Histogram] = defaultdict(Histogram)
+        self._waited: dict[str, Histogram] = defaultdict(Histogram)
+        self._rows: dict[str, Histogram] = defaultdict(lambda: Histogram(ROWS))
+        self._batches_sent = 0
+        self._rows_sent = 0
 
     def count(self, endpoint: str, status: int) -> None:
         """One request was answered."""
@@ -25,29 +28,48 @@ class Metrics:
 
     def observe(self, endpoint: str, seconds: float) -> None:
         """One prediction took that long, from the last byte of the request to the answer."""
-        counts = self._latency.get(endpoint)
-        if counts is None:
-            counts = self._latency[endpoint] = [0] * (len(BUCKETS) + 1)
-        counts[bisect_left(BUCKETS, seconds)] += 1
-        self._seconds[endpoint] += seconds
+        self._latency[endpoint].observe(seconds)
 
-    def render(self, more: Iterable[Sample]) -> bytes:
-        """The exposition; `more` holds `(name, type, labels, value)` of what others count."""
-        lines = ["# TYPE modelwright_gateway_requests_total counter"]
+    def sent(self, endpoint: str, rows: int, waited: float) -> None:
+        """A frame left for a replica; its first request waited for `waited` seconds."""
+        self._batches_sent += 1
+        self._rows_sent += rows
+        self._rows[endpoint].observe(rows)
+        self._waited[endpoint].observe(waited)
+
+    def families(self, endpoints: Container[str]) -> Iterable[Family]:
+        """Everything about these endpoints, and what belongs to none."""
+        requests = Family("modelwright_gateway_requests_total", "counter", "Requests answered, by status.")
         for (endpoint, status), count in sorted(self._requests.items()):
-            lines.append(f'modelwright_gateway_requests_total{{endpoint="{endpoint}",status="{status}"}} {count}')
-        lines.append("# TYPE modelwright_gateway_request_seconds histogram")
-        for endpoint, counts in sorted(self._latency.items()):
-            lines.extend(self._histogram(endpoint, counts))
-        for name, kind, labels, value in more:
-            lines += [f"# TYPE {name} {kind}", f"{name}{labels} {value:g}"]
-        return ("\n".join(lines) + "\n").encode()
+            if not endpoint or endpoint in endpoints:
+                requests.add(count, endpoint=endpoint, status=str(status))
+        batches = Family("modelwright_gateway_batches_total", "counter", "Frames sent to replicas.")
+        batches.add(self._batches_sent)
+        rows = Family("modelwright_gateway_rows_total", "counter", "Rows sent to replicas.")
+        rows.add(self._rows_sent)
+        return (
+            requests,
+            _histograms(
+                "modelwright_gateway_request_seconds",
+                "From the last byte of a request to the answer that holds its prediction.",
+                self._latency,
+                endpoints,
+            ),
+            _histograms(
+                "modelwright_gateway_queue_seconds",
+                "How long the first request of each frame waited for a replica.",
+                self._waited,
+                endpoints,
+            ),
+            _histograms("modelwright_gateway_batch_rows", "Rows of each frame.", self._rows, endpoints),
+            batches,
+            rows,
+        )
 
-    def _histogram(self, endpoint: str, counts: list[int]) -> Iterable[str]:
-        name = "modelwright_gateway_request_seconds"
-        total = 0
-        for bound, count in zip((*BUCKETS, "+Inf"), counts, strict=True):
-            total += count
-            yield f'{name}_bucket{{endpoint="{endpoint}",le="{bound}"}} {total}'
-        yield f'{name}_sum{{endpoint="{endpoint}"}} {self._seconds[endpoint]:.6f}'
-        yield f'{name}_count{{endpoint="{endpoint}"}} {total}'
+
+def _histograms(name: str, help: str, found: dict[str, Histogram], endpoints: Container[str]) -> Family:
+    family = Family(name, "histogram", help)
+    for endpoint, histogram in sorted(found.items()):
+        if endpoint in endpoints:
+            family.add_histogram(histogram.bounds, histogram.counts, histogram.total, (("endpoint", endpoint),))
+    return family

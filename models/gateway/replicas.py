@@ -28,6 +28,7 @@ FIRST_DELAY = 0.02
 LONGEST_DELAY = 1.0
 
 Reply = Callable[[frames.Frame | None], None]
+_PING = frames.pack(0, frames.PING, b"{}")
 
 
 class _Link(asyncio.Protocol):
@@ -90,6 +91,8 @@ class Replica:
     def __init__(self, path: str, on_change: Callable[[Replica], None], access: Access) -> None:
         self.path = path
         self.in_flight = 0
+        # The payload of its newest pong, not yet looked at.
+        self.pong = b""
         self._access = access
         self._complaint = ""
         self._on_change = on_change
@@ -133,8 +136,16 @@ class Replica:
         self.in_flight += 1
         transport.write(data)
 
+    def ping(self) -> None:
+        """Ask it how it is, where there is a connection; `pong` will hold the answer. It is no work in flight."""
+        if self._transport is not None:
+            self._transport.write(_PING)
+
     def answered(self, frame: frames.Frame) -> None:
         """A frame came in."""
+        if frame.kind == frames.PONG:
+            self.pong = frame.payload
+            return
         reply = self._replies.pop(frame.correlation_id, None)
         if reply is not None:
             self.in_flight -= 1
@@ -159,6 +170,7 @@ class Replica:
     def disconnected(self) -> None:
         """The connection is gone; whatever was in flight is handed back."""
         self._transport = None
+        self.pong = b""
         lost, self._replies = self._replies, {}
         self.in_flight = 0
         self._wake.set()
