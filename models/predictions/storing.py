@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import psycopg
 from django.db import DataError, IntegrityError, connection, transaction
@@ -12,7 +12,7 @@ from psycopg import errors
 
 from models.predictions.counting import count
 from models.predictions.names import Names
-from models.predictions.records import COLUMNS, Record, Row, ids_of, row_of
+from models.predictions.records import COLUMNS, Ids, Record, Row, ids_of, row_of
 
 logger = logging.getLogger(__name__)
 
@@ -31,25 +31,34 @@ INSERT INTO predictions_prediction ({_FIELDS}) SELECT {_FIELDS} FROM predictions
 ON CONFLICT (id) DO NOTHING RETURNING id
 """  # noqa: S608 - names of columns
 
+
+class Naming(Protocol):
+    """Where the columns `records.NAMED` come from, as of `names.Names`."""
+
+    def prepare(self, wanted: Iterable[Ids]) -> set[Ids]: ...
+
+    def __call__(self, ids: Ids) -> bytes: ...
+
+
 _names = Names()
 
 
 @transaction.atomic
-def store(records: Sequence[Record]) -> int:
+def store(records: Sequence[Record], names: Naming = _names) -> int:
     """Store what is not stored yet, count it, and return how many that were. What is no prediction is logged."""
-    rows, sources = _rows_of(records)
+    rows, sources = _rows_of(records, names)
     if not rows:
         return 0
     try:
         stored = _store(rows)
     except UNSTORABLE:
         # One record in it that PostgreSQL cannot store must not hold up, or cost, the others.
-        stored = [row for row, source in zip(rows, sources, strict=True) for row in _store_alone(row, source)]
+        stored = [row for row, source in zip(rows, sources, strict=True) for row in _store_alone(row, source, names)]
     count(stored)
     return len(stored)
 
 
-def _rows_of(records: Sequence[Record]) -> tuple[list[Row], list[Record]]:
+def _rows_of(records: Sequence[Record], names: Naming) -> tuple[list[Row], list[Record]]:
     rows: list[Row] = []
     sources: list[Record] = []
     wanted = set()
@@ -58,12 +67,12 @@ def _rows_of(records: Sequence[Record]) -> tuple[list[Row], list[Record]]:
             wanted.add(ids_of(record))
         except NO_PREDICTION:
             continue
-    wrong = _names.prepare(wanted)
+    wrong = names.prepare(wanted)
     for record in records:
         try:
             if ids_of(record) in wrong:
                 raise ValueError("an id is none")
-            rows.append(row_of(record, _names))
+            rows.append(row_of(record, names))
             sources.append(record)
         except NO_PREDICTION:
             logger.exception("a record is no prediction: %.2000r", record)
@@ -92,13 +101,13 @@ def _store(rows: Sequence[Row]) -> Sequence[Row]:
     return fresh
 
 
-def _store_alone(row: Row, source: Record) -> Sequence[Row]:
+def _store_alone(row: Row, source: Record, names: Naming) -> Sequence[Row]:
     try:
         with transaction.atomic():
             return _store([row])
     except UNSTORABLE:
         logger.exception("prediction %s is stored without its values", row.id)
-        return _store([row_of(source, _names, with_values=False)])
+        return _store([row_of(source, names, with_values=False)])
 
 
 def _copy(table: str, rows: Sequence[Row]) -> None:
