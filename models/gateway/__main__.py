@@ -16,6 +16,7 @@ from pathlib import Path
 import uvloop
 
 from models.gateway.addresses import Access, bridge_access
+from models.gateway.admission import Bounds
 from models.gateway.application import Application
 from models.gateway.http import Connection, Limits, Site
 from models.gateway.options import host_and_port, process_count
@@ -98,6 +99,7 @@ async def _serve(options: argparse.Namespace, opens_bridges: Access) -> int:
         routes_error=lambda: watcher.error,
         access=opens_bridges,
         siblings=siblings,
+        bounds=Bounds(wait=options.longest_wait, body_bytes=options.waiting_bytes),
     )
     site = Site(application, Limits(body=options.body_limit))
     watcher.check()
@@ -180,6 +182,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--fsync", choices=("off", "batch"), default="off", help="batch: survive a power cut too")
     parser.add_argument("--body-limit", type=int, default=Limits().body, help="largest body in bytes")
     parser.add_argument("--timeout", type=float, default=30.0, help="longest wait for a prediction, in seconds")
+    parser.add_argument(
+        "--longest-wait", type=float, default=Bounds().wait, help="expected wait, in seconds, beyond which it is 429"
+    )
+    parser.add_argument("--waiting-bytes", type=int, default=Bounds().body_bytes, help="of bodies that wait, in all")
     parser.add_argument(
         "--processes", type=process_count, default=1, help="that share the port; auto: one, two on many processors"
     )

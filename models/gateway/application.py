@@ -6,25 +6,26 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import Any
 
 import orjson
 
 from models.gateway import answers, feedback, paths
 from models.gateway.addresses import Access
+from models.gateway.admission import Bounds
 from models.gateway.batching import Outlet
 from models.gateway.fleet import Fleet
 from models.gateway.http import Request, Slot
 from models.gateway.ids import new_prediction_id
-from models.gateway.metrics import Metrics, Sample
-from models.gateway.pending import Pending, Prediction
+from models.gateway.metrics import Metrics
+from models.gateway.observing import exposition
+from models.gateway.pending import Failure, Pending, Prediction
 from models.gateway.protocols import BY_NAME
 from models.gateway.protocols.base import BadBody, State
+from models.gateway.recording import Recorder
 from models.gateway.responses import PROBLEM, TEXT, Response, unavailable
 from models.gateway.routes import EMPTY, Endpoint, Match, RouteTable
 from models.gateway.siblings import Siblings
 from models.gateway.signature import Invalid
-from models.gateway.spool import encode_record
 from models.gateway.spool_writer import SpoolRefused, SpoolWriter
 
 logger = logging.getLogger(__name__)
@@ -41,14 +42,16 @@ class Application:
         routes_error: Callable[[], str | None],
         access: Access,
         siblings: Siblings,
+        bounds: Bounds = Bounds(),  # noqa: B008 - immutable
     ) -> None:
         self._spool = spool
         self._siblings = siblings
         self._timeout = timeout
         self._routes_error = routes_error
         self._table = EMPTY
+        self._recorder = Recorder(access.token)
         self.metrics = Metrics()
-        self.fleet = Fleet(Outlet(predicted=self._predicted, unreachable=self._unreachable), access)
+        self.fleet = Fleet(Outlet(self._predicted, self._failed, self._unreachable, self._sent), access, bounds)
 
     def apply(self, table: RouteTable) -> None:
         """Serve by this table from the next request on."""
@@ -62,11 +65,16 @@ class Application:
 
     def exposition(self) -> bytes:
         """The metrics of this process."""
-        return self.metrics.render(self._samples())
+        return exposition(self._table, self.fleet, self._spool, self.metrics)
 
-    def refuse(self, method: bytes, path: bytes, authorization: bytes) -> Response | None:
-        """A refusal that needs no body: wrong method, unknown endpoint, wrong key."""
-        return self._look_up(method, path, authorization)[2]
+    def refuse(self, method: bytes, path: bytes, authorization: bytes, size: int) -> Response | None:
+        """A refusal that needs no body: wrong method, unknown endpoint, wrong key, no room for `size` bytes."""
+        match, _, refusal = self._look_up(method, path, authorization)
+        if refusal is not None or match is None or match.operation != paths.PREDICT:
+            return refusal
+        targets = [target for target in match.endpoint.targets if target.weight]
+        refusals = [self.fleet.refusal(match.endpoint, target, size) for target in targets]
+        return refusals[0] if refusals and all(refusals) else None
 
     def _look_up(
         self, method: bytes, path: bytes, authorization: bytes
@@ -128,6 +136,10 @@ class Application:
         if target is None:
             answer(answers.not_served(match) if match.model else answers.no_target(endpoint))
             return
+        too_busy = self.fleet.refusal(endpoint, target, len(request.body))
+        if too_busy is not None:
+            answer(too_busy)
+            return
         try:
             asked = BY_NAME[match.protocol].decode(request, match, target)
         except BadBody as error:
@@ -187,7 +199,7 @@ class Application:
         if not live:
             return
         try:
-            self._spool.append(b"".join([encode_record(_record(result, id_, now)) for result, id_ in live]))
+            self._spool.append(b"".join([self._recorder.predicted(result, id_, now) for result, id_ in live]))
         except SpoolRefused as refused:
             response = _not_recorded(refused)
             for result, _id in live:
@@ -197,6 +209,23 @@ class Application:
             pending = result.pending
             self.metrics.observe(pending.endpoint.name, now - pending.received)
             pending.finish(pending.encode(result, id_))
+
+    def _sent(self, first: Pending, rows: int, waited: float) -> None:
+        self.metrics.sent(first.endpoint.name, rows, waited)
+
+    def _failed(self, failure: Failure) -> None:
+        """Record that the model failed it, then say so. What cannot be recorded is said all the same: it is no answer
+        that anybody builds on."""
+        if failure.pending.done:
+            return
+        id_, response = new_prediction_id(), failure.response
+        try:
+            self._spool.append(self._recorder.failed(failure, id_, time.monotonic()))
+        except SpoolRefused:
+            logger.warning("a request of %s that its model failed is not on record", failure.pending.endpoint.name)
+        else:
+            response = response._replace(headers=(*response.headers, (answers.PREDICTION_ID, id_.encode())))
+        failure.pending.finish(response)
 
     def _page(self, path: bytes) -> Response:
         if path == b"/metrics":
@@ -221,16 +250,6 @@ class Application:
         }
         return Response(200 if refusal is None else 503, orjson.dumps(state))
 
-    def _samples(self) -> list[Sample]:
-        batches, rows, connected = self.fleet.totals()
-        return [
-            ("modelwright_gateway_batches_total", "counter", "", batches),
-            ("modelwright_gateway_rows_total", "counter", "", rows),
-            ("modelwright_gateway_replicas_connected", "gauge", "", connected),
-            ("modelwright_gateway_routes_revision", "gauge", "", self._table.revision),
-            ("modelwright_gateway_spool_bytes", "gauge", "", self._spool.total_bytes),
-        ]
-
 
 _READING = (b"GET", b"HEAD")
 _PAGES = frozenset((b"/health/live", b"/health/ready", b"/metrics"))
@@ -242,25 +261,6 @@ def key_id_of(endpoint: Endpoint, authorization: bytes) -> str | None:
     scheme, _, key = authorization.partition(b" ")
     digest = sha256(key.strip()).hexdigest()
     return endpoint.keys.get(digest) if scheme.lower() == b"bearer" else None
-
-
-def _record(result: Prediction, prediction_id: str, now: float) -> dict[str, Any]:
-    pending = result.pending
-    record = {
-        "id": prediction_id,
-        "at": pending.at,
-        "endpoint_id": pending.endpoint.endpoint_id,
-        "deployment_id": pending.endpoint.deployment_id,
-        "model_version_id": pending.target.model_version_id,
-        "key_id": pending.key_id,
-        "inputs": pending.records,
-        "outputs": result.predictions,
-        "latency_ms": round((now - pending.received) * 1000, 3),
-        "status": 200,
-    }
-    if result.probabilities is not None:
-        record["probabilities"] = result.probabilities
-    return record
 
 
 def _not_recorded(refused: SpoolRefused) -> Response:

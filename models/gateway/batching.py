@@ -16,46 +16,62 @@ from typing import Any, NamedTuple
 import orjson
 from modelwright_runtime.server import frames
 
+from models.gateway.admission import Budget, Holding, ServiceTimes, remaining, too_busy
 from models.gateway.gathering import Gathering
-from models.gateway.pending import Pending, Prediction
+from models.gateway.pending import Failure, Pending, Prediction
 from models.gateway.replicas import Replica
-from models.gateway.responses import Response, problem, unavailable
+from models.gateway.responses import Response, problem
 
 logger = logging.getLogger(__name__)
 
 MAX_ROWS = 256
 MAX_BYTES = 8 * 1024 * 1024
-MAX_WAITING = 4096
 GRACE_SECONDS = 1.0
 
 Batch = list[Pending]
 
 
+class Flight(NamedTuple):
+    """A batch that is with a replica since `sent`."""
+
+    batch: Batch
+    rows: int
+    size: int
+    sent: float
+
+
 class Outlet(NamedTuple):
-    """Where a queue hands its results: predictions of a batch, or requests that no replica could take."""
+    """Where a queue hands its results: predictions of a batch, requests that the model failed, or that no replica
+    could take."""
 
     predicted: Callable[[Sequence[Prediction]], None]
+    failed: Callable[[Failure], None]
     unreachable: Callable[[Pending], None]
+    # A frame leaves: its first request, its rows, how many seconds ago that request was received.
+    sent: Callable[[Pending, int, float], None]
 
 
 class BatchQueue:
     """Requests of one target. Not for use outside the event loop."""
 
-    def __init__(self, replicas: Sequence[Replica], outlet: Outlet) -> None:
+    def __init__(self, replicas: Sequence[Replica], outlet: Outlet, budget: Budget) -> None:
         self._replicas = list(replicas)
         self._outlet = outlet
+        self._longest_wait = budget.bounds.wait
+        self._holding = Holding(budget)
+        self._times = ServiceTimes()
         self._waiting: deque[Pending] = deque()
-        self._batches: dict[int, Batch] = {}
+        self._flights: dict[int, Flight] = {}
+        self._flight_number = 0
         self._next = 0
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
         self._gathering = Gathering()
         self._rows_waiting = 0
+        self._bytes_waiting = 0
         self._rows_flying = 0
         self._down_since: float | None = time.monotonic()
         self._loop = asyncio.get_running_loop()
-        self.batches_sent = 0
-        self.rows_sent = 0
         self.changed()
 
     @property
@@ -64,9 +80,19 @@ class BatchQueue:
         return self._replicas
 
     @property
+    def requests_waiting(self) -> int:
+        """How many requests wait for a replica."""
+        return len(self._waiting)
+
+    @property
+    def rows_in_flight(self) -> int:
+        """How many rows replicas work on."""
+        return self._rows_flying
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing waits and nothing is in flight."""
-        return not self._waiting and not self._batches
+        return not self._waiting and not self._flights
 
     def is_available(self) -> bool:
         """Whether a request may hope for an answer: a replica is connected or was a moment ago."""
@@ -76,12 +102,36 @@ class BatchQueue:
         """Take a request; it will be finished through the outlet, sooner or later."""
         if not self.is_available():
             self._outlet.unreachable(pending)
-        elif len(self._waiting) >= MAX_WAITING:
-            pending.finish(_TOO_MANY)
         else:
             self._waiting.append(pending)
-            self._rows_waiting += len(pending.rows)
+            self._enters(pending)
             self._schedule()
+
+    def refusal(self, name: str, body_bytes: int) -> Response | None:
+        """Why a request to the endpoint of that name may not wait here; None when it may. Needs no look at its body."""
+        lacking = self._holding.lacks_room(body_bytes)
+        if lacking:
+            return too_busy(name, lacking, self.expected_wait())
+        if not self._waiting:
+            return None
+        wait = self.expected_wait()
+        return too_busy(name, f"{len(self._waiting)} requests", wait) if wait > self._longest_wait else None
+
+    def expected_wait(self) -> float:
+        """Seconds until a request that comes now would be sent to a replica, as far as can be told."""
+        connected = [replica for replica in self._replicas if replica.is_connected]
+        full_frames = max(self._rows_waiting // MAX_ROWS, self._bytes_waiting // MAX_BYTES)
+        wait = full_frames * self._times.expected(min(self._rows_waiting, MAX_ROWS)) / max(len(connected), 1)
+        if self._flights and not any(replica.in_flight == 0 for replica in connected):
+            now = time.monotonic()
+            flights = self._flights.values()
+            wait += min(remaining(self._times.expected(flight.rows), now - flight.sent) for flight in flights)
+        return wait
+
+    @property
+    def rows_waiting(self) -> int:
+        """Rows that are with no replica yet."""
+        return self._rows_waiting
 
     def changed(self) -> None:
         """A replica's connection opened or closed."""
@@ -94,17 +144,16 @@ class BatchQueue:
     def tick(self, now: float) -> None:
         """Answer what waited too long; to be called a few times a second."""
         if self._waiting and not self.is_available():
-            given_up, self._waiting = self._waiting, deque()
-            self._rows_waiting = 0
+            given_up = [self._next_waiting() for _ in range(len(self._waiting))]
             for pending in given_up:
                 self._outlet.unreachable(pending)
         while self._waiting and self._waiting[0].deadline <= now:
-            self._next_waiting().finish(_TIMED_OUT)
-        for batch in self._batches.values():
-            if batch[0].deadline <= now:
-                for pending in batch:
+            self._outlet.failed(_timed_out(self._next_waiting()))
+        for flight in self._flights.values():
+            if flight.batch[0].deadline <= now:
+                for pending in flight.batch:
                     if pending.deadline <= now:
-                        pending.finish(_TIMED_OUT)
+                        self._outlet.failed(_timed_out(pending))
 
     def _schedule(self) -> None:
         # On the next turn of the loop, so that requests read in this turn leave together.
@@ -135,7 +184,14 @@ class BatchQueue:
     def _next_waiting(self) -> Pending:
         pending = self._waiting.popleft()
         self._rows_waiting -= len(pending.rows)
+        self._bytes_waiting -= pending.size
+        self._holding.take(-1, -pending.size)
         return pending
+
+    def _enters(self, pending: Pending) -> None:
+        self._rows_waiting += len(pending.rows)
+        self._bytes_waiting += pending.size
+        self._holding.take(1, pending.size)
 
     def _idle_replica(self) -> Replica | None:
         count = len(self._replicas)
@@ -167,34 +223,37 @@ class BatchQueue:
 
     def _send(self, replica: Replica, batch: Batch) -> None:
         rows = batch[0].rows if len(batch) == 1 else [row for pending in batch for row in pending.rows]
-        key = id(batch)
-        self._batches[key] = batch
-        sent = time.monotonic()
-        self._rows_flying += len(rows)
-
-        def reply(frame: frames.Frame | None) -> None:
-            del self._batches[key]
-            now = time.monotonic()
-            self._gathering.returned(
-                now,
-                service_seconds=now - sent,
-                rows_under_way=self._rows_flying + self._rows_waiting,
-                replicas=sum(other.is_connected for other in self._replicas),
-            )
-            self._rows_flying -= len(rows)
-            self._answered(replica, batch, frame)
-
+        self._flight_number += 1
+        number = self._flight_number
         try:
-            replica.send(frames.PREDICT, orjson.dumps({"columns": batch[0].columns, "rows": rows}), reply)
+            payload = orjson.dumps({"columns": batch[0].columns, "rows": rows})
+            replica.send(frames.PREDICT, payload, lambda frame: self._lands(number, replica, frame))
         except (frames.FrameError, ConnectionError, TypeError) as error:
-            del self._batches[key]
-            self._rows_flying -= len(rows)
             logger.warning("a batch could not be sent: %s", error)
             for pending in batch:
-                pending.finish(_model_error("unsendable", str(error)))
+                self._outlet.failed(_model_error(pending, "unsendable", str(error)))
             return
-        self.batches_sent += 1
-        self.rows_sent += len(rows)
+        now = time.monotonic()
+        size = sum([pending.size for pending in batch])
+        self._flights[number] = Flight(batch, len(rows), size, now)
+        self._holding.take(len(batch), size)
+        self._rows_flying += len(rows)
+        self._outlet.sent(batch[0], len(rows), now - batch[0].received)
+
+    def _lands(self, number: int, replica: Replica, frame: frames.Frame | None) -> None:
+        flight = self._flights.pop(number)
+        self._holding.take(-len(flight.batch), -flight.size)
+        now = time.monotonic()
+        if frame is not None:
+            self._times.observe(flight.rows, now - flight.sent)
+        self._gathering.returned(
+            now,
+            service_seconds=now - flight.sent,
+            rows_under_way=self._rows_flying + self._rows_waiting,
+            replicas=sum([other.is_connected for other in self._replicas]),
+        )
+        self._rows_flying -= flight.rows
+        self._answered(replica, flight.batch, frame)
 
     def _answered(self, replica: Replica, batch: Batch, frame: frames.Frame | None) -> None:
         # What must not be held any longer goes out before this batch is answered: the replica should not wait for that.
@@ -212,7 +271,7 @@ class BatchQueue:
         except (ValueError, TypeError, KeyError) as error:
             logger.error("the replica %s answered what cannot be read: %s", replica.path, error)
             for pending in batch:
-                pending.finish(_model_error("bad_answer", f"the answer cannot be read: {error}"))
+                self._outlet.failed(_model_error(pending, "bad_answer", f"the answer cannot be read: {error}"))
             return
         self._outlet.predicted(results)
 
@@ -228,7 +287,7 @@ class BatchQueue:
             code, message = str(error["code"]), str(error["message"])
         except (ValueError, TypeError, KeyError):
             code, message = "bad_answer", "the replica's error cannot be read"
-        batch[0].finish(_model_error(code, message))
+        self._outlet.failed(_model_error(batch[0], code, message))
 
     def _send_again(self, batch: Batch) -> None:
         live = [pending for pending in batch if not pending.done]
@@ -248,7 +307,7 @@ class BatchQueue:
                 self._outlet.unreachable(pending)
             else:
                 self._waiting.appendleft(pending)
-                self._rows_waiting += len(pending.rows)
+                self._enters(pending)
         self._schedule()
 
 
@@ -271,23 +330,23 @@ def _split(batch: Batch, payload: dict[str, Any]) -> Sequence[Prediction]:
     return results
 
 
-def _model_error(code: str, message: str) -> Response:
-    return problem(
+def _model_error(pending: Pending, code: str, message: str) -> Failure:
+    response = problem(
         502,
         f"The model could not predict these records: {message}",
         title="Model error",
         remedy="Compare the records with the data the model was trained on; the replica's log has the whole traceback.",
         errors=[{"field": "records", "code": code, "message": message, "remedy": "Send records the model can take."}],
     )
+    return Failure(pending, response, code, message)
+
+
+def _timed_out(pending: Pending) -> Failure:
+    return Failure(pending, _TIMED_OUT, "timed_out", "The model did not answer in time.")
 
 
 _TIMED_OUT = problem(
     504,
     "The model did not answer in time.",
     remedy="Send fewer records at once, or try again; if it goes on, look at the replica's log and load.",
-)
-_TOO_MANY = unavailable(
-    f"{MAX_WAITING} requests already wait for this model.",
-    remedy="Try again in a moment; give the endpoint more replicas if it goes on.",
-    title="Too many requests waiting",
 )

@@ -6,18 +6,23 @@ import asyncio
 import time
 
 from models.gateway.addresses import Access
+from models.gateway.admission import Bounds, Budget
 from models.gateway.batching import BatchQueue, Outlet
 from models.gateway.replicas import Replica
-from models.gateway.routes import RouteTable, Target
+from models.gateway.responses import Response
+from models.gateway.routes import Endpoint, RouteTable, Target
 
 TICK_SECONDS = 0.05
+# How old what replicas say of themselves may be.
+PING_SECONDS = 2.0
 
 
 class Fleet:
     """Queues are kept by their sockets, so a table that changes keys or weights leaves connections alone."""
 
-    def __init__(self, outlet: Outlet, access: Access) -> None:
+    def __init__(self, outlet: Outlet, access: Access, bounds: Bounds) -> None:
         self._outlet = outlet
+        self._budget = Budget(bounds)
         self._access = access
         self._replicas: dict[str, Replica] = {}
         self._queues: dict[tuple[str, ...], BatchQueue] = {}
@@ -30,12 +35,18 @@ class Fleet:
             self._retired.append(self._queues.pop(sockets))
         for sockets in wanted:
             if sockets not in self._queues:
-                self._queues[sockets] = BatchQueue([self._replica(path) for path in sockets], self._outlet)
+                replicas = [self._replica(path) for path in sockets]
+                self._queues[sockets] = BatchQueue(replicas, self._outlet, self._budget)
         self._close_unused()
 
     def queue(self, target: Target) -> BatchQueue | None:
         """The queue of a target of the current table; None for one of an older table."""
         return self._queues.get(target.sockets)
+
+    def refusal(self, endpoint: Endpoint, target: Target, body_bytes: int) -> Response | None:
+        """Why a request of that size may not wait for the target; None when it may, or when that shows later."""
+        queue = self._queues.get(target.sockets)
+        return None if queue is None else queue.refusal(endpoint.name, body_bytes)
 
     def is_available(self, target: Target) -> bool:
         """Whether a request for the target may hope for an answer."""
@@ -46,17 +57,24 @@ class Fleet:
         """Whether no request waits or is in flight."""
         return all(queue.is_empty for queue in self._all_queues())
 
-    def totals(self) -> tuple[int, int, int]:
-        """Batches sent, rows sent, replicas connected."""
-        queues = self._all_queues()
-        connected = sum(replica.is_connected for replica in self._replicas.values())
-        return sum(q.batches_sent for q in queues), sum(q.rows_sent for q in queues), connected
+    def connected(self) -> int:
+        """How many replicas have a connection."""
+        return sum(replica.is_connected for replica in self._replicas.values())
+
+    def replica(self, path: str) -> Replica | None:
+        """The connection to that address, None where no table names it."""
+        return self._replicas.get(path)
 
     async def run(self) -> None:
-        """Time out what waits too long and close what is unused, until cancelled."""
+        """Time out what waits too long, close what is unused, ask replicas how they are, until cancelled."""
+        ping_at = 0.0
         while True:
             await asyncio.sleep(TICK_SECONDS)
             now = time.monotonic()
+            if now >= ping_at:
+                ping_at = now + PING_SECONDS
+                for replica in self._replicas.values():
+                    replica.ping()
             for queue in self._all_queues():
                 queue.tick(now)
             if self._retired:

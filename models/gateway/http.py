@@ -73,8 +73,8 @@ class Slot:
 class Handler(Protocol):
     """What answers requests."""
 
-    def refuse(self, method: bytes, path: bytes, authorization: bytes) -> Response | None:
-        """A refusal that is certain before the body is read."""
+    def refuse(self, method: bytes, path: bytes, authorization: bytes, size: int) -> Response | None:
+        """A refusal that is certain before the body, of `size` bytes as far as the head tells, is read."""
 
     def refused(self, path: bytes, response: Response) -> Response:
         """That refusal, or one of the limits here, will be answered; in the form that the path's clients read."""
@@ -261,7 +261,7 @@ class Connection(asyncio.Protocol):
             message.refusal = _ENCODED
         elif message.expects_continue or not 0 < message.length <= SMALL_BODY:
             # A small body is read first: whoever sends it is then refused with one look at the key instead of two.
-            message.refusal = self._handler.refuse(message.method, message.path, message.authorization)
+            message.refusal = self._handler.refuse(message.method, message.path, message.authorization, message.length)
         if message.expects_continue and not self._closing:
             self._continue_or_refuse(message.refusal)
 
