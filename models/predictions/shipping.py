@@ -20,7 +20,9 @@ from lineage.kinds import EdgeKind, Origin
 from lineage.services import EdgeSpec
 from lineage.services import add as add_lineage
 from models.endpoints.models import Deployment
+from models.gateway import feedback
 from models.gateway.spool import HEAD, Finish, Segment, finish, list_segments, read_records
+from models.predictions.feedback_shipping import store as store_feedback
 from models.predictions.models import SpoolPosition
 from models.predictions.names import is_id
 from models.predictions.records import Record
@@ -36,7 +38,7 @@ LONGEST_PAUSE_SECONDS = 10.0
 
 TROUBLE = (DatabaseError, InterfaceError, psycopg.Error, OSError)
 # What a record that is no prediction calls itself, and who stores a batch of such, in the transaction of the position.
-KINDS: dict[str, Callable[[Sequence[Record]], object]] = {}
+KINDS: dict[str, Callable[[Sequence[Record]], object]] = {feedback.KIND: store_feedback}
 
 
 def spool_folder() -> Path:

@@ -71,3 +71,7 @@ class AuditAction(StrEnum):
     DEPLOYMENT_FAILED = "deployment.failed"
     DEPLOYMENT_SUPERSEDED = "deployment.superseded"
     ROLLBACK_REQUESTED = "rollback.requested"
+    FEEDBACK_GIVEN = "feedback.given"
+    REEXECUTION_STARTED = "reexecution.started"
+    REEXECUTION_ENDED = "reexecution.ended"
+    RECEIPT_KEY_CREATED = "receipt-key.created"

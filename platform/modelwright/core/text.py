@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from typing import Any
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -17,3 +19,16 @@ def unfit(text: str) -> str:
 def storable(text: str) -> str:
     """The text without what PostgreSQL refuses: NUL and halves of surrogate pairs."""
     return text if text.isascii() and "\0" not in text else text.encode(errors="replace").decode().replace("\0", "")
+
+
+def storable_json(value: Any) -> Any:
+    """The JSON value without what `jsonb` refuses: NUL becomes U+FFFD, half of a surrogate pair `?`, NaN null."""
+    if isinstance(value, str):
+        return value if value.isalnum() else value.replace("\0", "\ufffd").encode(errors="replace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [storable_json(item) for item in value]
+    if isinstance(value, dict):
+        return {storable_json(key): storable_json(item) for key, item in value.items()}
+    return value

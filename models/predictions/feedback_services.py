@@ -1,0 +1,114 @@
+"""Truth that people give: all of what they send, or none of it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import transaction
+
+from models.endpoints.models import Endpoint
+from models.endpoints.services import audit, endpoint_target
+from models.gateway.feedback_items import MAX_ITEMS, BadItem, Item
+from models.predictions.feedback_types import Known, known_predictions, problem_of
+from models.predictions.models import Feedback
+from modelwright.accounts.actors import Actor
+from modelwright.accounts.permissions import Permission
+from modelwright.audit.actions import AuditAction
+from modelwright.core.errors import FieldError, ValidationFailed
+from modelwright.core.text import storable_json
+from projects.selectors import authorize
+
+MAX_ERRORS = 50
+
+
+class Given(NamedTuple):
+    """What was stored: the rows, and of how many the prediction is not on record."""
+
+    rows: list[Feedback]
+    unmatched: int
+
+
+class Placed(NamedTuple):
+    """An item and where the person wrote it, such as `feedback[3]` or `row 4`."""
+
+    place: str
+    item: Item
+
+
+@transaction.atomic
+def give(endpoint: Endpoint, placed: Sequence[Placed], *, acting_user: Actor) -> Given:
+    """Store the truth. A prediction that is not on record is no fault.
+
+    Raises PermissionRefused; ValidationFailed, which names each item whose truth is of another type than the answer.
+    """
+    role = authorize(acting_user, Permission.PREDICT, endpoint.project)
+    if not 1 <= len(placed) <= MAX_ITEMS:
+        raise ValidationFailed(
+            f"There are {len(placed)} pieces of feedback.", remedy=f"Give 1 to {MAX_ITEMS} at once.", field="feedback"
+        )
+    ids = [UUID(each.item.prediction_id) for each in placed if each.item.prediction_id]
+    known = known_predictions(endpoint.pk, ids)
+    _check_types(placed, known)
+    rows = [_row(endpoint, each.item, acting_user) for each in placed]
+    Feedback.objects.bulk_create(rows, batch_size=1000)
+    unmatched = sum(id_ not in known for id_ in ids)
+    audit(
+        AuditAction.FEEDBACK_GIVEN,
+        endpoint_target(endpoint),
+        endpoint,
+        acting_user=acting_user,
+        role=role,
+        after={"count": len(rows), "unmatched": unmatched, "first": str(rows[0].pk), "last": str(rows[-1].pk)},
+    )
+    return Given(rows, unmatched)
+
+
+def refuse(errors: Sequence[FieldError]) -> ValidationFailed:
+    """The refusal of everything because of what is wrong with some of it."""
+    more = f" The first {MAX_ERRORS} are listed." if len(errors) > MAX_ERRORS else ""
+    return ValidationFailed(
+        f"Nothing was stored, because part of the feedback is wrong.{more}",
+        remedy="Correct what is listed and send all of it again.",
+        errors=tuple(errors[:MAX_ERRORS]),
+    )
+
+
+def errors_at(place: str, bad: BadItem) -> list[FieldError]:
+    """What is wrong with the item at `place`."""
+    return [
+        FieldError(f"{place}.{fault.key}" if fault.key else place, fault.message, fault.remedy) for fault in bad.faults
+    ]
+
+
+def _check_types(placed: Sequence[Placed], known: dict[UUID, Known]) -> None:
+    errors = []
+    for place, item in placed:
+        found = known.get(UUID(item.prediction_id)) if item.prediction_id else None
+        if problem := problem_of(found, item.record, item.truth):
+            key = "record" if found is not None and item.record >= found.rows else "truth"
+            errors.append(FieldError(f"{place}.{key}", problem, "Give what the model should have answered."))
+    if errors:
+        raise refuse(errors)
+
+
+def _row(endpoint: Endpoint, item: Item, acting_user: Actor) -> Feedback:
+    return Feedback(
+        project_id=endpoint.project_id,
+        endpoint_id=endpoint.pk,
+        prediction_id=UUID(item.prediction_id) if item.prediction_id else None,
+        record=item.record,
+        truth=storable_json(item.truth),
+        response=storable_json(item.response),
+        happened_at=None if item.happened_at is None else _moment(item.happened_at),
+        known_at=_moment(item.known_at),
+        source=Feedback.Source.PERSON,
+        source_id=acting_user.require_user().pk,
+        created_by=acting_user.name,
+    )
+
+
+def _moment(seconds: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
