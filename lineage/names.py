@@ -68,3 +68,8 @@ def endpoint(project_id: UUID, endpoint_id: UUID, title: str) -> NodeSpec:
 def predictions(project_id: UUID, deployment_id: UUID, title: str) -> NodeSpec:
     """All predictions of one deployment, never one node each."""
     return _own(NodeKind.PREDICTIONS, project_id, deployment_id, title)
+
+
+def batch(project_id: UUID, batch_id: UUID, title: str) -> NodeSpec:
+    """All predictions of one batch job."""
+    return _own(NodeKind.PREDICTIONS, project_id, batch_id, title, batch=True)

@@ -75,3 +75,8 @@ class AuditAction(StrEnum):
     REEXECUTION_STARTED = "reexecution.started"
     REEXECUTION_ENDED = "reexecution.ended"
     RECEIPT_KEY_CREATED = "receipt-key.created"
+    BATCH_INPUT_ADDED = "batch-input.added"
+    BATCH_CREATED = "batch.created"
+    BATCH_CANCELLED = "batch.cancelled"
+    BATCH_RETRIED = "batch.retried"
+    BATCH_ENDED = "batch.ended"
