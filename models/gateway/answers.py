@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 
 from models.gateway.pending import Prediction
@@ -10,6 +12,7 @@ from models.gateway.routes import Endpoint, Match, Target
 from models.gateway.signature import Invalid
 
 MAX_RECORDS = 10_000
+PREDICTION_ID = b"X-Modelwright-Prediction-Id"
 
 
 def does_not_fit(endpoint: Endpoint, target: Target, invalid: Invalid) -> Response:
@@ -38,7 +41,12 @@ def prediction(result: Prediction, prediction_id: str) -> Response:
     }
     if result.probabilities is not None:
         body["probabilities"] = result.probabilities
-    return Response(200, orjson.dumps(body))
+    return identified(body, prediction_id)
+
+
+def identified(body: dict[str, Any], prediction_id: str) -> Response:
+    """The answer to a recorded prediction, with its id beside the body."""
+    return Response(200, orjson.dumps(body), headers=((PREDICTION_ID, prediction_id.encode()),))
 
 
 def not_found(method: bytes, path: bytes, is_page: bool) -> Response:

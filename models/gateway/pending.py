@@ -76,6 +76,15 @@ class Pending:
             self._answer(response)
 
 
+class Failure(NamedTuple):
+    """A request that its model failed: the answer (502 or 504), and what is recorded of why."""
+
+    pending: Pending
+    response: Response
+    code: str
+    message: str
+
+
 class Prediction(NamedTuple):
     """What a replica said about one request."""
 

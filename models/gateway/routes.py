@@ -27,12 +27,16 @@ class Target(NamedTuple):
     weight: int
     signature: Signature | FreeSignature
     sockets: tuple[str, ...]
+    served_by: str = "original"
 
 
 class Endpoint:
-    """What a request is answered by."""
+    """What a request is answered by. The values of the columns `redact` are kept off the record."""
 
-    __slots__ = ("_bounds", "_weighted", "deployment_id", "deployment_number", "endpoint_id", "keys", "name", "targets")
+    __slots__ = (
+        *("_bounds", "_weighted", "deployment_id", "deployment_number", "endpoint_id", "keys", "name", "redact"),
+        "targets",
+    )
 
     def __init__(
         self,
@@ -42,6 +46,7 @@ class Endpoint:
         deployment_number: int,
         keys: dict[str, str],
         targets: tuple[Target, ...],
+        redact: frozenset[str] = frozenset(),
     ) -> None:
         self.name = name
         self.endpoint_id = endpoint_id
@@ -49,6 +54,7 @@ class Endpoint:
         self.deployment_number = deployment_number
         self.keys = keys
         self.targets = targets
+        self.redact = redact
         self._weighted = [target for target in targets if target.weight > 0]
         self._bounds = list(accumulate(target.weight for target in self._weighted))
 
@@ -69,15 +75,20 @@ class Endpoint:
     def pick_named(self, model: str, version: str, is_available: Callable[[Target], bool]) -> Target | None:
         """As `pick`, among the targets that a client named; the endpoint's own name stands for all of its models.
         None when none of them takes requests."""
-        named = [
-            target
-            for target in self._weighted
-            if model in ("", target.model, self.short_name) and version in ("", str(target.version))
-        ]
+        named = self.named(model, version)
         if len(named) < 2:
             return named[0] if named else None
         available = [target for target in named if is_available(target)] or named
         return self._draw(available, list(accumulate(target.weight for target in available)))
+
+    def named(self, model: str, version: str) -> list[Target]:
+        """The targets that take requests and have this name and version; empty texts and the endpoint's own name stand
+        for all."""
+        return [
+            target
+            for target in self._weighted
+            if model in ("", target.model, self.short_name) and version in ("", str(target.version))
+        ]
 
     @property
     def short_name(self) -> str:
@@ -158,6 +169,7 @@ def _endpoint(name: str, entry: dict[str, Any]) -> Endpoint:
         int(entry["deployment_number"]),
         {str(digest).lower(): str(key_id) for digest, key_id in entry["keys"].items()},
         tuple(_target(target) for target in entry["targets"]),
+        frozenset(str(column) for column in entry.get("redact", ())),
     )
 
 
@@ -172,4 +184,5 @@ def _target(entry: dict[str, Any]) -> Target:
         weight,
         compile_signature(entry["signature"]),
         tuple(str(path) for path in entry["sockets"]),
+        str(entry.get("served_by") or "original"),
     )

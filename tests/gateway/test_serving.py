@@ -83,7 +83,12 @@ def test_a_model_that_raises_fails_only_its_own_request(gateway: Gateway, replic
             assert response.status_code == 502
             said = "a model that leaves" if record["alcohol"] == -4 else "alcohol cannot be negative"
             assert said in response.json()["detail"]
-    assert len(gateway.recorded()) == sum(record["alcohol"] > 0 for record in records)
+    recorded = {record["id"]: record for record in gateway.recorded()}
+    assert len(recorded) == len(records)
+    for response in (each for each in responses if each.status_code == 502):
+        failed = recorded[response.headers["X-Modelwright-Prediction-Id"]]
+        assert (failed["status"], failed["outputs"], failed["error"]["code"]) == (502, [], "model_error")
+        assert failed["error"]["message"] in response.json()["detail"]
 
 
 def test_many_clients_share_batches(serving: Gateway) -> None:
@@ -109,7 +114,10 @@ def test_a_slow_model_is_504_and_serves_on(start_gateway: StartGateway, replicas
     assert response.status_code == 504
     assert response.json()["remedy"]
     wait_for(lambda: gateway.predict(RECORD).status_code == 200)
-    assert all(record["inputs"] == [RECORD] for record in gateway.recorded())
+    late, *others = sorted(gateway.recorded(), key=lambda record: str(record["id"]))
+    assert (late["id"], late["status"]) == (response.headers["X-Modelwright-Prediction-Id"], 504)
+    assert (late["outputs"], late["error"]["code"]) == ([], "timed_out")
+    assert [record["inputs"] for record in others if record["status"] == 200] == [[RECORD]]
 
 
 def test_requests_are_shared_by_weight_between_versions(gateway: Gateway, replicas: dict[str, Path]) -> None:

@@ -1,0 +1,82 @@
+"""What the spool gets of a request: one record, without the values of the columns that the endpoint redacts."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from models.gateway.pending import Failure, Pending, Prediction
+from models.gateway.spool import encode_record
+
+DIGEST_DIGITS = 32
+WITHHELD = (
+    "The model's words are not on record, because they may repeat a value of a column that this endpoint redacts."
+)
+_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class Recorder:
+    """Makes records. `secret` is the installation's: equal values of a redacted column have equal digests, in all of
+    its gateways, and who does not know the secret cannot try values out. Without one, digests are equal only as long
+    as this process runs."""
+
+    def __init__(self, secret: str) -> None:
+        self._key = hmac.digest(secret.encode() or secrets.token_bytes(32), b"modelwright redaction", "sha256")
+
+    def predicted(self, result: Prediction, prediction_id: str, now: float) -> bytes:
+        """The bytes of an answered request's record; `now` is of `time.monotonic()`."""
+        record = self._record(result.pending, prediction_id, now)
+        record["outputs"] = result.predictions
+        record["status"] = 200
+        if result.probabilities is not None:
+            record["probabilities"] = result.probabilities
+        return encode_record(record)
+
+    def failed(self, failure: Failure, prediction_id: str, now: float) -> bytes:
+        """The bytes of the record of a request that the model failed."""
+        pending = failure.pending
+        message = WITHHELD if pending.endpoint.redact else failure.message
+        record = self._record(pending, prediction_id, now)
+        record["outputs"] = []
+        record["status"] = failure.response.status
+        record["error"] = {"code": failure.code, "message": message}
+        return encode_record(record)
+
+    def _record(self, pending: Pending, prediction_id: str, now: float) -> dict[str, Any]:
+        endpoint, target = pending.endpoint, pending.target
+        record = {
+            "id": prediction_id,
+            "at": pending.at,
+            "endpoint_id": endpoint.endpoint_id,
+            "deployment_id": endpoint.deployment_id,
+            "model_version_id": target.model_version_id,
+            "key_id": pending.key_id,
+            "protocol": pending.protocol,
+            "served_by": target.served_by,
+            "inputs": self._redacted(pending.records, endpoint.redact) if endpoint.redact else pending.records,
+            "latency_ms": round((now - pending.received) * 1000, 3),
+        }
+        if pending.trace is not None and (match := _TRACE.fullmatch(pending.trace)):
+            record["trace_id"] = match[1]
+        return record
+
+    def _redacted(self, records: list[Any], columns: frozenset[str]) -> list[Any]:
+        """Copies: the answer may still need the records themselves."""
+        return [
+            {name: self._digest(value) if name in columns else value for name, value in record.items()}
+            for record in records
+        ]
+
+    def _digest(self, value: Any) -> dict[str, str] | None:
+        if value is None:
+            return None
+        # One number, however it is written, is one value.
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if not isinstance(value, int) else str(value).encode()
+        return {"redacted": hmac.new(self._key, text, sha256).hexdigest()[:DIGEST_DIGITS]}

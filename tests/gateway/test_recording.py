@@ -1,0 +1,106 @@
+"""What reaches the spool of a request: what served it, and nothing of columns that are redacted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from models.gateway.pending import Failure, Pending, Prediction
+from models.gateway.recording import WITHHELD, Recorder
+from models.gateway.responses import Response
+from models.gateway.routes import Match, parse
+from models.gateway.spool import HEAD
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+TABLE: dict[str, Any] = {
+    "endpoint_id": "e",
+    "deployment_id": "d",
+    "deployment_number": 1,
+    "keys": {},
+    "targets": [{"model_version_id": "v", "model": "m", "version": 2, "weight": 1, "signature": None, "sockets": []}],
+}
+
+
+def pending(records: list[Any], redact: list[str], trace: str | None = None, **target: str) -> Pending:
+    entry = {**TABLE, "redact": redact, "targets": [{**TABLE["targets"][0], **target}]}
+    table = parse(orjson.dumps({"revision": 1, "endpoints": {"acme/wine": entry}}))
+    (endpoint,) = table.endpoints.values()
+    return Pending(
+        Match(endpoint, "v2", "predict"),
+        endpoint.targets[0],
+        "k",
+        records,
+        lambda response: None,
+        encode=lambda result, id_: Response(200, b""),
+        at=5.0,
+        received=1.0,
+        deadline=31.0,
+        size=1,
+        trace=trace,
+    )
+
+
+def recorded(
+    records: list[Any], redact: list[str], *, secret: str = "s", trace: str | None = None, **target: str
+) -> dict[str, Any]:
+    result = Prediction(pending(records, redact, trace, **target), [1] * len(records), None)
+    content: dict[str, Any] = orjson.loads(Recorder(secret).predicted(result, "id", 1.25)[HEAD.size :])
+    return content
+
+
+def test_protocol_path_and_trace_are_on_record() -> None:
+    record = recorded([{"a": 1}], [], trace=f"00-{TRACE}-00f067aa0ba902b7-01", served_by="onnx:ab")
+    assert record == {
+        "id": "id",
+        "at": 5.0,
+        "endpoint_id": "e",
+        "deployment_id": "d",
+        "model_version_id": "v",
+        "key_id": "k",
+        "protocol": "v2",
+        "served_by": "onnx:ab",
+        "trace_id": TRACE,
+        "inputs": [{"a": 1}],
+        "outputs": [1],
+        "latency_ms": 250.0,
+        "status": 200,
+    }
+
+
+@pytest.mark.parametrize("trace", [None, "", "x", f"00-{TRACE}", f"00-{TRACE.upper()}-00f067aa0ba902b7-01"])
+def test_what_is_no_trace_is_left_out(trace: str | None) -> None:
+    assert "trace_id" not in recorded([{"a": 1}], [], trace=trace)
+    assert recorded([{"a": 1}], [])["served_by"] == "original"
+
+
+def test_values_of_redacted_columns_stay_comparable_and_unreadable() -> None:
+    rows = [{"name": "Ann", "age": 41, "x": 1}, {"name": "Ann", "age": 41.0, "x": 2}, {"name": None, "age": 42, "x": 3}]
+    first, second, third = recorded(rows, ["name", "age", "absent"])["inputs"]
+    assert [row["x"] for row in (first, second, third)] == [1, 2, 3]
+    assert first["name"] == second["name"]
+    assert first["age"] == second["age"] != third["age"]
+    assert third["name"] is None
+    assert set(first["name"]) == {"redacted"}
+    assert "absent" not in first
+    assert rows[0]["name"] == "Ann"
+    assert recorded(rows, ["name"])["inputs"][0]["name"] == first["name"]
+    assert recorded(rows, ["name"], secret="other")["inputs"][0]["name"] != first["name"]
+    assert recorded(rows, ["name"], secret="")["inputs"][0] != recorded(rows, ["name"], secret="")["inputs"][0]
+
+
+def test_nested_values_are_redacted_whole() -> None:
+    one, other = recorded([{"": [[1, 2], [3, 4]]}, {"": [[1, 2], [3, 5]]}], [""])["inputs"]
+    assert set(one[""]) == {"redacted"}
+    assert one != other
+
+
+@pytest.mark.parametrize(("redact", "said"), [([], "no float: 'Ann'"), (["name"], WITHHELD)])
+def test_a_failure_is_recorded_without_the_words_that_could_repeat_a_value(redact: list[str], said: str) -> None:
+    failure = Failure(pending([{"name": "Ann"}], redact), Response(502, b""), "ValueError", "no float: 'Ann'")
+    line = Recorder("s").failed(failure, "id", 1.5)
+    record = orjson.loads(line[HEAD.size :])
+    assert (record["status"], record["outputs"]) == (502, [])
+    assert record["error"] == {"code": "ValueError", "message": said}
+    assert (b"Ann" in line) == (not redact)
