@@ -11,7 +11,9 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -26,11 +28,18 @@ from models.gateway.spool_writer import SEGMENT_BYTES, SpoolWriter
 from models.gateway.supervising import supervise
 from models.gateway.watching import RouteWatcher
 
+if TYPE_CHECKING:
+    from models.gateway.tracing import Tracing
+
 EXIT_LISTEN = 4
 EXIT_FILES = 5
 DRAIN_SECONDS_MORE = 5.0
+DEFAULT_RATIO = 0.01
 SECRET = "MODELWRIGHT_SECRET_KEY_FILE"  # noqa: S105 - the name of a variable
 CA = "MODELWRIGHT_BRIDGE_CA_FILE"
+TRACES = "MODELWRIGHT_TRACES_URL"
+RATIO = "MODELWRIGHT_TRACES_RATIO"
+METRICS_TOKEN = "MODELWRIGHT_METRICS_TOKEN_FILE"  # noqa: S105 - the name of a variable
 
 logger = logging.getLogger("models.gateway")
 
@@ -44,12 +53,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         token = options.secret_file.read_text().strip() if options.secret_file else ""
         opens_bridges = bridge_access(token, options.tls_ca)
+        metrics_token = _token(options.metrics_token_file)
     except OSError as error:
-        logger.error("cannot read what opens bridges: %s; check --secret-file and --tls-ca", error)
+        logger.error("cannot read a secret: %s; check --secret-file, --tls-ca and --metrics-token-file", error)
         return EXIT_FILES
     if options.processes > 1:
         return _supervise(options, sys.argv[1:] if arguments is None else arguments)
-    return uvloop.run(_serve(options, opens_bridges))
+    return uvloop.run(_serve(options, opens_bridges, metrics_token))
 
 
 def _supervise(options: argparse.Namespace, arguments: list[str]) -> int:
@@ -70,7 +80,7 @@ def _no_address(listen: tuple[str, int], error: OSError) -> int:
     return EXIT_LISTEN
 
 
-async def _serve(options: argparse.Namespace, opens_bridges: Access) -> int:
+async def _serve(options: argparse.Namespace, opens_bridges: Access, metrics_token: str) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -93,12 +103,15 @@ async def _serve(options: argparse.Namespace, opens_bridges: Access) -> int:
         siblings.publish(application.revision, application.exposition())
 
     watcher = RouteWatcher(options.routes, apply)
+    tracing = _tracing(options.traces_url, options.traces_ratio)
     application = Application(
         spool,
         timeout=options.timeout,
         routes_error=lambda: watcher.error,
         access=opens_bridges,
         siblings=siblings,
+        tracing=tracing,
+        metrics_token=metrics_token,
         bounds=Bounds(wait=options.longest_wait, body_bytes=options.waiting_bytes),
     )
     site = Site(application, Limits(body=options.body_limit))
@@ -129,7 +142,16 @@ async def _serve(options: argparse.Namespace, opens_bridges: Access) -> int:
         task.cancel()
     application.fleet.close()
     spool.close()
+    if tracing is not None:
+        await loop.run_in_executor(None, tracing.close)
     return 0
+
+
+def _tracing(url: str, ratio: float) -> Tracing | None:
+    """What sends traces to the collector at that address, None without one: then its libraries are not even loaded."""
+    if not url:
+        return None
+    return import_module("models.gateway.tracing").Tracing(url, ratio)  # type: ignore[no-any-return]
 
 
 async def _repeat(work: Callable[[], None], seconds: float) -> None:
@@ -165,6 +187,14 @@ def _file(variable: str) -> Path | None:
     return Path(os.environ[variable]) if os.environ.get(variable) else None
 
 
+def _token(path: Path | None) -> str:
+    """Raises OSError, also for an empty file: that would open to all what somebody wanted closed."""
+    token = path.read_text().strip() if path else ""
+    if path and not token:
+        raise OSError(f"{path} is empty")
+    return token
+
+
 def _gateway_id(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", text):
         raise argparse.ArgumentTypeError("letters, digits, dot, dash and underscore only, at most 64")
@@ -193,6 +223,23 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--slot", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--secret-file", type=Path, default=_file(SECRET), help=f"opens bridges (default: ${SECRET})")
     parser.add_argument("--tls-ca", type=Path, default=_file(CA), help=f"bridges must encrypt (default: ${CA})")
+    parser.add_argument(
+        "--traces-url",
+        default=os.environ.get(TRACES, ""),
+        help=f"collector of traces, OTLP over HTTP (default: ${TRACES})",
+    )
+    parser.add_argument(
+        "--traces-ratio",
+        type=float,
+        default=float(os.environ.get(RATIO) or DEFAULT_RATIO),
+        help=f"share of requests that are traced where their caller does not say (default: ${RATIO}, {DEFAULT_RATIO})",
+    )
+    parser.add_argument(
+        "--metrics-token-file",
+        type=Path,
+        default=_file(METRICS_TOKEN),
+        help=f"the bearer token for /metrics, which is open to all without one (default: ${METRICS_TOKEN})",
+    )
     return parser.parse_args(arguments)
 
 

@@ -6,13 +6,14 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from hashlib import sha256
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from models.gateway import answers, feedback, paths
+from models.gateway import answers, feedback, paths, scraping
 from models.gateway.addresses import Access
 from models.gateway.admission import Bounds
-from models.gateway.batching import Outlet
+from models.gateway.batching import Batch, Outlet
 from models.gateway.fleet import Fleet
 from models.gateway.http import Request, Slot
 from models.gateway.ids import new_prediction_id
@@ -27,6 +28,9 @@ from models.gateway.routes import EMPTY, Endpoint, Match, RouteTable
 from models.gateway.siblings import Siblings
 from models.gateway.signature import Invalid
 from models.gateway.spool_writer import SpoolRefused, SpoolWriter
+
+if TYPE_CHECKING:
+    from models.gateway.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -43,15 +47,20 @@ class Application:
         access: Access,
         siblings: Siblings,
         bounds: Bounds = Bounds(),  # noqa: B008 - immutable
+        tracing: Tracing | None = None,
+        metrics_token: str = "",
     ) -> None:
         self._spool = spool
         self._siblings = siblings
+        self._tracing = tracing
+        self._metrics_token = metrics_token
         self._timeout = timeout
         self._routes_error = routes_error
         self._table = EMPTY
         self._recorder = Recorder(access.token)
         self.metrics = Metrics()
-        self.fleet = Fleet(Outlet(self._predicted, self._failed, self._unreachable, self._sent), access, bounds)
+        outlet = Outlet(self._predicted, self._failed, self._unreachable, self._sent, self._timed)
+        self.fleet = Fleet(outlet, access, bounds)
 
     def apply(self, table: RouteTable) -> None:
         """Serve by this table from the next request on."""
@@ -114,7 +123,7 @@ class Application:
         if refusal is not None:
             answer(refusal)
         elif match is None or key_id is None:
-            slot.answer(self._page(request.path))
+            slot.answer(self._page(request))
         elif match.operation == paths.PREDICT:
             self._predict(match, key_id, request, answer)
         elif match.operation == paths.FEEDBACK:
@@ -159,6 +168,10 @@ class Application:
             size=len(request.body),
             trace=None if trace is None else trace.decode("latin-1"),
         )
+        if self._tracing is not None:
+            pending.spans = self._tracing.begin(pending)
+            if pending.spans is not None:
+                pending.trace = pending.spans.traceparent
         self._submit(pending)
 
     def _take_feedback(self, endpoint: Endpoint, key_id: str, body: bytes) -> Response:
@@ -208,10 +221,17 @@ class Application:
         for result, id_ in live:
             pending = result.pending
             self.metrics.observe(pending.endpoint.name, now - pending.received)
+            if pending.spans is not None:
+                pending.spans.recorded(id_)
             pending.finish(pending.encode(result, id_))
 
-    def _sent(self, first: Pending, rows: int, waited: float) -> None:
-        self.metrics.sent(first.endpoint.name, rows, waited)
+    def _sent(self, batch: Batch, rows: int, waited: float) -> str | None:
+        self.metrics.sent(batch[0].endpoint.name, rows, waited)
+        return None if self._tracing is None else self._tracing.sent(batch, rows)
+
+    def _timed(self, batch: Batch, timing: Any) -> None:
+        if self._tracing is not None:
+            self._tracing.answered(batch, timing)
 
     def _failed(self, failure: Failure) -> None:
         """Record that the model failed it, then say so. What cannot be recorded is said all the same: it is no answer
@@ -227,9 +247,11 @@ class Application:
             response = response._replace(headers=(*response.headers, (answers.PREDICTION_ID, id_.encode())))
         failure.pending.finish(response)
 
-    def _page(self, path: bytes) -> Response:
+    def _page(self, request: Request) -> Response:
+        path = request.path
         if path == b"/metrics":
-            return Response(200, self._siblings.all_metrics(self.exposition()), TEXT)
+            closed = scraping.refusal(self._metrics_token, request.authorization)
+            return closed or Response(200, self._siblings.all_metrics(self.exposition()), TEXT)
         if path == b"/health/live":
             return Response(200, b'{"status":"live"}')
         refusal = self._spool.refusal()

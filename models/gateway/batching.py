@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 from modelwright_runtime.server import frames
 
-from models.gateway.admission import Budget, Holding, ServiceTimes, remaining, too_busy
+from models.gateway.admission import Budget, Holding, ServiceTimes, count_of, remaining, too_busy
 from models.gateway.gathering import Gathering
 from models.gateway.pending import Failure, Pending, Prediction
 from models.gateway.replicas import Replica
@@ -47,8 +47,11 @@ class Outlet(NamedTuple):
     predicted: Callable[[Sequence[Prediction]], None]
     failed: Callable[[Failure], None]
     unreachable: Callable[[Pending], None]
-    # A frame leaves: its first request, its rows, how many seconds ago that request was received.
-    sent: Callable[[Pending, int, float], None]
+    # A frame leaves: its requests, its rows, how many seconds ago its first request was received. What the frame shall
+    # carry as `trace`, or None.
+    sent: Callable[[Batch, int, float], str | None]
+    # It came back with that `timing`.
+    timed: Callable[[Batch, Any], None]
 
 
 class BatchQueue:
@@ -115,7 +118,7 @@ class BatchQueue:
         if not self._waiting:
             return None
         wait = self.expected_wait()
-        return too_busy(name, f"{len(self._waiting)} requests", wait) if wait > self._longest_wait else None
+        return too_busy(name, count_of(len(self._waiting)), wait) if wait > self._longest_wait else None
 
     def expected_wait(self) -> float:
         """Seconds until a request that comes now would be sent to a replica, as far as can be told."""
@@ -226,8 +229,11 @@ class BatchQueue:
         self._flight_number += 1
         number = self._flight_number
         try:
-            payload = orjson.dumps({"columns": batch[0].columns, "rows": rows})
-            replica.send(frames.PREDICT, payload, lambda frame: self._lands(number, replica, frame))
+            message: dict[str, Any] = {"columns": batch[0].columns, "rows": rows}
+            trace = self._outlet.sent(batch, len(rows), time.monotonic() - batch[0].received)
+            if trace is not None:
+                message["trace"] = trace
+            replica.send(frames.PREDICT, orjson.dumps(message), lambda frame: self._lands(number, replica, frame))
         except (frames.FrameError, ConnectionError, TypeError) as error:
             logger.warning("a batch could not be sent: %s", error)
             for pending in batch:
@@ -238,7 +244,6 @@ class BatchQueue:
         self._flights[number] = Flight(batch, len(rows), size, now)
         self._holding.take(len(batch), size)
         self._rows_flying += len(rows)
-        self._outlet.sent(batch[0], len(rows), now - batch[0].received)
 
     def _lands(self, number: int, replica: Replica, frame: frames.Frame | None) -> None:
         flight = self._flights.pop(number)
@@ -267,12 +272,15 @@ class BatchQueue:
 
     def _predicted(self, replica: Replica, batch: Batch, payload: bytes) -> None:
         try:
-            results = list(_split(batch, orjson.loads(payload)))
+            answer = orjson.loads(payload)
+            results = list(_split(batch, answer))
         except (ValueError, TypeError, KeyError) as error:
             logger.error("the replica %s answered what cannot be read: %s", replica.path, error)
             for pending in batch:
                 self._outlet.failed(_model_error(pending, "bad_answer", f"the answer cannot be read: {error}"))
             return
+        if "timing" in answer:
+            self._outlet.timed(batch, answer["timing"])
         self._outlet.predicted(results)
 
     def _failed(self, batch: Batch, frame: frames.Frame) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models.gateway.responses import Response
 from models.gateway.routes import Endpoint, Match, Target
 from models.gateway.signature import Row
 
+if TYPE_CHECKING:
+    from models.gateway.tracing import RequestTrace
+
 
 class Pending:
     """A validated request. `answer` is called once, by `finish`; times are of `time.monotonic()`. `encode` makes the
-    answer of a recorded prediction, `protocol` is the name of what the client speaks, `trace` its traceparent."""
+    answer of a recorded prediction, `protocol` is the name of what the client speaks, `trace` its traceparent,
+    `spans` what is told to a collector of traces."""
 
     __slots__ = (
         "_answer",
@@ -31,6 +35,7 @@ class Pending:
         "rerouted",
         "rows",
         "size",
+        "spans",
         "target",
         "trace",
     )
@@ -67,6 +72,7 @@ class Pending:
         self.broken = 0
         self.rerouted = False
         self.done = False
+        self.spans: RequestTrace | None = None
         self._answer = answer
 
     def finish(self, response: Response) -> None:
@@ -74,6 +80,8 @@ class Pending:
         if not self.done:
             self.done = True
             self._answer(response)
+            if self.spans is not None:
+                self.spans.finished(response.status)
 
 
 class Failure(NamedTuple):
