@@ -51,9 +51,9 @@ class Holding:
         """What is full when another request of that size comes, in words; empty when there is room."""
         budget, bounds = self._budget, self._budget.bounds
         if self.requests >= bounds.requests - budget.requests:
-            return f"{self.requests} requests"
+            return count_of(self.requests)
         if self.body_bytes + body_bytes > bounds.body_bytes - budget.body_bytes:
-            return f"{self.requests} requests with {self.body_bytes} bytes"
+            return f"{count_of(self.requests)} with {self.body_bytes} bytes"
         return ""
 
 
@@ -88,11 +88,16 @@ def too_busy(name: str, waiting: str, wait: float) -> Response:
     """The refusal of a request that would wait `wait` seconds, or has no room beside the `waiting` ones."""
     return problem(
         429,
-        f"{waiting} wait for {name} already; another one would wait about {max(wait, 0.1):.1f} s.",
+        f"{name} has {waiting} waiting already; another one would wait about {max(wait, 0.1):.1f} s.",
         title="Too many requests waiting",
         remedy="Try again after the seconds in Retry-After; give the endpoint more replicas if it goes on.",
         headers=((b"Retry-After", b"%d" % retry_seconds(wait)),),
     )
+
+
+def count_of(requests: int) -> str:
+    """`1 request`, `2 requests`."""
+    return f"{requests} request{'' if requests == 1 else 's'}"
 
 
 def retry_seconds(wait: float) -> int:

@@ -26,6 +26,7 @@ class Limits(NamedTuple):
     """Sizes in bytes, times in seconds."""
 
     body: int = 5 * 1024 * 1024
+    bodies: int = 256 * 1024 * 1024  # of all large ones that are being read at a time
     head: int = 16 * 1024
     head_seconds: float = 10.0
     body_seconds: float = 30.0
@@ -91,6 +92,7 @@ class Site:
         self.limits = limits
         self.connections: set[Connection] = set()
         self.draining = False
+        self.reading_bytes = 0
 
     async def run(self) -> None:
         """Close connections that are too slow, until cancelled."""
@@ -126,6 +128,7 @@ class _Message:
         "path",
         "refusal",
         "refused_early",
+        "reserved",
         "url",
     )
 
@@ -145,6 +148,7 @@ class _Message:
         self.chunks: list[bytes] = []
         self.refusal: Response | None = None
         self.refused_early = False
+        self.reserved = 0
         self.in_body = False
 
 
@@ -173,6 +177,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self._release()
         self.site.connections.discard(self)
         self._slots.clear()
 
@@ -257,6 +262,8 @@ class Connection(asyncio.Protocol):
             self._refuse_early(_HEAD_TOO_LARGE)
         elif message.length > limits.body:
             self._refuse_early(_body_too_large(limits.body))
+        elif message.length > SMALL_BODY and not self._reserve(message.length):
+            self._refuse_early(_TOO_MANY_BODIES)
         elif message.encoding not in (b"", b"identity"):
             message.refusal = _ENCODED
         elif message.expects_continue or not 0 < message.length <= SMALL_BODY:
@@ -275,12 +282,18 @@ class Connection(asyncio.Protocol):
             message.chunks.clear()
             self._refuse_early(_body_too_large(self._limits.body))
         elif message.refusal is None:
+            if message.body_bytes > message.length and not self._reserve(len(body)):
+                message.chunks.clear()
+                self._refuse_early(_TOO_MANY_BODIES)
+                return
             message.chunks.append(body)
 
     def on_message_complete(self) -> None:
         message = self._message
         self._in_message = False
         message.in_body = False
+        if message.reserved:
+            self._release()
         if message.refused_early:
             message.refused_early = False
             self._close_when_flushed()
@@ -347,6 +360,17 @@ class Connection(asyncio.Protocol):
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
+    def _reserve(self, size: int) -> bool:
+        if self.site.reading_bytes + size > self._limits.bodies:
+            return False
+        self.site.reading_bytes += size
+        self._message.reserved += size
+        return True
+
+    def _release(self) -> None:
+        self.site.reading_bytes -= self._message.reserved
+        self._message.reserved = 0
+
     def _continue_or_refuse(self, refusal: Response | None) -> None:
         if refusal is not None:
             self._refuse_early(refusal)
@@ -356,6 +380,7 @@ class Connection(asyncio.Protocol):
     def _refuse_early(self, response: Response) -> None:
         """Answer before the body has come, then read it without keeping it, so that the client reads the answer."""
         self._message.refused_early = True
+        self._release()
         response = self._handler.refused(self._message.path, response)
         slot = Slot(self, close=True, head_only=self._message.method == b"HEAD")
         self._slots.append(slot)
@@ -367,6 +392,7 @@ class Connection(asyncio.Protocol):
         """Answer what cannot be read on, after the answers that are still due."""
         self._in_message = False
         self._message.refused_early = False
+        self._release()
         self._closing = True
         slot = Slot(self, close=True, head_only=False)
         self._slots.append(slot)
@@ -421,6 +447,14 @@ _HEAD_TOO_LARGE = problem(
     431,
     "The request line and headers are larger than the gateway reads.",
     remedy="Send fewer or shorter headers.",
+    close=True,
+)
+_TOO_MANY_BODIES = problem(
+    429,
+    "The gateway is reading as many large bodies as it has room for.",
+    title="Too many requests waiting",
+    remedy="Try again after the seconds in Retry-After, or send fewer records per request.",
+    headers=((b"Retry-After", b"1"),),
     close=True,
 )
 _TOO_SLOW = problem(
