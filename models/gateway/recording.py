@@ -58,15 +58,15 @@ class Recorder:
             "key_id": pending.key_id,
             "protocol": pending.protocol,
             "served_by": target.served_by,
-            "inputs": self._redacted(pending.records, endpoint.redact) if endpoint.redact else pending.records,
+            "inputs": self.redacted(pending.records, endpoint.redact) if endpoint.redact else pending.records,
             "latency_ms": round((now - pending.received) * 1000, 3),
         }
         if pending.trace is not None and (match := _TRACE.fullmatch(pending.trace)):
             record["trace_id"] = match[1]
         return record
 
-    def _redacted(self, records: list[Any], columns: frozenset[str]) -> list[Any]:
-        """Copies: the answer may still need the records themselves."""
+    def redacted(self, records: list[Any], columns: frozenset[str]) -> list[Any]:
+        """The records without the values of the columns. Copies: the answer may still need the records themselves."""
         return [
             {name: self._digest(value) if name in columns else value for name, value in record.items()}
             for record in records
