@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,7 @@ from modelwright_runtime.server import frames
 
 from tests.gateway import environment
 from tests.gateway.processes import RECORD, ModelServer, wait_for
+from tests.runtime.connection import Client
 
 pytestmark = pytest.mark.slow
 
@@ -48,44 +48,6 @@ def start_server(directory: Path) -> Iterator[StartServer]:
         server.stop(signal.SIGKILL)
 
 
-class Client:
-    """A connection that sends a frame and waits for its answer."""
-
-    def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(60)
-        self._socket.connect(str(path))
-        self._reader = frames.FrameReader()
-        self._received: list[frames.Frame] = []
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._socket.close()
-
-    def send(self, kind: int, value: Any, correlation_id: int = 1) -> None:
-        payload = value if isinstance(value, bytes) else json.dumps(value).encode()
-        self._socket.sendall(frames.pack(correlation_id, kind, payload))
-
-    def receive(self) -> frames.Frame | None:
-        while not self._received:
-            data = self._socket.recv(65536)
-            if not data:
-                return None
-            self._received = self._reader.feed(data)
-        return self._received.pop(0)
-
-    def ask(self, kind: int, value: Any) -> tuple[int, Any]:
-        self.send(kind, value)
-        frame = self.receive()
-        assert frame is not None
-        return frame.kind, json.loads(frame.payload)
-
-    def predict(self, *rows: Any, columns: Any = COLUMNS) -> tuple[int, Any]:
-        return self.ask(frames.PREDICT, {"columns": columns, "rows": rows})
-
-
 def evaluated(expression: str) -> Any:
     """What an expression gives in the model environment, with `model(name)` loading a pyfunc and `frame` the record."""
     code = f"""
@@ -106,7 +68,7 @@ ROWS = [ROW, [13.2, None, 1050, "light", "north"]]
 
 def test_a_classifier_answers_what_mlflow_predicts_and_its_probabilities(start_server: StartServer) -> None:
     server = start_server("one").ready()
-    with Client(server.socket) as client:
+    with Client(server.socket, COLUMNS) as client:
         kind, answer = client.predict(*ROWS)
     assert kind == frames.ANSWER
     assert answer["predictions"] == evaluated('model("one").predict(frame).tolist()')
@@ -118,7 +80,7 @@ def test_a_classifier_answers_what_mlflow_predicts_and_its_probabilities(start_s
 
 def test_a_regressor_answers_predictions_alone(start_server: StartServer) -> None:
     server = start_server("regressor").ready()
-    with Client(server.socket) as client:
+    with Client(server.socket, COLUMNS) as client:
         kind, answer = client.predict(*ROWS)
     assert (kind, list(answer)) == (frames.ANSWER, ["predictions"])
     assert answer["predictions"] == pytest.approx(evaluated('model("regressor").predict(frame).tolist()'))
@@ -126,7 +88,7 @@ def test_a_regressor_answers_predictions_alone(start_server: StartServer) -> Non
 
 def test_a_model_of_ones_own_that_returns_a_table_answers_one_mapping_per_row(start_server: StartServer) -> None:
     server = start_server("table").ready()
-    with Client(server.socket) as client:
+    with Client(server.socket, COLUMNS) as client:
         answer = client.predict([1.5, "a"], [2, "b"], columns=["x", "t"])
     assert answer == (frames.ANSWER, {"predictions": [{"double": 3.0, "text": "A"}, {"double": 4.0, "text": "B"}]})
 
@@ -144,7 +106,7 @@ def test_a_ping_is_answered_even_while_a_prediction_runs(start_server: StartServ
 
 def test_what_goes_wrong_is_an_error_frame_and_the_process_lives(start_server: StartServer) -> None:
     server = start_server("moody").ready()
-    with Client(server.socket) as client:
+    with Client(server.socket, COLUMNS) as client:
         for kind, payload, code in (
             (frames.PREDICT, {"columns": COLUMNS, "rows": [[-1, *ROW[1:]]]}, "model_error"),
             (frames.PREDICT, {"columns": COLUMNS, "rows": [[-4, *ROW[1:]]]}, "model_error"),
@@ -164,15 +126,15 @@ def test_what_goes_wrong_is_an_error_frame_and_the_process_lives(start_server: S
 
 def test_a_stream_that_is_none_of_frames_only_ends_its_own_connection(start_server: StartServer) -> None:
     server = start_server("one").ready()
-    with Client(server.socket) as good, Client(server.socket) as bad:
-        bad._socket.sendall(b"GET / HTTP/1.1\r\n\r\n" + bytes(64))
+    with Client(server.socket, COLUMNS) as good, Client(server.socket) as bad:
+        bad.socket.sendall(b"GET / HTTP/1.1\r\n\r\n" + bytes(64))
         assert bad.receive() is None
         assert good.predict(ROW)[0] == frames.ANSWER
 
 
 def test_a_stopped_server_finishes_what_it_has_begun(start_server: StartServer) -> None:
     server = start_server("moody").ready()
-    with Client(server.socket) as client, Client(server.socket) as watch:
+    with Client(server.socket, COLUMNS) as client, Client(server.socket) as watch:
         client.send(frames.PREDICT, {"columns": COLUMNS, "rows": [[-2, *ROW[1:]]]})
         wait_for(lambda: watch.ask(frames.PING, {})[1]["busy_seconds"] > 0)
         server.popen.send_signal(signal.SIGTERM)
@@ -187,7 +149,7 @@ def test_a_stopped_server_finishes_what_it_has_begun(start_server: StartServer) 
 def test_the_socket_appears_only_when_the_model_is_warm_and_only_for_its_user(start_server: StartServer) -> None:
     server = start_server("one")
     wait_for(server.socket.exists)
-    with Client(server.socket) as client:
+    with Client(server.socket, COLUMNS) as client:
         began = time.monotonic()
         assert client.predict(ROW)[0] == frames.ANSWER
         assert time.monotonic() - began < 5

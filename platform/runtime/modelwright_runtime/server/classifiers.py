@@ -37,10 +37,20 @@ def gives_both(model: Any) -> bool:
     if kind.__module__.startswith("sklearn.pipeline") and kind.__name__ == "Pipeline":
         model = model.steps[-1][1]
         kind = type(model)
-    if not kind.__module__.startswith("sklearn.") or kind.__name__ not in _BY_LARGEST_PROBABILITY:
+    if not _is_known(model, kind):
         return False
     classes = getattr(model, "classes_", None)
     return hasattr(model, "predict_proba") and getattr(classes, "ndim", 0) == 1
+
+
+def _is_known(model: Any, kind: type) -> bool:
+    if kind.__module__.startswith("sklearn."):
+        return kind.__name__ in _BY_LARGEST_PROBABILITY
+    if (kind.__module__, kind.__name__) == ("xgboost.sklearn", "XGBClassifier"):
+        return model.objective in ("binary:logistic", "multi:softprob")
+    if (kind.__module__, kind.__name__) == ("lightgbm.sklearn", "LGBMClassifier"):
+        return not callable(model.objective)  # with a loss of one's own `predict` returns raw scores
+    return False
 
 
 class ClassifierPredictor:

@@ -28,6 +28,7 @@ class FrameBuilder:
         self._pandas = pandas
         self._numpy = numpy
         self._builders = {column.name: self._builder_of(column.type) for column in signature}
+        self._order = tuple(self._builders)
 
     def build(self, columns: Sequence[str], rows: Sequence[Values]) -> Any:
         """A DataFrame with one row per row of `rows`, in their order. Raises `ValueError` for a wrong value."""
@@ -35,6 +36,10 @@ class FrameBuilder:
         for name, values in zip(columns, zip(*rows, strict=True), strict=True):
             builder = self._builders.get(name)
             series[name] = list(values) if builder is None else builder(values)
+        if self._order and tuple(series) != self._order:
+            # Models that read a table as a matrix rely on the signature's order.
+            known = [name for name in self._order if name in series]
+            series = {name: series[name] for name in [*known, *(name for name in series if name not in self._builders)]}
         return self._pandas.DataFrame(series, copy=False)
 
     def _builder_of(self, type_name: str) -> Builder:
@@ -63,5 +68,9 @@ class FrameBuilder:
         # pandas and scikit-learn know a missing text as NaN, which JSON cannot say.
         cells = [self._numpy.nan if value is None else value for value in values] if None in values else values
         array = self._numpy.empty(len(values), dtype=object)
-        array[:] = cells
+        if any(type(cell) is list for cell in cells):
+            for index, cell in enumerate(cells):  # numpy would take lists of one length for a second axis
+                array[index] = cell
+        else:
+            array[:] = cells
         return array

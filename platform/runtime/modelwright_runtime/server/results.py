@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 
@@ -26,16 +27,39 @@ class Outcome(NamedTuple):
 
 
 def as_list(returned: Any, rows: int) -> list[Any]:
-    """One value per row, from an array, a Series, a DataFrame (a mapping per row) or a list. Raises `WrongLength`."""
-    if hasattr(returned, "to_dict") and hasattr(returned, "columns"):
-        values = returned.to_dict("records")
-    elif hasattr(returned, "tolist"):
-        values = returned.tolist()
-    elif hasattr(returned, "toarray"):
-        values = returned.toarray().tolist()
-    else:
-        values = returned if isinstance(returned, list) else list(returned)
+    """One JSON value per row, in row order. Raises `WrongLength`.
+
+    A DataFrame and a dict of arrays give a mapping per row, a tuple of arrays (a model with several outputs) a list
+    per row, an array, a Series or a list the item of the row.
+    """
+    values = _values(returned)
     if not isinstance(values, list) or len(values) != rows:
         size = len(values) if isinstance(values, list) else "no list of"
         raise WrongLength(f"the model returned {size} predictions for {rows} rows; it must return one per row")
     return values
+
+
+def _values(returned: Any) -> Any:
+    if hasattr(returned, "to_dict") and hasattr(returned, "columns"):
+        return returned.to_dict("records")
+    if isinstance(returned, dict):
+        names = [str(name) for name in returned]
+        parts = _side_by_side(list(returned.values()), [f"output {name!r}" for name in names])
+        return [dict(zip(names, cells, strict=True)) for cells in parts]
+    if isinstance(returned, tuple) and returned and all(getattr(part, "ndim", 0) for part in returned):
+        return [list(cells) for cells in _side_by_side(returned, [f"output {i}" for i in range(len(returned))])]
+    if hasattr(returned, "toarray"):
+        return returned.toarray().tolist()
+    if hasattr(returned, "tolist"):
+        return returned.tolist()
+    return returned if isinstance(returned, list) else list(returned)
+
+
+def _side_by_side(parts: Sequence[Any], names: Sequence[str]) -> list[tuple[Any, ...]]:
+    """The parts' items row by row. Raises `WrongLength` when one has more rows than another."""
+    lists = [_values(part) if not isinstance(part, (str, bytes)) else [part] for part in parts]
+    lengths = {name: len(part) for name, part in zip(names, lists, strict=True)}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} has {length}" for name, length in list(lengths.items())[:6])
+        raise WrongLength(f"the outputs differ in their number of rows: {told}; each must have one item per row")
+    return list(zip(*lists, strict=True))

@@ -1,0 +1,119 @@
+"""A real model of each format in a real model server, answering what its own library says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from modelwright_runtime.server import frames
+
+from tests.gateway.processes import Process
+from tests.runtime.connection import Client
+from tests.runtime.formats import environments
+
+pytestmark = pytest.mark.slow
+
+SERVED = [
+    ("tables", "xgboost_classifier"),
+    ("tables", "lightgbm_classifier"),
+    ("tables", "onnx_images"),
+    ("tables", "class_table"),
+]
+TABLES = [
+    "xgboost_classifier", "xgboost_booster", "lightgbm_classifier", "lightgbm_booster", "onnx_matrix", "onnx_columns",
+    "onnx_images", "onnx_batch_of_4", "pyfunc_outputs", "class_table", "class_images",
+]  # fmt: skip
+
+# What models answer in which way, without a socket: one process for all models of an environment.
+ASKED = """
+import json, sys
+from pathlib import Path
+from modelwright_runtime.server import loading
+for path in sys.argv[1:]:
+    case = json.loads(Path(path + ".json").read_text())
+    model = loading.load(Path(path))
+    outcome = model.predict(case["columns"], case["rows"])
+    answer = outcome.part(0, len(case["rows"]))
+    one_by_one = [model.predict(case["columns"], [row]).predictions[0] for row in case["rows"]]
+    print(json.dumps({"answer": answer, "one_by_one": one_by_one, "way": type(model).__name__}))
+"""
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A folder whose path leaves room for a socket's name."""
+    path = Path(tempfile.mkdtemp(prefix="mwf-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+class Server(Process):
+    """A replica of one model in its own environment."""
+
+    def __init__(self, directory: Path, environment: str, model: Path) -> None:
+        self.socket = directory / "s.sock"
+        command = [environments.python(environment), "-m", "modelwright_runtime.server", "--socket", str(self.socket)]
+        variables = environments.variables() | {"PYTHONPATH": str(environments.RUNTIME)}
+        super().__init__([*command, "--model", str(model)], directory / "log", **variables)
+
+
+def case(environment: str, name: str) -> Any:
+    """Rows, what the library says of them, and a row that is wrong."""
+    return json.loads(environments.model(environment, name).with_suffix(".json").read_text())
+
+
+def alike(got: Any, expected: Any) -> bool:
+    """Whether two answers are equal, but for the rounding of 32-bit numbers."""
+    if isinstance(expected, dict):
+        return got.keys() == expected.keys() and all(alike(got[name], expected[name]) for name in expected)
+    if isinstance(expected, list):
+        return len(got) == len(expected) and all(map(alike, got, expected))
+    if isinstance(expected, float):
+        return bool(got == pytest.approx(expected, rel=1e-4, abs=1e-5))
+    return bool(got == expected)
+
+
+@pytest.mark.parametrize(("environment", "name"), SERVED)
+def test_a_model_server_answers_as_the_library_does_and_lives_through_wrong_input(
+    directory: Path, environment: str, name: str
+) -> None:
+    expected = case(environment, name)
+    server = Server(directory, environment, environments.model(environment, name))
+    try:
+        server.wait_for_line("INFO ready")
+        with Client(server.socket, expected["columns"]) as client:
+            kind, answer = client.predict(*expected["rows"])
+            assert kind == frames.ANSWER, answer
+            assert alike(answer, expected["answer"]), answer
+            kind, error = client.predict(expected["wrong"])
+            assert (kind, error["code"]) == (frames.ERROR, "model_error"), error
+            assert error["message"]
+            assert client.predict(expected["rows"][0])[0] == frames.ANSWER
+        assert "keeping mlflow's" not in server.text()
+    finally:
+        server.stop(signal.SIGKILL)
+
+
+def test_every_model_for_tables_answers_as_the_library_does_alone_and_in_a_batch() -> None:
+    paths = [str(environments.model("tables", name)) for name in TABLES]
+    result = subprocess.run(
+        [environments.python("tables"), "-W", "ignore", "-c", ASKED, *paths],
+        env=environments.variables() | {"PYTHONPATH": str(environments.RUNTIME)},
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "keeping mlflow's" not in result.stderr
+    for name, line in zip(TABLES, result.stdout.splitlines(), strict=True):
+        expected, got = case("tables", name), json.loads(line)
+        assert alike(got["answer"], expected["answer"]), (name, got)
+        assert alike(got["one_by_one"], expected["answer"]["predictions"]), (name, got)
