@@ -9,10 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from models.endpoints import selectors, services
+from models.endpoints.changing import change_endpoint
 from models.endpoints.models import Deployment, Endpoint
 from models.endpoints.serializers import (
     DeploymentCreateSerializer,
     DeploymentSerializer,
+    EndpointChangeSerializer,
     EndpointCreateSerializer,
     EndpointDetailSerializer,
     EndpointSerializer,
@@ -72,12 +74,19 @@ class ProjectEndpointListView(PlatformAPIView):
 class EndpointDetailView(PlatformAPIView):
     """An endpoint."""
 
-    permissions = {"GET": Permission.PROJECT_VIEW}
+    permissions = {"GET": Permission.PROJECT_VIEW, "PATCH": Permission.ENDPOINT_MANAGE}
 
     @extend_schema(responses=EndpointDetailSerializer)
     def get(self, request: Request, endpoint_id: UUID) -> Response:
         """Answer one endpoint with what serves now."""
         return Response(_detail(selectors.get_endpoint(current_user(request), endpoint_id)))
+
+    @extend_schema(request=EndpointChangeSerializer, responses=EndpointDetailSerializer)
+    def patch(self, request: Request, endpoint_id: UUID) -> Response:
+        """Change how it answers, how long its predictions are kept, whose values never reach the record."""
+        endpoint = selectors.get_endpoint(current_user(request), endpoint_id, Permission.ENDPOINT_MANAGE)
+        changed = change_endpoint(endpoint, **self.parse(EndpointChangeSerializer), acting_user=actor_of(request))
+        return Response(_detail(changed))
 
 
 class EndpointReplicaListView(PlatformAPIView):
@@ -205,7 +214,8 @@ def _detail(endpoint: Endpoint) -> dict[str, object]:
     """The endpoint's row and the deployments that its serializer looks for on it."""
     rows = {"live": selectors.live_deployment(endpoint), "under_way": selectors.under_way(endpoint)}
     shown = {name: DeploymentSerializer(row).data if row else None for name, row in rows.items()}
-    return {**EndpointSerializer(endpoint).data, **shown}
+    changeable = {name: getattr(endpoint, name) for name in ("serving_path", "retention_days", "redacted_columns")}
+    return {**EndpointSerializer(endpoint).data, **shown, **changeable}
 
 
 def _made(endpoint: Endpoint, deployment: Deployment) -> Response:

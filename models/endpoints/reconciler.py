@@ -200,8 +200,7 @@ def _note_waiting(view: _View, candidate: Deployment) -> None:
 
 def _entry(view: _View, before: dict[str, Any]) -> dict[str, Any] | None:
     if view.in_trouble:
-        entry: dict[str, Any] | None = before.get(view.endpoint.path)
-        return entry
+        return routes.kept(view.endpoint, before)
     deployment = view.serving()
     return routes.entry(view.endpoint, deployment, view.sockets) if deployment else None
 

@@ -34,6 +34,7 @@ def entry(endpoint: Endpoint, deployment: Deployment, sockets: Mapping[UUID, Seq
         "deployment_id": str(deployment.pk),
         "deployment_number": deployment.number,
         "keys": {key.digest: str(key.pk) for key in keys},
+        "redact": sorted(endpoint.redacted_columns),
         "targets": [
             {
                 "model_version_id": str(target.model_version_id),
@@ -46,6 +47,13 @@ def entry(endpoint: Endpoint, deployment: Deployment, sockets: Mapping[UUID, Seq
             for target in deployment.targets.all()
         ],
     }
+
+
+def kept(endpoint: Endpoint, before: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The endpoint's entry as it was published, while nothing reliable is known of its replicas. What must not be
+    recorded does not wait for that."""
+    entry = before.get(endpoint.path)
+    return {**entry, "redact": sorted(endpoint.redacted_columns)} if entry else None
 
 
 def published() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
+from models.endpoints.changing import LONGEST_RETENTION_DAYS, MAX_COLUMN_NAME, MAX_COLUMNS
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, EndpointKey
 
 
@@ -69,10 +70,35 @@ class EndpointDetailSerializer(EndpointSerializer):
 
     live = DeploymentSerializer(read_only=True, allow_null=True)
     under_way = DeploymentSerializer(read_only=True, allow_null=True)
+    redacted_columns = serializers.ListField(child=serializers.CharField(), read_only=True)
 
     class Meta(EndpointSerializer.Meta):
-        fields = [*EndpointSerializer.Meta.fields, "live", "under_way"]
+        fields = [
+            *(*EndpointSerializer.Meta.fields, "live", "under_way"),
+            *("serving_path", "retention_days", "redacted_columns"),
+        ]
         read_only_fields = fields
+
+
+class EndpointChangeSerializer(serializers.Serializer[Endpoint]):
+    """What may be changed of an endpoint; what is left out stays."""
+
+    description = serializers.CharField(required=False, allow_blank=True, max_length=5000)
+    serving_path = serializers.ChoiceField(Endpoint.ServingPath.choices, required=False)
+    retention_days = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=LONGEST_RETENTION_DAYS,
+        help_text="How many days predictions are kept; null for the installation's default.",
+    )
+    redacted_columns = serializers.ListField(
+        child=serializers.CharField(max_length=MAX_COLUMN_NAME, allow_blank=True, trim_whitespace=False),
+        required=False,
+        max_length=MAX_COLUMNS,
+        help_text="Input columns whose values are replaced by keyed digests before they are recorded.",
+    )
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=1000)
 
 
 class DeploymentCreateSerializer(serializers.Serializer[Deployment]):

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from models.endpoints import action_views, api, views
+from models.endpoints import action_views, api, settings_views, views
 
 _ENDPOINT = "endpoints/<uuid:endpoint_id>/"
 
@@ -26,6 +26,7 @@ page_urlpatterns: list[URLPattern] = [
     path(f"{_ENDPOINT}serving/", views.EndpointServingView.as_view(), name="endpoint-serving"),
     path(f"{_ENDPOINT}deploy/", action_views.DeployView.as_view(), name="endpoint-deploy"),
     path(f"{_ENDPOINT}rollback/", action_views.RollbackView.as_view(), name="endpoint-rollback"),
+    path(f"{_ENDPOINT}settings/", settings_views.EndpointSettingsView.as_view(), name="endpoint-settings"),
     path(f"{_ENDPOINT}stop/", action_views.StopView.as_view(), name="endpoint-stop"),
     path(f"{_ENDPOINT}try/", action_views.TryView.as_view(), name="endpoint-try"),
     path(f"{_ENDPOINT}keys/new/", action_views.KeyCreateView.as_view(), name="endpoint-key-create"),

@@ -16,6 +16,7 @@ from models.endpoints import selectors, services
 from models.endpoints.forms import EndpointForm
 from models.endpoints.models import DeploymentTarget, Endpoint
 from models.endpoints.pages import EndpointPage, address_of, endpoint_crumbs
+from models.endpoints.settings_views import default_words
 from models.endpoints.usage import usage_of
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import actor_of
@@ -127,6 +128,7 @@ class EndpointView(EndpointPage):
             "rollback_to": next(iter(selectors.rollback_choices(endpoint)), None),
             "curl": _curl(endpoint, context["live"]),
             "usage": usage_of(endpoint),
+            "default_retention": default_words(),
         }
         return self.page(context, crumbs=endpoint_crumbs(endpoint))
 

@@ -82,6 +82,8 @@ BLOBS = os.environ.get("MODELWRIGHT_BLOBS", "")
 BLOBS_CREDENTIALS_FILE = os.environ.get("MODELWRIGHT_BLOBS_CREDENTIALS_FILE", "")
 BLOBS_CACHE_GIB = float(os.environ.get("MODELWRIGHT_BLOBS_CACHE_GIB", "10"))
 WEB_URL = os.environ.get("MODELWRIGHT_WEB_URL", "http://127.0.0.1:8000").rstrip("/")
+# 0: predictions of endpoints that say nothing else are kept for ever.
+PREDICTION_RETENTION_DAYS = int(os.environ.get("MODELWRIGHT_PREDICTION_RETENTION_DAYS", "0"))
 GATEWAY_URL = os.environ.get("MODELWRIGHT_GATEWAY_URL", "http://127.0.0.1:8001").rstrip("/")
 # Where the platform's own processes reach the gateway, which may lie behind a proxy for everybody else.
 GATEWAY_INTERNAL_URL = os.environ.get("MODELWRIGHT_GATEWAY_INTERNAL_URL", GATEWAY_URL).rstrip("/")
