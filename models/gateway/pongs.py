@@ -174,14 +174,15 @@ def _own_labels(series: Any) -> Labels:
 def _add_histogram(family: Family, said: Any, labels: Labels) -> None:
     if not isinstance(said, dict):
         raise _Refused
-    bounds, counts, total = said.get("bounds"), said.get("counts"), said.get("sum")
+    bounds, counts = said.get("bounds"), said.get("counts")
+    total: Any = said.get("sum")
     if not isinstance(bounds, list) or not isinstance(counts, list) or not _is_number(total):
         raise _Refused
     if len(counts) != len(bounds) + 1 or len(bounds) > limits.MAX_BUCKETS or not all(map(_is_count, counts)):
         raise _Refused
     if not all(map(_is_number, bounds)) or sorted(set(bounds)) != bounds:
         raise _Refused
-    family.add_histogram(bounds, counts, float(total), labels)
+    family.add_histogram(bounds, counts, total, labels)
 
 
 def _is_number(value: Any) -> bool:

@@ -101,10 +101,10 @@ class Predictions:
             start = 0
             for job in batch:
                 end = start + len(job.rows)
-                payload = outcome.part(start, end)
+                answer = outcome.part(start, end)
                 if job.traced is not None:
-                    payload["timing"] = {"queued_ns": began - job.traced, "predict_ns": took, "rows": len(rows)}
-                replies.append((job, frames.ANSWER, codec.encode(payload)))
+                    answer["timing"] = {"queued_ns": began - job.traced, "predict_ns": took, "rows": len(rows)}
+                replies.append((job, frames.ANSWER, codec.encode(answer)))
                 start = end
         except BaseException as error:  # a model may even call sys.exit(); the replica must live
             if len(batch) > 1:
