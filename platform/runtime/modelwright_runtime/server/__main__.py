@@ -1,5 +1,6 @@
 """`python -m modelwright_runtime.server --socket PATH --model DIR`: load, warm up, then listen until SIGTERM.
 
+With `--compiled DIR` instead of `--model` it answers by the compiled model of the folder, on onnxruntime alone.
 With `--listen HOST:PORT`, besides or instead of `--socket`, it takes connections of the network that begin with the
 handshake of `modelwright_runtime.handshake`. MODELWRIGHT_REPLICA_TOKEN is its token, MODELWRIGHT_WORKLOAD its name.
 """
@@ -15,6 +16,7 @@ import sys
 from pathlib import Path
 
 from .batching import Predictions
+from .compiled import load_compiled
 from .listener import Listener, Network, SocketError, check_path
 from .loading import LoadError, load
 
@@ -36,9 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
         if options.socket is not None:
             check_path(options.socket)
         network = _network(options.listen) if options.listen else None
-        model = load(options.model)
+        model = load_compiled(options.compiled) if options.compiled else load(options.model)
         predictions = Predictions(model, max_rows=options.max_rows)
-        listener = Listener(options.socket, predictions, version_id=options.version_id, network=network)
+        listener = Listener(
+            options.socket,
+            predictions,
+            version_id=options.version_id,
+            served_by=options.served_by or ("onnx" if options.compiled else "original"),
+            network=network,
+        )
         asyncio.run(_serve(listener, options.drain_seconds))
     except LoadError as error:
         logger.error("%s", error)
@@ -80,7 +88,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="modelwright_runtime.server", description=__doc__)
     parser.add_argument("--socket", type=Path, help="path of the Unix socket to listen on")
     parser.add_argument("--listen", default="", metavar="HOST:PORT", help="TCP address to listen on; asks for a token")
-    parser.add_argument("--model", type=Path, required=True, help="MLflow model directory (holds MLmodel)")
+    model = parser.add_mutually_exclusive_group(required=True)
+    model.add_argument("--model", type=Path, help="MLflow model directory (holds MLmodel)")
+    model.add_argument("--compiled", type=Path, help="directory of a compiled model (holds model.onnx)")
+    parser.add_argument("--served-by", default="", help="by which path it answers, told in every pong")
     parser.add_argument("--version-id", default="", help="id of the model version, told in every pong")
     parser.add_argument("--max-rows", type=int, default=1024, help="most rows in one call of the model")
     parser.add_argument("--drain-seconds", type=float, default=30.0, help="longest wait for running predictions")

@@ -156,19 +156,27 @@ class Listener:
     """The listening sockets and their connections."""
 
     def __init__(
-        self, path: Path | None, predictions: Predictions, *, version_id: str = "", network: Network | None = None
+        self,
+        path: Path | None,
+        predictions: Predictions,
+        *,
+        version_id: str = "",
+        served_by: str = "original",
+        network: Network | None = None,
     ) -> None:
         self.predictions = predictions
         self.connections: set[Connection] = set()
         self._path = path
         self._network = network
         self._version_id = version_id
+        self._served_by = served_by
         self._servers: list[asyncio.Server] = []
 
     def status(self) -> dict[str, Any]:
         """Payload of a pong."""
         return {
             "version_id": self._version_id,
+            "served_by": self._served_by,
             "pid": os.getpid(),
             "busy_seconds": round(self.predictions.busy_seconds(), 3),
             **self.predictions.vitals.plain(),

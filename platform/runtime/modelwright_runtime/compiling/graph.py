@@ -1,0 +1,181 @@
+"""Builds an ONNX graph whose numbers are all doubles of the shape rows × columns."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+INPUT, OUTPUT = "rows", "scores"
+OPSET, ML_OPSET, IR_VERSION = 18, 5, 10
+ML = "ai.onnx.ml"
+
+# What a text becomes before the graph sees it; the words that the model knows follow.
+UNKNOWN, MISSING, FIRST_WORD = 0.0, 1.0, 2
+
+
+class NotCompilableError(Exception):
+    """The model has no exact counterpart here; the message says which part, in words for its author."""
+
+
+class Column(NamedTuple):
+    """One column of a value of the graph. A text is the number of its word."""
+
+    source: str
+    index: int
+    is_text: bool = False
+
+
+class Origin(NamedTuple):
+    """The input column that a value depends on alone, and which input gives the value."""
+
+    column: int
+    inverse: Callable[[float], float]
+
+
+_INVERSES: dict[str, Callable[[float, float], float]] = {
+    "Add": lambda value, by: value - by,
+    "Sub": lambda value, by: value + by,
+    "Mul": lambda value, by: value / by if by else value,
+    "Div": lambda value, by: value * by,
+}
+
+
+class Graph:
+    """Nodes and constants, in the order in which they are computed; `words` numbers the texts that the model knows.
+
+    `edges` are the values of each input column at which the model's answer may jump, `usual` some that are usual.
+    """
+
+    def __init__(self, inputs: int) -> None:
+        import numpy
+        import onnx
+
+        self.numpy = numpy
+        self._onnx = onnx
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+        self._widths: dict[str, int] = {INPUT: inputs}
+        self._inputs = inputs
+        self.words: dict[str, int] = {}
+        self.words_of: dict[int, set[str]] = defaultdict(set)
+        self.edges: dict[int, set[float]] = defaultdict(set)
+        self.usual: dict[int, set[float]] = defaultdict(set)
+        self._origins = {(INPUT, index): Origin(index, float) for index in range(inputs)}
+
+    def word(self, text: str, column: Column) -> float:
+        """The number of a text that the column may hold."""
+        if (origin := self._origins.get((column.source, column.index))) is not None:
+            self.words_of[origin.column].add(text)
+        return float(self.words.setdefault(text, FIRST_WORD + len(self.words)))
+
+    def constant(self, values: Any, dtype: str = "float64") -> str:
+        """A constant's name."""
+        name = f"c{len(self._constants)}"
+        array = self.numpy.ascontiguousarray(values, dtype=dtype)
+        self._constants.append(self._onnx.numpy_helper.from_array(array.reshape(self.numpy.shape(values)), name))
+        return name
+
+    def add(self, operator: str, *inputs: str, width: int, domain: str = "", **attributes: Any) -> str:
+        """A node with one output of so many columns; the output's name."""
+        name = f"v{len(self._nodes)}"
+        made = self._onnx.helper.make_node(operator, list(inputs), [name], name=name, domain=domain, **attributes)
+        self._nodes.append(made)
+        self._widths[name] = width
+        return name
+
+    def width(self, value: str) -> int:
+        """How many columns the value has."""
+        return self._widths[value]
+
+    def columns(self, value: str, *, is_text: bool = False) -> list[Column]:
+        """All columns of a value."""
+        return [Column(value, index, is_text) for index in range(self._widths[value])]
+
+    def gather(self, columns: Sequence[Column]) -> str:
+        """One value that has exactly these columns, in this order."""
+        if not columns:
+            raise NotCompilableError("a part of the pipeline takes no column at all")
+        value = self._gather(columns)
+        for index, column in enumerate(columns):
+            if (origin := self._origins.get((column.source, column.index))) is not None:
+                self._origins[value, index] = origin
+        return value
+
+    def _gather(self, columns: Sequence[Column]) -> str:
+        runs: list[list[Column]] = []
+        for column in columns:
+            if runs and runs[-1][0].source == column.source:
+                runs[-1].append(column)
+            else:
+                runs.append([column])
+        parts = [self._pick(run) for run in runs]
+        return parts[0] if len(parts) == 1 else self.add("Concat", *parts, width=len(columns), axis=1)
+
+    def _pick(self, run: list[Column]) -> str:
+        source, indexes = run[0].source, [column.index for column in run]
+        if indexes == list(range(self._widths[source])):
+            return source
+        return self.add("Gather", source, self.constant(indexes, "int64"), width=len(run), axis=1)
+
+    def apply(self, operator: str, value: str, by: Any) -> str:
+        """Add, Sub, Mul or Div of each column with a number of its own."""
+        made = self.add(operator, value, self.constant(by), width=self.width(value))
+        inverse = _INVERSES[operator]
+        for index, number in enumerate(self.numpy.broadcast_to(by, (self.width(value),)).tolist()):
+            if (origin := self._origins.get((value, index))) is not None:
+                back = origin.inverse
+                self._origins[made, index] = Origin(
+                    origin.column, lambda said, number=number, back=back: back(inverse(said, number))
+                )
+        return made
+
+    def follow(self, made: str, value: str) -> str:
+        """Note that `made` holds, column by column, what `value` does as far as thresholds are concerned."""
+        for index in range(self.width(value)):
+            if (origin := self._origins.get((value, index))) is not None:
+                self._origins[made, index] = origin
+        return made
+
+    def edge(self, value: str, index: int, at: float) -> None:
+        """The answer may jump where this column of `value` is `at`."""
+        if (origin := self._origins.get((value, index))) is not None:
+            self.edges[origin.column].add(origin.inverse(at))
+
+    def scale(self, value: str) -> None:
+        """The columns of `value` are usually a few units around zero."""
+        for index in range(self.width(value)):
+            if (origin := self._origins.get((value, index))) is not None:
+                self.usual[origin.column].update(origin.inverse(step / 2) for step in range(-6, 7))
+
+    def number(self, value: str) -> str:
+        """A truth value as 0 or 1."""
+        return self.add("Cast", value, width=self.width(value), to=self._onnx.TensorProto.DOUBLE)
+
+    def rounded(self, value: str) -> str:
+        """Doubles that hold what single precision keeps of them."""
+        single = self.add("Cast", value, width=self.width(value), to=self._onnx.TensorProto.FLOAT)
+        return self.follow(self.number(single), value)
+
+    def whole(self, value: str) -> str:
+        """Whole numbers, for looking something up."""
+        return self.add("Cast", value, width=self.width(value), to=self._onnx.TensorProto.INT64)
+
+    def finish(self, value: str) -> bytes:
+        """The model whose output is `value`."""
+        onnx = self._onnx
+        kind = onnx.TensorProto.DOUBLE
+        self._nodes.append(onnx.helper.make_node("Identity", [value], [OUTPUT], name=OUTPUT))
+        graph = onnx.helper.make_graph(
+            self._nodes,
+            "modelwright",
+            [onnx.helper.make_tensor_value_info(INPUT, kind, [None, self._inputs])],
+            [onnx.helper.make_tensor_value_info(OUTPUT, kind, [None, self.width(value)])],
+            self._constants,
+        )
+        opsets = [onnx.helper.make_opsetid("", OPSET), onnx.helper.make_opsetid(ML, ML_OPSET)]
+        model = onnx.helper.make_model(graph, opset_imports=opsets, producer_name="modelwright")
+        model.ir_version = IR_VERSION
+        onnx.checker.check_model(model)
+        content: bytes = model.SerializeToString()
+        return content
