@@ -26,8 +26,19 @@ class Address(NamedTuple):
 _FIXED = {
     "predict": Address(OWN, PREDICT),
     "feedback": Address(OWN, FEEDBACK),
+    "invocations": Address(MLFLOW, PREDICT),
+    "ping": Address(MLFLOW, "ping"),
+    "health": Address(MLFLOW, "ping"),
+    "version": Address(MLFLOW, "version"),
+    "v2": Address(V2, "server"),
+    "v2/health/live": Address(V2, "live"),
+    "v2/health/ready": Address(V2, "ready"),
 }
-_BY_MODEL: dict[str, Address] = {}
+_BY_MODEL = {
+    "v2/models/{}": Address(V2, "model"),
+    "v2/models/{}/ready": Address(V2, "model-ready"),
+    "v2/models/{}/infer": Address(V2, PREDICT),
+}
 _PATTERN = re.compile(
     r"(?P<protocol>v1|v2)/models/(?P<model>[^/:]+)(?:/versions/(?P<version>[^/:]+))?(?P<rest>(?:[/:][a-z]+)?)"
 )

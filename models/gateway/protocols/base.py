@@ -34,6 +34,10 @@ class State(NamedTuple):
     is_recording: bool
     is_available: Callable[[Target], bool]
 
+    def is_ready(self, match: Match) -> bool:
+        """Whether a prediction asked for there may hope for an answer."""
+        return self.is_recording and any(map(self.is_available, match.endpoint.named(match.model, match.version)))
+
 
 class Protocol(typing.Protocol):
     """One way of asking for predictions. It knows neither keys nor replicas nor the spool."""

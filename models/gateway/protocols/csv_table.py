@@ -1,0 +1,123 @@
+"""CSV with a header line, read as `pandas.read_csv` reads it with the types of the signature."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from models.gateway.fields import Field
+from models.gateway.protocols.bodies import Record, bad
+
+REMEDY = "Send a header line with the names of the columns, then one line per record, as DataFrame.to_csv writes it."
+
+# What pandas takes for a missing value.
+MISSING = frozenset(
+    (
+        *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A"),
+        *("NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
+    )
+)
+_TRUTH = {"true": True, "false": False}
+
+
+def records_of(body: bytes, fields: Sequence[Field], limit: int) -> list[Record]:
+    """The records of a table, at most one more than `limit`. Raises `BadBody`."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise bad(f"The body is no UTF-8: {error}.", REMEDY) from None
+    rows = _rows(text)
+    header = next(rows, None)
+    if header is None:
+        raise bad("The body is empty.", REMEDY)
+    names = header[1]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise bad(f"The header names the column {twice[:80]!r} twice.", REMEDY)
+    kinds = {field.name: field.kind for field in fields}
+    lines = [_padded(line, row, len(names)) for line, row in _first(rows, limit + 1)]
+    readers = [_reader(kinds.get(name), [row[i] for row in lines]) for i, name in enumerate(names)]
+    return [{name: read(text) for name, read, text in zip(names, readers, row, strict=True)} for row in lines]
+
+
+def _rows(text: str) -> Iterable[tuple[int, list[str]]] | Any:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for row in reader:
+            if row:
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise bad(f"Line {reader.line_num} is no CSV: {error}.", REMEDY) from None
+
+
+def _first(rows: Iterable[Any], count: int) -> Iterable[Any]:
+    return (row for row, _ in zip(rows, range(count), strict=False))
+
+
+def _padded(line: int, row: list[str], count: int) -> list[str]:
+    if len(row) > count:
+        raise bad(f"Line {line} has {len(row)} values for {count} columns.", REMEDY)
+    return row if len(row) == count else row + [""] * (count - len(row))
+
+
+def _reader(kind: str | None, texts: Sequence[str]) -> Callable[[str], Any]:
+    """What turns a cell into a value. What is none of the type stays text, so that the signature names it."""
+    if kind is None:
+        kind = _guessed([text for text in texts if text not in MISSING])
+    convert = _CONVERT.get(kind, str)
+
+    def read(text: str) -> Any:
+        if text in MISSING:
+            return None
+        try:
+            return convert(text)
+        except ValueError:
+            return text
+
+    return read
+
+
+def _guessed(texts: Sequence[str]) -> str:
+    for kind in ("long", "double", "boolean"):
+        try:
+            for text in texts:
+                _CONVERT[kind](text)
+        except ValueError:
+            continue
+        return kind
+    return "string"
+
+
+def _whole(text: str) -> Any:
+    # Python reads underscores in numbers, CSV has none; JSON has no more than 64 bits.
+    if "_" in text or len(text) > 20:
+        raise ValueError(text)
+    number = int(text)
+    if not -(2**63) <= number < 2**64:
+        raise ValueError(text)
+    return number
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if "_" in text or number - number != 0:
+        raise ValueError(text)
+    return number
+
+
+def _truth(text: str) -> bool:
+    try:
+        return _TRUTH[text.lower()]
+    except KeyError:
+        raise ValueError(text) from None
+
+
+_CONVERT: dict[str, Callable[[str], Any]] = {
+    "integer": _whole,
+    "long": _whole,
+    "float": _number,
+    "double": _number,
+    "boolean": _truth,
+}

@@ -1,0 +1,200 @@
+"""MLflow's scoring protocol: what the gateway answers beside what MLflow's own server does."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from models.gateway.protocols import mlflow
+from tests.gateway import asking, environment
+from tests.gateway.asking import Wrong
+from tests.gateway.processes import KEY, RECORD, Gateway, endpoint, target, wait_for
+
+JSON, CSV = "application/json", "text/csv"
+OTHER = {**RECORD, "alcohol": 11.9, "malic_acid": None, "shade": "dark"}
+COLUMNS = list(RECORD)
+ROWS = [list(RECORD.values()), list(OTHER.values())]
+SPLIT = {"columns": COLUMNS, "data": ROWS}
+TABLE = "alcohol,malic_acid,proline,shade,region\n13.2,1.8,1050,light,north\n11.9,,1050,dark,north\n"
+
+ANSWERED: list[tuple[str, str]] = [
+    *(
+        (JSON, json.dumps(body))
+        for body in (
+            {"dataframe_split": SPLIT},
+            {"dataframe_split": {**SPLIT, "index": [5, 6]}},
+            {"dataframe_split": {"columns": COLUMNS[::-1], "data": [row[::-1] for row in ROWS]}},
+            {"dataframe_split": {"columns": [*COLUMNS, "more"], "data": [[*row, 1] for row in ROWS]}},
+            {"dataframe_records": [RECORD, OTHER]},
+            {"dataframe_records": [RECORD, {k: v for k, v in OTHER.items() if v is not None}]},
+            {"dataframe_records": [{**RECORD, "malic_acid": float("nan")}]},
+            {"dataframe_records": [RECORD], "something": "else"},
+            {"instances": [RECORD, RECORD]},
+            {"inputs": {name: [RECORD[name], RECORD[name]] for name in COLUMNS}},
+            {"inputs": [RECORD, RECORD]},
+        )
+    ),
+    ("application/json; charset=UTF-8", json.dumps({"dataframe_split": SPLIT})),
+    (CSV, TABLE),
+    ("text/csv; charset=utf-8", TABLE),
+    (CSV, "\n".join(f"{i},{line}" for i, line in zip(("", 0, 1), TABLE.splitlines(), strict=True))),
+    (CSV, TABLE.replace("light", '"light"').replace("\n", "\r\n")),
+    (CSV, TABLE.replace("11.9,,", "11.9,NaN,")),
+]
+REFUSED: list[tuple[str, str]] = [
+    *(
+        (JSON, json.dumps(body))
+        for body in (
+            {},
+            [],
+            5,
+            {"records": [RECORD]},
+            {"dataframe_split": SPLIT, "instances": [RECORD]},
+            {"dataframe_split": [RECORD]},
+            {"dataframe_split": {"columns": COLUMNS}},
+            {"dataframe_split": {**SPLIT, "colour": 1}},
+            {"dataframe_split": {**SPLIT, "columns": COLUMNS[1:]}},
+            {"dataframe_split": {"columns": COLUMNS[1:], "data": [row[1:] for row in ROWS]}},
+            {"dataframe_records": RECORD},
+            {"dataframe_records": "text"},
+            {"dataframe_records": [{**RECORD, "alcohol": "much"}]},
+            {"instances": [1, 2]},
+            {"inputs": {"alcohol": [1, 2], "proline": [1]}},
+        )
+    ),
+    (JSON, "{"),
+    (JSON, ""),
+    (CSV, ""),
+    (CSV, "alcohol,malic_acid\n1,2\n"),
+    (CSV, TABLE.replace("1050", "many")),
+    ("text/plain", TABLE),
+    ("application/json; charset=latin-1", json.dumps({"dataframe_split": SPLIT})),
+    ("application/json; boundary=x", json.dumps({"dataframe_split": SPLIT})),
+]
+
+
+def ask(gateway: Gateway, content_type: str | None, body: str | bytes, path: str = "invocations") -> requests.Response:
+    headers = {"Authorization": f"Bearer {KEY}"}
+    if content_type is not None:
+        headers["Content-Type"] = content_type
+    return requests.post(f"{gateway.url}/acme/wine/{path}", body, headers=headers, timeout=60)
+
+
+@pytest.fixture
+def serving(gateway: Gateway, replicas: dict[str, Path]) -> Gateway:
+    gateway.publish({"acme/wine": endpoint(3, target("wine", 1, replicas["one"]))})
+    return gateway
+
+
+def mlflow_says(bodies: list[tuple[str, str]]) -> list[tuple[int, str]]:
+    script = Path(__file__).with_name("mlflow_answers.py")
+    command = [environment.python(), str(script), str(environment.model("one"))]
+    done = subprocess.run(command, input=json.dumps(bodies), capture_output=True, text=True, check=True, timeout=280)
+    return [(status, text) for status, text in json.loads(done.stdout)]
+
+
+@pytest.mark.slow
+def test_the_gateway_answers_and_refuses_as_the_scoring_server_of_mlflow_does(serving: Gateway) -> None:
+    theirs = mlflow_says(ANSWERED + REFUSED)
+    for (content_type, body), (status, text) in zip(ANSWERED + REFUSED, theirs, strict=True):
+        ours = ask(serving, content_type, body)
+        assert ours.status_code == status, (content_type, body, text, ours.text)
+        if status == 200:
+            assert ours.json() == json.loads(text), body
+            assert len(ours.headers["X-Modelwright-Prediction-Id"]) == 32
+        elif status == 415:
+            assert ours.headers["Content-Type"].startswith("text/plain")
+        else:
+            said = ours.json()
+            assert said["error_code"] == "BAD_REQUEST"
+            assert {"error_code", "message"} <= json.loads(text).keys() & said.keys()
+    recorded = serving.recorded()
+    assert len(recorded) == len(ANSWERED)
+    assert {record["protocol"] for record in recorded} == {"mlflow"}
+    assert recorded[0]["inputs"] == [RECORD, OTHER]
+    assert recorded[0]["outputs"] == json.loads(theirs[0][1])["predictions"]
+
+
+@pytest.mark.slow
+def test_ping_and_version_tell_what_mlflow_tells(serving: Gateway) -> None:
+    assert f"mlflow-skinny=={mlflow.SPEAKS}" in environment.REQUIREMENTS
+    headers = {"Authorization": f"Bearer {KEY}"}
+
+    def get(path: str, method: str = "GET") -> requests.Response:
+        return requests.request(method, f"{serving.url}/acme/wine/{path}", headers=headers, timeout=30)
+
+    for path in ("ping", "health"):
+        assert (get(path).status_code, get(path).text) == (200, "\n")
+    assert get("version").text == mlflow.SPEAKS
+    assert get("invocations").status_code == get("ping", "POST").status_code == 405
+    assert requests.get(f"{serving.url}/acme/wine/ping", timeout=30).json()["error_code"] == "UNAUTHENTICATED"
+
+
+def test_ping_fails_while_no_replica_answers(start_gateway: Callable[..., Gateway], tmp_path: Path) -> None:
+    gateway = start_gateway()
+    gateway.publish({"acme/wine": endpoint(1, target("m", 1, tmp_path / "none.sock"))})
+    headers = {"Authorization": f"Bearer {KEY}"}
+
+    def status() -> Any:
+        return requests.get(f"{gateway.url}/acme/wine/ping", headers=headers, timeout=30).status_code
+
+    wait_for(lambda: status() == 503)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({}, "exactly one of dataframe_split, dataframe_records, instances, inputs; it has no key at all"),
+        ({"dataframe_split": {"data": [[1], [2, 3]]}}, "data[1] has 2 values for 1 columns"),
+        ({"dataframe_split": {"columns": ["a", "a"], "data": []}}, "columns names 'a' twice"),
+        ({"inputs": {"alcohol": [1, 2], "proline": [1]}}, "alcohol has 2, proline has 1"),
+        ({"inputs": {"alcohol": [1], "proline": 1}}, "proline is the number 1 where other columns are lists"),
+        ({"instances": [[1, 2]]}, "cellar has 5 inputs, so a record is an object"),
+        ({"dataframe_records": []}, "not one record"),
+        ({"dataframe_records": [{**RECORD, "proline": "many"}]}, "records[0].proline: Expected a whole number (long)"),
+        ({"dataframe_records": [RECORD], "params": {"n": 1}}, "params"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong(body: Any, told: str) -> None:
+    with pytest.raises(Wrong) as caught:
+        asking.ask("mlflow", body)
+    assert caught.value.response.status == 400
+    assert told in caught.value.told["message"]
+
+
+def test_tensors_come_in_rows_or_in_columns() -> None:
+    spec = {"type": "tensor", "tensor": {"dtype": "float32", "shape": [-1, 2]}}
+    rows = [([1, 2],), ([3, 4],)]
+    for body in ({"instances": [[1, 2], [3, 4]]}, {"inputs": [[1, 2], [3, 4]]}):
+        assert asking.ask("mlflow", body, signature={"inputs": [spec]}).frame.rows == rows
+    named = {"inputs": [{**spec, "name": "x"}]}
+    for body in ({"instances": [{"x": [1, 2]}, {"x": [3, 4]}]}, {"inputs": {"x": [[1, 2], [3, 4]]}}):
+        assert asking.ask("mlflow", body, signature=named).frame.rows == rows
+
+
+def test_cells_of_a_table_without_a_signature_get_the_type_of_their_column() -> None:
+    table = b"\xef\xbb\xbfa,b,c,d\n1,1.5,true,x\n-2,NA,False,1_0\n"
+    frame = asking.ask("mlflow", table, content_type=b"text/csv", signature=None).frame
+    assert frame == (("a", "b", "c", "d"), [(1, 1.5, True, "x"), (-2, None, False, "1_0")])
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        (b"a,a\n1,2\n", "names the column 'a' twice"),
+        (b"a,b\n1,2,3\n", "Line 2 has 3 values for 2 columns"),
+        (b'a\n"1\n', "Line 2 is no CSV: unexpected end of data"),
+        (b"\xff\n1\n", "no UTF-8"),
+        (b"a\n", "not one record"),
+    ],
+)
+def test_a_broken_table_is_told_by_line(table: bytes, told: str) -> None:
+    with pytest.raises(Wrong) as caught:
+        asking.ask("mlflow", table, content_type=b"text/csv", signature=None)
+    assert told in caught.value.told["message"]
