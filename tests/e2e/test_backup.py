@@ -7,15 +7,19 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from difflib import unified_diff
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from tests.e2e.pages import read_pages, signed_in
 from tests.e2e.scenes import Endpoint
 from tests.e2e.stack import ROOT, Rest, Stack, own_environment, wait_for
 from tests.e2e.test_restart import RUNNING, ask
 
+STARTS = ("/workspaces/", "/models/", "/endpoints/")
 LISTS = ("workspaces/", "projects/", "models/", "endpoints/", "users/", "profiles/")
 
 
@@ -57,6 +61,9 @@ def test_a_restored_platform_shows_and_answers_the_same(stack: Stack, rest: Rest
     asked = ask(endpoint)
     assert asked is not None
     before = seen(rest)
+    endpoint.wait_until_recorded({asked["prediction_id"]: asked["version"]})
+    pages = read_pages(stack.web_url, signed_in(stack.web_url, "admin", stack.password), STARTS)
+    assert len(pages) > 20, sorted(pages)
 
     # The platform runs and a prediction has just been answered: it may be in the spool alone.
     latest = ask(endpoint)
@@ -72,6 +79,17 @@ def test_a_restored_platform_shows_and_answers_the_same(stack: Stack, rest: Rest
         after = seen(again)
         for name, value in before.items():
             assert without_addresses(after[name]) == without_addresses(value), name
+        shown = read_pages(second.web_url, signed_in(second.web_url, "admin", stack.password), STARTS)
+        # The pages of the endpoint itself list the newest predictions, and there is one more of them.
+        same = {path for path in pages.keys() & shown.keys() if endpoint.id not in path}
+        assert f"/predictions/{UUID(asked['prediction_id'])}/" in same
+        assert all("/predictions/" in path for path in pages.keys() ^ shown.keys())
+        changed = [
+            "\n".join([path, *unified_diff(in_words(words, stack), in_words(shown[path], second), lineterm="", n=1)])
+            for path, words in pages.items()
+            if path in same and in_words(shown[path], second) != in_words(words, stack)
+        ]
+        assert not changed, "\n".join(changed)
         verified = again.get("audit-chain/?verify=true")
         assert verified["fault"] == "", verified
         url = endpoint.url.replace(stack.gateway_url, second.gateway_url)
@@ -82,6 +100,12 @@ def test_a_restored_platform_shows_and_answers_the_same(stack: Stack, rest: Rest
         moved.wait_until_recorded({latest["prediction_id"]: latest["version"]})
     finally:
         second.stop()
+
+
+def in_words(words: list[str], platform: Stack) -> list[str]:
+    """The same without the addresses of the platform."""
+    hosts = (platform.web_url.split("//")[1], platform.gateway_url.split("//")[1])
+    return [word.replace(hosts[0], "WEB").replace(hosts[1], "GATEWAY") for word in words]
 
 
 def without_addresses(value: Any) -> Any:
