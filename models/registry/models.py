@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from models.registry.states import VersionState
+from models.registry.states import CompiledState, VersionState
 from modelwright.compute.models import EnvironmentRequest, Workload
 from modelwright.core.models import BaseModel
 from projects.models import Project
@@ -66,6 +66,34 @@ class ModelVersion(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.model.name} version {self.number}"
+
+
+class CompiledModel(BaseModel):
+    """The ONNX form of a version, and the proof that it answers the same. Only `transitions.py` writes `state`.
+
+    `reason` says in words what came of it. `proof` is `{"rows", "answered", "refused", "digest", "labels_different",
+    "refusals_different", "largest_difference", "tolerance", "versions": {library: version}, "worst": {"row", "what"}}`.
+    `manifest_digest` names the stored `model.onnx` and `compiled.json`; empty where there is nothing to serve.
+    """
+
+    version = models.OneToOneField(ModelVersion, on_delete=models.CASCADE, related_name="compiled")
+    state = models.CharField(max_length=16, choices=CompiledState.choices, default=CompiledState.PENDING)
+    reason = models.TextField(blank=True, default="")
+    proof = models.JSONField(default=dict)
+    manifest_digest = models.CharField(max_length=64, blank=True, default="")
+    size = models.BigIntegerField(default=0)
+    workload = models.ForeignKey(Workload, null=True, on_delete=models.SET_NULL, related_name="+")
+    # What its replicas run in: onnxruntime as it was proved with, and next to nothing else.
+    environment_request = models.ForeignKey(EnvironmentRequest, null=True, on_delete=models.PROTECT, related_name="+")
+    ended_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.version} compiled"
+
+    @property
+    def served_by(self) -> str:
+        """What stands on each prediction that it made."""
+        return f"onnx:{self.manifest_digest}"
 
 
 class ModelAlias(BaseModel):

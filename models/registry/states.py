@@ -15,6 +15,31 @@ VERSION = StateMachine(
     },
 )
 
+COMPILED = StateMachine(
+    "compiled model",
+    {
+        "pending": frozenset({"compiling", "impossible", "failed"}),
+        "compiling": frozenset({"equal", "different", "impossible", "failed"}),
+        # What was proved equal may still not start as a replica.
+        "equal": frozenset({"failed"}),
+        # A person may have it compiled again.
+        "different": frozenset({"pending"}),
+        "impossible": frozenset({"pending"}),
+        "failed": frozenset({"pending"}),
+    },
+)
+
+
+class CompiledState(models.TextChoices):
+    """See `COMPILED` for the order. Only what is proved equal is served."""
+
+    PENDING = "pending", "Pending"
+    COMPILING = "compiling", "Compiling"
+    EQUAL = "equal", "Proved equal"
+    DIFFERENT = "different", "Different"
+    IMPOSSIBLE = "impossible", "Impossible"
+    FAILED = "failed", "Failed"
+
 
 class VersionState(models.TextChoices):
     """See `VERSION` for the order."""
