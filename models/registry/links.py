@@ -21,6 +21,8 @@ def link_of(node: Node) -> str:
     try:
         if node.kind == NodeKind.COMMIT and node.project_id and thing:
             return reverse("project-commit", args=[node.project_id, thing])
+        if node.kind == NodeKind.PREDICTIONS and thing and node.attrs.get("batch"):
+            return reverse("batch-job", args=[thing])
         route = _ROUTES.get(node.kind)  # type: ignore[call-overload]  # a kind may be an imported word
         if route and thing:
             return reverse(route, args=[thing])

@@ -83,6 +83,7 @@ BLOBS_CREDENTIALS_FILE = os.environ.get("MODELWRIGHT_BLOBS_CREDENTIALS_FILE", ""
 BLOBS_CACHE_GIB = float(os.environ.get("MODELWRIGHT_BLOBS_CACHE_GIB", "10"))
 WEB_URL = os.environ.get("MODELWRIGHT_WEB_URL", "http://127.0.0.1:8000").rstrip("/")
 # 0: predictions of endpoints that say nothing else are kept for ever.
+COMPILE_MODELS = os.environ.get("MODELWRIGHT_COMPILE", "on") != "off"
 PREDICTION_RETENTION_DAYS = int(os.environ.get("MODELWRIGHT_PREDICTION_RETENTION_DAYS", "0"))
 GATEWAY_URL = os.environ.get("MODELWRIGHT_GATEWAY_URL", "http://127.0.0.1:8001").rstrip("/")
 # Where the platform's own processes reach the gateway, which may lie behind a proxy for everybody else.
@@ -126,6 +127,7 @@ INSTALLED_APPS = [
     "modelwright.console",
     "modelwright.storage",
     "modelwright.compute",
+    "modelwright.observability",
     "lineage",
     "workspaces",
     "projects",
@@ -137,6 +139,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "modelwright.observability.middleware.CountingMiddleware",
     "modelwright.core.middleware.RequestIdMiddleware",
     "modelwright.core.middleware.ContentSecurityMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -154,6 +157,10 @@ ROOT_URLCONF = "modelwright.urls"
 ASGI_APPLICATION = "modelwright.asgi.application"
 # What each workspace may use: a function from ids to `compute.allowances.Allowance`s, in a room above compute.
 WORKSPACE_ALLOWANCES = "workspaces.selectors.allowances"
+# Who may read /metrics: whoever knows what stands in that file.
+METRICS_TOKEN_FILE = os.environ.get("MODELWRIGHT_METRICS_TOKEN_FILE", str(DATA_DIR / "secrets" / "metrics-token"))
+# What adds the counters of a process (core.counting) to the sums of all.
+COUNTS_STORE = "modelwright.observability.store.add"
 WATCHER_LOOPS = {
     "all": "modelwright.loops.LOOPS",
     "host": "modelwright.loops.HOST_LOOPS",

@@ -10,6 +10,7 @@ import json
 import logging
 import tarfile
 from collections.abc import Iterator
+from itertools import islice
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
@@ -22,17 +23,26 @@ from modelwright.compute.fetching import archive_source
 from modelwright.compute.layout import local_backend, log_file, socket_path, work_folder
 from modelwright.compute.models import LogPiece, Workload
 from modelwright.compute.observing import observe, read_regular
-from modelwright.compute.results import OBSERVED, RESULT
+from modelwright.compute.results import COMPILED, OBSERVED, RESULT
 from modelwright.compute.states import ENDS
 from modelwright.core.errors import Unavailable, ValidationFailed
-from modelwright.storage.manifests import Entry, Manifest
+from modelwright.storage.manifests import Entry, Manifest, snapshot
 from modelwright.storage.settings import blob_store
 
 logger = logging.getLogger(__name__)
 
 BATCH = 20
 MAX_RESULT_BYTES = 8 * 1024 * 1024
-_LEAVE_A_RESULT = (Workload.Kind.ENVIRONMENT, Workload.Kind.INSPECTION)
+_LEAVE_A_RESULT = (
+    Workload.Kind.ENVIRONMENT,
+    Workload.Kind.INSPECTION,
+    Workload.Kind.REEXECUTION,
+    Workload.Kind.COMPILATION,
+)
+# By kind, a folder of which so many bytes may be kept besides.
+_LEAVE_A_FOLDER = {Workload.Kind.COMPILATION: COMPILED}
+MAX_FOLDER_BYTES = 4 * 1024**3
+MAX_FOLDER_FILES = 100
 
 
 def tick_runs(backend: Backend | None = None) -> int:
@@ -113,6 +123,7 @@ def _store_results(workload: Workload) -> str:
     for name, content in _results(workload):
         blob = store.put_bytes(content)
         entries.append(Entry(name, blob.size, blob.sha256))
+    entries.extend(_folder(workload))
     return store.put_bytes(Manifest(tuple(sorted(entries))).content).sha256 if entries else ""
 
 
@@ -126,6 +137,23 @@ def _results(workload: Workload) -> Iterator[tuple[str, bytes]]:
         content = read_regular(work / RESULT, MAX_RESULT_BYTES)
         if content:
             yield RESULT, content
+
+
+def _folder(workload: Workload) -> Iterator[Entry]:
+    """The files of the folder that its kind leaves, however large; none of one that is not as it should be."""
+    name, work = _LEAVE_A_FOLDER.get(Workload.Kind(workload.kind)), work_folder(workload)
+    if name is None or work is None or workload.state != "succeeded" or not (work / name).is_dir():
+        return
+    folder = work / name
+    try:
+        facts = [path.lstat() for path in islice(folder.rglob("*"), MAX_FOLDER_FILES + 1)]
+        if folder.is_symlink() or len(facts) > MAX_FOLDER_FILES or sum(f.st_size for f in facts) > MAX_FOLDER_BYTES:
+            raise ValidationFailed(f"{name} is a link, or larger than {MAX_FOLDER_BYTES} bytes.")
+        _, manifest = snapshot(blob_store(), folder)
+    except ValidationFailed as error:
+        logger.warning("the folder %s of workload %s is not kept: %s", name, workload.key_name, error.message)
+        return
+    yield from (Entry(f"{name}/{entry.path}", entry.size, entry.sha256) for entry in manifest.entries)
 
 
 def _source_files(workload: Workload) -> Iterator[str]:

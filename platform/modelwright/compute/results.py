@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 # The names of what hosts hand in, by what it is for.
 OBSERVED = "observed.json"
 RESULT = "result.json"
+# The folder that a compilation leaves.
+COMPILED = "compiled"
 
 
 def read_result(workload: Workload, name: str) -> dict[str, Any]:
@@ -36,6 +38,18 @@ def read_result(workload: Workload, name: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def kept_folder(workload: Workload, name: str) -> tuple[str, int]:
+    """A folder that the workload left, as a manifest of its own: its digest and its size in bytes; empty without one.
+
+    Raises Unavailable while the blob store does not answer.
+    """
+    if not workload.results_sha256:
+        return "", 0
+    store = blob_store()
+    found = load(store, workload.results_sha256).below(name)
+    return (store.put_bytes(found.content).sha256, found.size) if found.entries else ("", 0)
 
 
 def _content(manifest: str, name: str) -> bytes:

@@ -1,0 +1,80 @@
+"""Writes to compiled models: what came of compiling a version, and another try."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from models.registry import transitions
+from models.registry.models import CompiledModel, ModelVersion
+from models.registry.services import audit, target_of
+from modelwright.accounts.actors import Actor
+from modelwright.accounts.permissions import Permission
+from modelwright.audit.actions import AuditAction
+from modelwright.core.errors import Conflict, ValidationFailed
+from modelwright.core.text import storable
+from projects.selectors import authorize
+
+# MLflow's flavours that hold pipelines of scikit-learn or boosted trees.
+FLAVORS = ("sklearn", "xgboost", "lightgbm")
+MAX_REASON = 4000
+
+
+def qualifies(version: ModelVersion) -> bool:
+    """Whether the version's flavour is one that is compiled at all."""
+    return version.flavor in FLAVORS
+
+
+@transaction.atomic
+def conclude(compiled: CompiledModel, verdict: str, *, reason: str, acting_user: Actor, **facts: Any) -> bool:
+    """Note the verdict: equal, different, impossible or failed. False when it was concluded before."""
+    before = compiled.state
+    reason = storable(reason)[:MAX_REASON]
+    if not transitions.conclude(compiled, verdict, reason=reason, **facts):
+        return False
+    audit(
+        AuditAction.MODEL_COMPILED,
+        target_of(compiled.version),
+        compiled.version.model.project,
+        acting_user=acting_user,
+        before={"compiled": before},
+        after={"compiled": verdict, "manifest_digest": facts.get("manifest_digest", "")},
+        reason=reason,
+    )
+    compiled.refresh_from_db()
+    return True
+
+
+@transaction.atomic
+def compile_again(version: ModelVersion, *, acting_user: Actor) -> CompiledModel:
+    """Have the version compiled, or compiled again, for a person with MODEL_EDIT.
+
+    Raises PermissionRefused, ValidationFailed for a flavour that is never compiled, Conflict while it is compiled,
+    once it is proved equal, and for a version that is not ready.
+    """
+    role = authorize(acting_user, Permission.MODEL_EDIT, version.model.project)
+    if not qualifies(version):
+        raise ValidationFailed(
+            f"{version} is of the flavour {version.flavor or 'unknown'}, which is not compiled.",
+            remedy=f"Flavours that are: {', '.join(FLAVORS)}.",
+        )
+    if version.state != "ready":
+        raise Conflict(f"{version} is not ready.", remedy="Wait until it is, or have it inspected again.")
+    compiled, is_new = CompiledModel.objects.get_or_create(version=version)
+    before = None if is_new else compiled.state
+    if not is_new and not transitions.compile_again(compiled):
+        raise Conflict(
+            f"{version} is {compiled.get_state_display().lower()}.", remedy="Reload the page to see how far it is."
+        )
+    compiled.refresh_from_db()
+    audit(
+        AuditAction.MODEL_COMPILATION_REQUESTED,
+        target_of(version),
+        version.model.project,
+        acting_user=acting_user,
+        role=role,
+        before={"compiled": before},
+        after={"compiled": "pending"},
+    )
+    return compiled
