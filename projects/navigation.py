@@ -17,6 +17,7 @@ SECTIONS = (
     ("project-runs", "Runs"),
     ("project-models", "Models"),
     ("project-endpoints", "Endpoints"),
+    ("project-batch-jobs", "Batch"),
     ("project-variables", "Variables"),
     ("project-members", "Members"),
 )

@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from jobs import urls as jobs
+from models.batch import urls as batch
 from models.endpoints import urls as endpoints
 from models.predictions import urls as predictions
 from models.registry import urls as registry
@@ -24,6 +25,7 @@ API = [
     *registry.api_urlpatterns,
     *endpoints.api_urlpatterns,
     *predictions.api_urlpatterns,
+    *batch.api_urlpatterns,
 ]
 PAGES = [
     *observability.page_urlpatterns,
@@ -36,6 +38,7 @@ PAGES = [
     *registry.page_urlpatterns,
     *endpoints.page_urlpatterns,
     *predictions.page_urlpatterns,
+    *batch.page_urlpatterns,
 ]
 
 urlpatterns = [

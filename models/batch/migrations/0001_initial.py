@@ -8,118 +8,238 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('compute', '0009_kinds_of_serving'),
-        ('endpoints', '0003_path_retention_redaction'),
-        ('projects', '0002_source_archives'),
-        ('registry', '0001_initial'),
-        ('workspaces', '0002_gpus_profiles_labels'),
+        ("compute", "0009_kinds_of_serving"),
+        ("endpoints", "0003_path_retention_redaction"),
+        ("projects", "0002_source_archives"),
+        ("registry", "0001_initial"),
+        ("workspaces", "0002_gpus_profiles_labels"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='BatchInput',
+            name="BatchInput",
             fields=[
-                ('id', models.UUIDField(default=modelwright.core.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('name', models.CharField(max_length=255)),
-                ('format', models.CharField(choices=[('csv', 'CSV'), ('parquet', 'Parquet')], max_length=16)),
-                ('sha256', models.CharField(max_length=64)),
-                ('size', models.BigIntegerField()),
-                ('created_by', models.CharField(max_length=100)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='batch_inputs', to='projects.project')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=modelwright.core.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("name", models.CharField(max_length=255)),
+                ("format", models.CharField(choices=[("csv", "CSV"), ("parquet", "Parquet")], max_length=16)),
+                ("sha256", models.CharField(max_length=64)),
+                ("size", models.BigIntegerField()),
+                ("created_by", models.CharField(max_length=100)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="batch_inputs", to="projects.project"
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='BatchJob',
+            name="BatchJob",
             fields=[
-                ('id', models.UUIDField(default=modelwright.core.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('number', models.PositiveIntegerField()),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=16)),
-                ('detail', models.TextField(blank=True, default='')),
-                ('remedy', models.TextField(blank=True, default='')),
-                ('source', models.JSONField()),
-                ('key_columns', models.JSONField(blank=True, default=list)),
-                ('output_format', models.CharField(choices=[('csv', 'CSV'), ('parquet', 'Parquet')], default='csv', max_length=16)),
-                ('output_table', models.CharField(blank=True, default='', max_length=130)),
-                ('chunk_rows', models.PositiveIntegerField(default=5000, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(50000)])),
-                ('on_error', models.CharField(choices=[('record', 'Keep the row with the reason and go on'), ('stop', 'End the job')], default='record', max_length=16)),
-                ('attempt', models.PositiveSmallIntegerField(default=1)),
-                ('token_digest', models.CharField(max_length=64, unique=True)),
-                ('token_died_at', models.DateTimeField(null=True)),
-                ('rows_total', models.BigIntegerField(null=True)),
-                ('rows_done', models.BigIntegerField(default=0)),
-                ('rows_failed', models.BigIntegerField(default=0)),
-                ('chunks_done', models.PositiveIntegerField(default=0)),
-                ('rate', models.FloatField(null=True)),
-                ('error_sample', models.JSONField(blank=True, default=list)),
-                ('served_by', models.CharField(blank=True, default='', max_length=80)),
-                ('output_sha256', models.CharField(blank=True, default='', max_length=64)),
-                ('output_size', models.BigIntegerField(null=True)),
-                ('actor_name', models.CharField(max_length=100)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('connection', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='workspaces.dataconnection')),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('endpoint', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='batch_jobs', to='endpoints.endpoint')),
-                ('model_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='batch_jobs', to='registry.modelversion')),
-                ('profile', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='compute.resourceprofile')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='batch_jobs', to='projects.project')),
-                ('workload', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='batch_job', to='compute.workload')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=modelwright.core.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("number", models.PositiveIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                        max_length=16,
+                    ),
+                ),
+                ("detail", models.TextField(blank=True, default="")),
+                ("remedy", models.TextField(blank=True, default="")),
+                ("source", models.JSONField()),
+                ("key_columns", models.JSONField(blank=True, default=list)),
+                (
+                    "output_format",
+                    models.CharField(choices=[("csv", "CSV"), ("parquet", "Parquet")], default="csv", max_length=16),
+                ),
+                ("output_table", models.CharField(blank=True, default="", max_length=130)),
+                (
+                    "chunk_rows",
+                    models.PositiveIntegerField(
+                        default=5000,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(50000),
+                        ],
+                    ),
+                ),
+                (
+                    "on_error",
+                    models.CharField(
+                        choices=[("record", "Keep the row with the reason and go on"), ("stop", "End the job")],
+                        default="record",
+                        max_length=16,
+                    ),
+                ),
+                ("attempt", models.PositiveSmallIntegerField(default=1)),
+                ("token_digest", models.CharField(max_length=64, unique=True)),
+                ("token_died_at", models.DateTimeField(null=True)),
+                ("rows_total", models.BigIntegerField(null=True)),
+                ("rows_done", models.BigIntegerField(default=0)),
+                ("rows_failed", models.BigIntegerField(default=0)),
+                ("chunks_done", models.PositiveIntegerField(default=0)),
+                ("rate", models.FloatField(null=True)),
+                ("error_sample", models.JSONField(blank=True, default=list)),
+                ("served_by", models.CharField(blank=True, default="", max_length=80)),
+                ("output_sha256", models.CharField(blank=True, default="", max_length=64)),
+                ("output_size", models.BigIntegerField(null=True)),
+                ("actor_name", models.CharField(max_length=100)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "connection",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="workspaces.dataconnection",
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "endpoint",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="batch_jobs",
+                        to="endpoints.endpoint",
+                    ),
+                ),
+                (
+                    "model_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="batch_jobs",
+                        to="registry.modelversion",
+                    ),
+                ),
+                (
+                    "profile",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="compute.resourceprofile",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="batch_jobs", to="projects.project"
+                    ),
+                ),
+                (
+                    "workload",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="batch_job", to="compute.workload"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='BatchChunk',
+            name="BatchChunk",
             fields=[
-                ('id', models.UUIDField(default=modelwright.core.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('number', models.PositiveIntegerField()),
-                ('attempt', models.PositiveSmallIntegerField()),
-                ('rows', models.PositiveIntegerField()),
-                ('failed', models.PositiveIntegerField()),
-                ('first_row', models.BigIntegerField()),
-                ('last_row', models.BigIntegerField()),
-                ('last_key', models.TextField(blank=True, default='')),
-                ('seconds', models.FloatField()),
-                ('sha256', models.CharField(max_length=64)),
-                ('size', models.BigIntegerField()),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='chunks', to='batch.batchjob')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=modelwright.core.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("number", models.PositiveIntegerField()),
+                ("attempt", models.PositiveSmallIntegerField()),
+                ("rows", models.PositiveIntegerField()),
+                ("failed", models.PositiveIntegerField()),
+                ("first_row", models.BigIntegerField()),
+                ("last_row", models.BigIntegerField()),
+                ("last_key", models.TextField(blank=True, default="")),
+                ("seconds", models.FloatField()),
+                ("sha256", models.CharField(max_length=64)),
+                ("size", models.BigIntegerField()),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="chunks", to="batch.batchjob"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='BatchAttempt',
+            name="BatchAttempt",
             fields=[
-                ('id', models.UUIDField(default=modelwright.core.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('number', models.PositiveSmallIntegerField()),
-                ('because', models.TextField(blank=True, default='')),
-                ('actor_name', models.CharField(max_length=100)),
-                ('workload', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='batch_attempt', to='compute.workload')),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='batch.batchjob')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=modelwright.core.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("number", models.PositiveSmallIntegerField()),
+                ("because", models.TextField(blank=True, default="")),
+                ("actor_name", models.CharField(max_length=100)),
+                (
+                    "workload",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="batch_attempt", to="compute.workload"
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="attempts", to="batch.batchjob"
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='batchjob',
-            index=models.Index(fields=['project', '-id'], name='batch_job_of_project'),
+            model_name="batchjob",
+            index=models.Index(fields=["project", "-id"], name="batch_job_of_project"),
         ),
         migrations.AddConstraint(
-            model_name='batchjob',
-            constraint=models.UniqueConstraint(fields=('project', 'number'), name='batch_job_number'),
+            model_name="batchjob",
+            constraint=models.UniqueConstraint(fields=("project", "number"), name="batch_job_number"),
         ),
         migrations.AddConstraint(
-            model_name='batchchunk',
-            constraint=models.UniqueConstraint(fields=('job', 'number'), name='batch_chunk_number'),
+            model_name="batchchunk",
+            constraint=models.UniqueConstraint(fields=("job", "number"), name="batch_chunk_number"),
         ),
         migrations.AddConstraint(
-            model_name='batchattempt',
-            constraint=models.UniqueConstraint(fields=('job', 'number'), name='batch_attempt_number'),
+            model_name="batchattempt",
+            constraint=models.UniqueConstraint(fields=("job", "number"), name="batch_attempt_number"),
         ),
     ]

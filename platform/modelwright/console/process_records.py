@@ -10,6 +10,7 @@ from uuid import UUID
 
 from jobs.models import Run
 from jobs.selectors import runs_of_workloads
+from models.batch.selectors import scored_by
 from models.endpoints.models import Replica
 from models.endpoints.selectors import replicas_of_workloads
 from models.registry.models import ModelVersion
@@ -46,7 +47,7 @@ class Belongings:
     images: Mapping[tuple[UUID, UUID], str]
 
     def version(self, workload: Workload) -> ModelVersion | None:
-        """The model version that it serves or inspects."""
+        """The model version that it serves, inspects or scores with."""
         replica = self.replicas.get(workload.pk)
         return replica.model_version if replica else self.inspected.get(workload.pk)
 
@@ -68,7 +69,7 @@ def belongings(workloads: Sequence[Workload]) -> Belongings:
         projects=Project.objects.in_bulk({each.project_id for each in workloads if each.project_id}),
         runs=runs_of_workloads(ids),
         replicas=replicas_of_workloads(ids),
-        inspected=inspected_by(ids),
+        inspected={**inspected_by(ids), **{pk: job.model_version for pk, job in scored_by(ids).items()}},
         images={(each.environment_id, each.host_id): each.image for each in copies},
     )
 

@@ -12,7 +12,8 @@ import os
 import sys
 from pathlib import Path
 
-from ..server.loading import LoadError, load
+from modelwright_runtime.server.loading import LoadError, load
+
 from .client import Gone, Platform
 from .errors import ScoringError
 from .work import Work

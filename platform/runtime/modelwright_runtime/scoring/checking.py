@@ -90,9 +90,9 @@ class Checker:
 def _check_names(wanted: Sequence[str], given: Sequence[str], who: str) -> None:
     missing = [name for name in wanted if name not in set(given)]
     if missing:
+        lacking = f"{'the columns' if len(missing) > 1 else 'the column'} {', '.join(missing[:20])}"
         raise ScoringError(
-            f"The input lacks {'columns' if len(missing) > 1 else 'the column'} {', '.join(missing[:20])}, which {who}. "
-            f"It has {', '.join(list(given)[:40]) or 'none'}.",
+            f"The input lacks {lacking}, which {who}. It has {', '.join(list(given)[:40]) or 'none'}.",
             "Give an input with these columns; their names must be the same, capitals too.",
         )
 

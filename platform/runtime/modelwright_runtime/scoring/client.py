@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from ..server import codec
+from modelwright_runtime.server import codec
+
 from .errors import ScoringError
 
 TOKEN, ADDRESS = "MODELWRIGHT_SCORING_TOKEN", "MODELWRIGHT_PLATFORM"
@@ -44,7 +45,7 @@ class Platform:
 
     def job(self) -> dict[str, Any]:
         """What is to be done, and what is stored already."""
-        return dict(self._ask("GET", "/scoring/job/", lambda answer: json.load(answer)))
+        return dict(self._ask("GET", "/scoring/job/", json.load))
 
     def input(self, path: Path) -> None:
         """Fetch the file to score."""

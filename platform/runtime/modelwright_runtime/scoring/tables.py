@@ -10,6 +10,8 @@ from .errors import ScoringError
 from .files import Chunk
 
 CONNECT_SECONDS = 15
+_FIRST = "SELECT q.*, q.{key}::text AS {text} FROM {rows} AS q ORDER BY q.{key} LIMIT %s"
+_NEXT = "SELECT q.*, q.{key}::text AS {text} FROM {rows} AS q WHERE q.{key} > %s ORDER BY q.{key} LIMIT %s"
 KEY_TEXT = "__modelwright_key"
 # What a table gets for each key, and of which type where the column is new.
 WRITTEN = {
@@ -94,10 +96,8 @@ class TableSource:
     def chunks(self, size: int, *, skip: int, after: str) -> Iterator[Chunk]:
         is_first = skip == 0
         while True:
-            where = "" if is_first else "WHERE q.{key} > %s "
             given = [size] if is_first else [after, size]
-            statement = "SELECT q.*, q.{key}::text AS {text} FROM {rows} AS q " + where + "ORDER BY q.{key} LIMIT %s"
-            with self._read(statement, given) as cursor:
+            with self._read(_FIRST if is_first else _NEXT, given) as cursor:
                 found = cursor.fetchall()
             if not found:
                 return
@@ -138,14 +138,18 @@ class TableTarget:
         with self._connection.transaction():
             self._connection.execute(
                 sql.SQL("CREATE TABLE IF NOT EXISTS {} ({} {} PRIMARY KEY)").format(
-                    _named(self._table), sql.Identifier(self._key), sql.SQL(key_type)  # type: ignore[arg-type, unused-ignore]
+                    _named(self._table),
+                    sql.Identifier(self._key),
+                    sql.SQL(key_type),  # type: ignore[arg-type, unused-ignore]
                 )
             )
             for name, kind in columns.items():
                 if name not in self._types():
                     self._connection.execute(
                         sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}").format(
-                            _named(self._table), sql.Identifier(name), sql.SQL(kind)  # type: ignore[arg-type, unused-ignore]
+                            _named(self._table),
+                            sql.Identifier(name),
+                            sql.SQL(kind),  # type: ignore[arg-type, unused-ignore]
                         )
                     )
         types = self._types()
@@ -206,7 +210,7 @@ class TableTarget:
         except psycopg.Error as error:
             raise ScoringError(
                 f"The predictions could not be written to the table {self._table}: {_said(error)}.",
-                "See whether the connection's role may make and change it, and whether its columns have the right types.",
+                "See whether the connection's role may make and change it, and whether its columns have fitting types.",
             ) from None
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from ..server import codec
+from modelwright_runtime.server import codec
+
 from . import outputs, tables
 from .checking import Checker, Mismatch, plain
 from .client import Platform
@@ -161,7 +162,7 @@ class Work:
                 tables.key_type_of(self._connection, source.get("table", ""), key),
                 tables.prediction_type(predictions),
             )
-        now = datetime.datetime.now(datetime.timezone.utc).isoformat()
+        now = datetime.datetime.now(datetime.UTC).isoformat()
         shares = [
             None if each is None or labels is None else dict(zip(map(str, labels), each, strict=True))
             for each in probabilities

@@ -1,0 +1,65 @@
+"""What a batch job came from and what came from it. All of its predictions are one node."""
+
+from __future__ import annotations
+
+import hashlib
+
+from lineage import names
+from lineage.kinds import EdgeKind, NodeKind, Origin
+from lineage.services import EdgeSpec, NodeSpec
+from models.batch.models import BatchJob
+
+
+def node_of(job: BatchJob) -> NodeSpec:
+    """The job, which stands for its predictions."""
+    return names.batch(job.project_id, job.pk, f"{job} of {job.model_version}")
+
+
+def edges_of_input(job: BatchJob) -> list[EdgeSpec]:
+    """From the version and the input to the job."""
+    version = job.model_version
+    made = names.model_version(job.project_id, version.pk, str(version), version.manifest_digest)
+    edges = [EdgeSpec(made, node_of(job), EdgeKind.PREDICTED, origin=Origin.OBSERVED)]
+    edges.append(EdgeSpec(_input(job), node_of(job), EdgeKind.READ, origin=Origin.OBSERVED))
+    if job.source["kind"] == "repository":
+        commit = names.commit(job.project_id, job.source["commit"])
+        edges.append(EdgeSpec(commit, node_of(job), EdgeKind.USED, origin=Origin.OBSERVED))
+    return edges
+
+
+def edges_of_output(job: BatchJob) -> list[EdgeSpec]:
+    """From the job to its file, and to the table that it wrote."""
+    edges = []
+    if job.output_sha256:
+        title = f"{job.model_version.model.name}-batch-{job.number}.{job.output_format}"
+        file = names.file(job.project_id, title, job.output_sha256)
+        edges.append(EdgeSpec(node_of(job), file, EdgeKind.WROTE, origin=Origin.OBSERVED))
+    if job.output_table and job.rows_done:
+        table = _table(job, job.output_table, written=True)
+        edges.append(EdgeSpec(node_of(job), table, EdgeKind.WROTE, origin=Origin.OBSERVED))
+    return edges
+
+
+def _input(job: BatchJob) -> NodeSpec:
+    source = job.source
+    if source["kind"] in ("upload", "repository"):
+        return names.file(job.project_id, source["name"], source["sha256"])
+    if source["kind"] == "table":
+        return _table(job, source["table"], written=False)
+    digest = hashlib.sha256(source["query"].encode()).hexdigest()
+    title = f"query of {source['connection']}"
+    return NodeSpec(
+        NodeKind.DATASET, _place(job), f"query {digest[:16]}", digest, job.project_id, {"title": title, **source}
+    )
+
+
+def _table(job: BatchJob, name: str, *, written: bool) -> NodeSpec:
+    # What a job wrote into the table that it read is another version of it, or lineage would go in a circle.
+    is_own = written and job.source.get("table") == name
+    attrs = {"title": name, "connection": job.source["connection"]}
+    return NodeSpec(NodeKind.DATASET, _place(job), name, str(job.pk) if is_own else "", job.project_id, attrs)
+
+
+def _place(job: BatchJob) -> str:
+    config = job.connection.config if job.connection is not None else {}
+    return f"postgresql://{config.get('host', '?')}:{config.get('port', 5432)}/{config.get('database', '?')}"

@@ -1,0 +1,182 @@
+"""Writes of a scoring process, which its token has led to its job. A chunk is stored once, whole, or not at all."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, BinaryIO
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from lineage.services import add as add_lineage
+from models.batch import transitions
+from models.batch.facts import audit
+from models.batch.lineage_edges import edges_of_input, edges_of_output
+from models.batch.models import BatchChunk, BatchJob
+from models.batch.records import BatchNames, Header, check, id_milliseconds, records_of
+from models.gateway.recording import Recorder
+from models.predictions.storing import store
+from modelwright.accounts.actors import Actor
+from modelwright.audit.actions import AuditAction
+from modelwright.core.errors import Conflict
+from modelwright.core.text import storable
+from modelwright.storage.settings import blob_store
+
+SCORER = Actor.system("batch scoring")
+# The rate is that of so many chunks, or of the last minute.
+RATE_CHUNKS = 20
+RATE_WINDOW = timedelta(minutes=1)
+ERROR_SAMPLE = 20
+
+
+@transaction.atomic
+def begin(job: BatchJob) -> dict[str, Any]:
+    """Note that its process runs, and say what it is to do and what is stored already."""
+    if transitions.begin(job, served_by=job.served_by or "original"):
+        add_lineage(edges=edges_of_input(job))
+    job.refresh_from_db()
+    last = BatchChunk.objects.filter(job=job).order_by("-number").first()
+    return {
+        "job": str(job.pk),
+        "id_milliseconds": id_milliseconds(job),
+        "source": job.source,
+        "inputs": (job.model_version.signature or {}).get("inputs"),
+        "key_columns": job.key_columns,
+        "redacted": list(job.endpoint.redacted_columns) if job.endpoint else [],
+        "output": {"format": job.output_format, "table": job.output_table},
+        "chunk_rows": job.chunk_rows,
+        "on_error": job.on_error,
+        "stored": {
+            "chunks": job.chunks_done,
+            "rows": job.rows_done,
+            "last_key": last.last_key if last else "",
+        },
+    }
+
+
+def set_total(job: BatchJob, rows: int) -> None:
+    """How many rows there are in all. No audit row: the job's end is on record."""
+    BatchJob.objects.filter(pk=job.pk).update(rows_total=max(0, rows))
+
+
+def store_chunk(job: BatchJob, number: int, header: Any, part: BinaryIO) -> bool:
+    """Store a chunk: its predictions, what is counted of them, its part of the output, how far the job is.
+
+    False where it is stored already. Raises Conflict where one before it is missing or the job is over, and
+    ValidationFailed. No audit row: the predictions are the record, and the job's end is in the log.
+    """
+    if number < job.chunks_done:
+        return False
+    checked = check(header, job.chunk_rows)
+    # A blob that no chunk comes to name is harmless, and the job's row is not locked while it is written.
+    blob = blob_store().put_stream(part)
+    with transaction.atomic():
+        job = (
+            BatchJob.objects.select_for_update(of=("self",))
+            .select_related("project__workspace", "model_version__model", "endpoint__workspace")
+            .get(pk=job.pk, attempt=job.attempt)
+        )
+        if number < job.chunks_done:
+            return False
+        _check_follows(job, number, checked)
+        store(records_of(job, checked, Recorder(settings.SECRET_KEY)), BatchNames(job))
+        BatchChunk.objects.create(
+            job=job,
+            number=number,
+            attempt=job.attempt,
+            rows=checked.rows,
+            failed=len(checked.errors),
+            first_row=checked.first_row,
+            last_row=checked.first_row + checked.rows - 1,
+            last_key=checked.last_key,
+            seconds=checked.seconds,
+            sha256=blob.sha256,
+            size=blob.size,
+        )
+        _go_on(job, checked)
+    return True
+
+
+def _check_follows(job: BatchJob, number: int, header: Header) -> None:
+    if job.state != "running" or job.token_died_at is not None:
+        raise Conflict("The job is over.", remedy="Start another attempt.")
+    if number != job.chunks_done or header.first_row != job.rows_done + 1:
+        raise Conflict(
+            f"Chunk {number} from row {header.first_row} does not follow what is stored: {job.chunks_done} chunks, "
+            f"{job.rows_done} rows.",
+            remedy="Ask again what is stored, and go on after it.",
+        )
+
+
+def _go_on(job: BatchJob, header: Header) -> None:
+    """Count the chunk, and see how fast it goes."""
+    is_withheld = bool(job.endpoint and job.endpoint.redacted_columns)
+    sample = [
+        {
+            "row": header.first_row + place,
+            **error,
+            **({"message": "Not shown: the endpoint redacts columns."} if is_withheld else {}),
+        }
+        for place, error in sorted(header.errors.items())
+    ]
+    BatchJob.objects.filter(pk=job.pk).update(
+        rows_done=job.rows_done + header.rows,
+        rows_failed=job.rows_failed + len(header.errors),
+        chunks_done=job.chunks_done + 1,
+        error_sample=(job.error_sample + sample)[:ERROR_SAMPLE],
+        rate=_rate(job),
+    )
+
+
+def _rate(job: BatchJob) -> float | None:
+    """Rows a second over the newest chunks of this attempt."""
+    newest = BatchChunk.objects.filter(job=job, attempt=job.attempt).order_by("-number")[:RATE_CHUNKS]
+    chunks = list(newest.values_list("rows", "created_at"))
+    now = timezone.now()
+    recent = [chunk for chunk in chunks if now - chunk[1] <= RATE_WINDOW] or chunks[:1]
+    if len(recent) > 1:
+        seconds = (recent[0][1] - recent[-1][1]).total_seconds()
+        rows = sum(count for count, _ in recent[:-1])
+    else:
+        seconds = (now - job.started_at).total_seconds() if job.started_at else 0.0
+        rows = recent[0][0]
+    return rows / seconds if seconds > 0 else None
+
+
+def store_output(job: BatchJob, stream: BinaryIO) -> None:
+    """Keep the whole output, put together of all parts. No audit row: the job's end names it."""
+    blob = blob_store().put_stream(stream)
+    BatchJob.objects.filter(pk=job.pk, attempt=job.attempt).update(output_sha256=blob.sha256, output_size=blob.size)
+
+
+@transaction.atomic
+def finish(job: BatchJob, *, rows: int, chunks: int) -> None:
+    """Every row is stored: the job has succeeded, and its token is worth nothing. Raises Conflict where not."""
+    job = (
+        BatchJob.objects.select_for_update(of=("self",))
+        .select_related("project", "model_version__model", "connection")
+        .get(pk=job.pk)
+    )
+    is_whole = bool(job.output_sha256) or not chunks
+    if (rows, chunks) != (job.rows_done, job.chunks_done) or not is_whole:
+        raise Conflict(
+            f"It says that it is done with {rows} rows in {chunks} chunks, and what is stored are {job.rows_done} rows "
+            f"in {job.chunks_done}.",
+            remedy="Start another attempt.",
+        )
+    if transitions.succeed(job, rows_total=rows):
+        add_lineage(edges=edges_of_output(job))
+        after = {"state": "succeeded", "rows": rows, "rows_failed": job.rows_failed, "output": job.output_sha256}
+        audit(AuditAction.BATCH_ENDED, job, acting_user=SCORER, after=after)
+
+
+@transaction.atomic
+def give_up(job: BatchJob, *, message: str, remedy: str) -> bool:
+    """The job cannot go on. False where it is over already."""
+    message, remedy = storable(message)[:4000], storable(remedy)[:1000]
+    if not transitions.fail(job, detail=message, remedy=remedy):
+        return False
+    after = {"state": "failed", "rows": job.rows_done, "detail": message[:500]}
+    audit(AuditAction.BATCH_ENDED, job, acting_user=SCORER, after=after)
+    return True
