@@ -14,16 +14,19 @@ from rest_framework.response import Response
 
 from models.endpoints.selectors import get_endpoint
 from models.gateway.feedback_items import BadItem, read_item
-from models.predictions.feedback_selectors import coverage, feedback_of
+from models.predictions.feedback_selectors import coverage, feedback_of, feedback_of_prediction
 from models.predictions.feedback_serializers import (
     CoverageSerializer,
     FeedbackBatchSerializer,
     FeedbackBodySerializer,
     FeedbackGivenSerializer,
     FeedbackSerializer,
+    TruthBodySerializer,
+    TruthSerializer,
 )
-from models.predictions.feedback_services import Placed, errors_at, give, refuse
+from models.predictions.feedback_services import Given, Placed, by_endpoint, by_prediction, errors_at, give, refuse
 from models.predictions.feedback_table import MAX_BYTES, read_table
+from models.predictions.selectors import get_prediction
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.api import current_user
 from modelwright.accounts.idempotency import idempotent
@@ -91,10 +94,28 @@ class FeedbackListView(PlatformAPIView):
             placed = read_table(endpoint, request.data)
         else:
             placed = _placed(self.parse(FeedbackBodySerializer)["feedback"])
-        given = give(endpoint, placed, acting_user=actor_of(request))
-        ids = [row.pk for row in given.rows]
-        body = {"stored": len(ids), "unmatched": given.unmatched, "feedback_ids": ids}
-        return Response(FeedbackGivenSerializer(body).data, status=201)
+        return _stored(give(by_endpoint(endpoint), placed, acting_user=actor_of(request)))
+
+
+class PredictionFeedbackListView(PlatformAPIView):
+    """Truth for one prediction, of an endpoint or of a batch job."""
+
+    permissions = {"GET": Permission.PROJECT_VIEW, "POST": Permission.PREDICT}
+
+    @paged_schema("PredictionFeedback", FeedbackSerializer)
+    def get(self, request: Request, prediction_id: UUID) -> Response:
+        """List what was said of it, newest first. Of several for one record, the latest `known_at` counts."""
+        prediction = get_prediction(current_user(request), prediction_id)
+        return self.paged(feedback_of_prediction(prediction), FeedbackSerializer)
+
+    @extend_schema(request=TruthSerializer, responses={201: FeedbackGivenSerializer})
+    @idempotent
+    def post(self, request: Request, prediction_id: UUID) -> Response:
+        """Say what turned out to be true of one of its records."""
+        prediction = get_prediction(current_user(request), prediction_id)
+        values = self.parse(TruthBodySerializer)
+        placed = _placed([{**values, "prediction_id": prediction.pk.hex}])
+        return _stored(give(by_prediction(prediction), placed, acting_user=actor_of(request)))
 
 
 class FeedbackCoverageView(PlatformAPIView):
@@ -107,6 +128,12 @@ class FeedbackCoverageView(PlatformAPIView):
         """Answer how many records were answered in a period, and of how many the truth is known."""
         endpoint = get_endpoint(current_user(request), endpoint_id)
         return Response(CoverageSerializer(coverage(endpoint, days=_days(request))).data)
+
+
+def _stored(given: Given) -> Response:
+    ids = [row.pk for row in given.rows]
+    body = {"stored": len(ids), "unmatched": given.unmatched, "feedback_ids": ids}
+    return Response(FeedbackGivenSerializer(body).data, status=201)
 
 
 def _placed(values: list[Any]) -> list[Placed]:

@@ -37,14 +37,23 @@ def feedback_of(endpoint: Endpoint) -> QuerySet[Feedback]:
     `matched` is whether its prediction is on record: what came with a response of its own never is, and what has no
     prediction now may have had one before retention, or get one when it is shipped.
     """
+    return _with_matched().filter(endpoint_id=endpoint.pk).order_by("-id")
+
+
+def feedback_of_prediction(prediction: Prediction) -> QuerySet[Feedback]:
+    """What was said of the prediction, newest first, each with `matched`. The caller may see the prediction."""
+    found = _with_matched().filter(prediction_id=prediction.pk, endpoint_id=prediction.endpoint_id)
+    return found.order_by("-id")
+
+
+def _with_matched() -> QuerySet[Feedback]:
     there = Prediction.objects.filter(pk=OuterRef("prediction_id"), endpoint_id=OuterRef("endpoint_id"))
-    return Feedback.objects.filter(endpoint_id=endpoint.pk).annotate(matched=Exists(there)).order_by("-id")
+    return Feedback.objects.annotate(matched=Exists(there))
 
 
 def said_of(prediction: Prediction) -> list[Feedback]:
     """Everything that was said of the prediction, by record, what counts first. The caller may see the prediction."""
-    found = Feedback.objects.filter(prediction_id=prediction.pk, endpoint_id=prediction.endpoint_id)
-    return list(found.order_by("record", "-known_at", "-id")[:500])
+    return list(feedback_of_prediction(prediction).order_by("record", "-known_at", "-id")[:500])
 
 
 def truths_of(prediction: Prediction) -> dict[int, Feedback]:

@@ -49,6 +49,24 @@ class FeedbackBodySerializer(serializers.Serializer[Any]):
     feedback = serializers.ListField(child=serializers.JSONField(allow_null=True))
 
 
+class TruthSerializer(serializers.Serializer[Any]):
+    """Truth for one record of the prediction. Known now, unless `known_at` says when."""
+
+    truth = serializers.JSONField()
+    record = serializers.IntegerField(required=False, min_value=0)
+    happened_at = serializers.DateTimeField(required=False)
+    known_at = serializers.DateTimeField(required=False)
+
+
+class TruthBodySerializer(serializers.Serializer[Any]):
+    """The same, whose values are read as those of the other ways in."""
+
+    truth = serializers.JSONField()
+    record = serializers.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
+    happened_at = serializers.CharField(required=False, max_length=40)
+    known_at = serializers.CharField(required=False, max_length=40)
+
+
 class FeedbackGivenSerializer(serializers.Serializer[Any]):
     """What was stored, and of how many the prediction is not on record (yet, or any more)."""
 

@@ -10,15 +10,17 @@ from uuid import UUID
 from django.db import transaction
 
 from models.endpoints.models import Endpoint
-from models.endpoints.services import audit, endpoint_target
+from models.endpoints.services import endpoint_target
 from models.gateway.feedback_items import MAX_ITEMS, BadItem, Item
 from models.predictions.feedback_types import Known, known_predictions, problem_of
-from models.predictions.models import Feedback
+from models.predictions.models import Feedback, Prediction
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
 from modelwright.audit.actions import AuditAction
-from modelwright.core.errors import FieldError, ValidationFailed
+from modelwright.audit.services import Target, record
+from modelwright.core.errors import FieldError, NotFound, ValidationFailed
 from modelwright.core.text import storable_json
+from projects.models import Project
 from projects.selectors import authorize
 
 MAX_ERRORS = 50
@@ -38,29 +40,52 @@ class Placed(NamedTuple):
     item: Item
 
 
+class Answered(NamedTuple):
+    """What the truth is for: an endpoint, or the batch job that stands in its place on predictions without one."""
+
+    id: UUID
+    project: Project
+    target: Target
+
+
+def by_endpoint(endpoint: Endpoint) -> Answered:
+    """What the endpoint answered."""
+    return Answered(endpoint.pk, endpoint.project, endpoint_target(endpoint))
+
+
+def by_prediction(prediction: Prediction) -> Answered:
+    """What answered the prediction. Raises NotFound where its project is gone."""
+    project = Project.objects.filter(pk=prediction.project_id).first()
+    if project is None:
+        raise NotFound("There is no such prediction.", remedy="Check its id.")
+    target = Target("prediction", prediction.pk, prediction.pk.hex)
+    return Answered(prediction.endpoint_id, project, target)
+
+
 @transaction.atomic
-def give(endpoint: Endpoint, placed: Sequence[Placed], *, acting_user: Actor) -> Given:
+def give(answered: Answered, placed: Sequence[Placed], *, acting_user: Actor) -> Given:
     """Store the truth. A prediction that is not on record is no fault.
 
     Raises PermissionRefused; ValidationFailed, which names each item whose truth is of another type than the answer.
     """
-    role = authorize(acting_user, Permission.PREDICT, endpoint.project)
+    role = authorize(acting_user, Permission.PREDICT, answered.project)
     if not 1 <= len(placed) <= MAX_ITEMS:
         raise ValidationFailed(
             f"There are {len(placed)} pieces of feedback.", remedy=f"Give 1 to {MAX_ITEMS} at once.", field="feedback"
         )
     ids = [UUID(each.item.prediction_id) for each in placed if each.item.prediction_id]
-    known = known_predictions(endpoint.pk, ids)
+    known = known_predictions(answered.id, ids)
     _check_types(placed, known)
-    rows = [_row(endpoint, each.item, acting_user) for each in placed]
+    rows = [_row(answered, each.item, acting_user) for each in placed]
     Feedback.objects.bulk_create(rows, batch_size=1000)
     unmatched = sum(id_ not in known for id_ in ids)
-    audit(
-        AuditAction.FEEDBACK_GIVEN,
-        endpoint_target(endpoint),
-        endpoint,
+    record(
         acting_user=acting_user,
+        action=AuditAction.FEEDBACK_GIVEN,
+        target=answered.target,
         role=role,
+        workspace_id=answered.project.workspace_id,
+        project_id=answered.project.pk,
         after={"count": len(rows), "unmatched": unmatched, "first": str(rows[0].pk), "last": str(rows[-1].pk)},
     )
     return Given(rows, unmatched)
@@ -94,10 +119,10 @@ def _check_types(placed: Sequence[Placed], known: dict[UUID, Known]) -> None:
         raise refuse(errors)
 
 
-def _row(endpoint: Endpoint, item: Item, acting_user: Actor) -> Feedback:
+def _row(answered: Answered, item: Item, acting_user: Actor) -> Feedback:
     return Feedback(
-        project_id=endpoint.project_id,
-        endpoint_id=endpoint.pk,
+        project_id=answered.project.pk,
+        endpoint_id=answered.id,
         prediction_id=UUID(item.prediction_id) if item.prediction_id else None,
         record=item.record,
         truth=storable_json(item.truth),

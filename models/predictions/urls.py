@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.urls import URLPattern, path, register_converter
 
-from models.predictions import api, views
+from models.predictions import api, evidence_api, evidence_views, feedback_api, feedback_views, views
 
 
 class PredictionId:
@@ -23,9 +23,19 @@ class PredictionId:
 
 register_converter(PredictionId, "prediction")
 
+_FEEDBACK = "endpoints/<uuid:endpoint_id>/feedback/"
+_PREDICTION = "predictions/<prediction:prediction_id>/"
+
 api_urlpatterns: list[URLPattern] = [
     path("endpoints/<uuid:endpoint_id>/predictions/", api.PredictionListView.as_view(), name="api-predictions"),
     path("predictions/<prediction:prediction_id>/", api.PredictionDetailView.as_view(), name="api-prediction"),
+    path(_FEEDBACK, feedback_api.FeedbackListView.as_view(), name="api-feedback"),
+    path(f"{_FEEDBACK}coverage/", feedback_api.FeedbackCoverageView.as_view(), name="api-feedback-coverage"),
+    path(f"{_PREDICTION}feedback/", feedback_api.PredictionFeedbackListView.as_view(), name="api-prediction-feedback"),
+    path(f"{_PREDICTION}reexecutions/", evidence_api.ReexecutionListView.as_view(), name="api-reexecutions"),
+    path(f"{_PREDICTION}receipt/", evidence_api.ReceiptView.as_view(), name="api-receipt"),
+    path("reexecutions/<uuid:reexecution_id>/", evidence_api.ReexecutionDetailView.as_view(), name="api-reexecution"),
+    path("receipt-keys/", evidence_api.ReceiptKeyListView.as_view(), name="api-receipt-keys"),
 ]
 page_urlpatterns: list[URLPattern] = [
     path("endpoints/<uuid:endpoint_id>/predictions/", views.PredictionsView.as_view(), name="endpoint-predictions"),
@@ -35,4 +45,11 @@ page_urlpatterns: list[URLPattern] = [
         name="endpoint-recent-predictions",
     ),
     path("predictions/<prediction:prediction_id>/", views.PredictionView.as_view(), name="prediction"),
+    path(_FEEDBACK, feedback_views.FeedbackView.as_view(), name="endpoint-feedback"),
+    path(f"{_FEEDBACK}upload/", feedback_views.FeedbackUploadView.as_view(), name="endpoint-feedback-upload"),
+    path(f"{_PREDICTION}truth/", evidence_views.TruthView.as_view(), name="prediction-truth"),
+    path(f"{_PREDICTION}reexecutions/", evidence_views.ReexecutionsView.as_view(), name="prediction-reexecutions"),
+    path(f"{_PREDICTION}receipt/", evidence_views.ReceiptDownloadView.as_view(), name="prediction-receipt"),
+    path("receipt-keys/", evidence_views.ReceiptKeysView.as_view(), name="receipt-keys"),
+    path("receipt-keys/file/", evidence_views.ReceiptKeysFileView.as_view(), name="receipt-keys-file"),
 ]

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 
 from lineage.drawing import draw
 from models.endpoints.pages import EndpointPage, endpoint_crumbs
-from models.endpoints.selectors import get_endpoint
+from models.endpoints.selectors import endpoints
 from models.predictions import selectors
+from models.predictions.evidence import evidence
+from models.predictions.feedback_forms import TruthForm
+from models.predictions.models import Prediction
 from models.registry.links import link_of
 from models.registry.selectors import lineage_of
 from modelwright.accounts.permissions import Permission
 from modelwright.accounts.views import person_of
 from modelwright.core.listing import Column, Filter, Listing
+from projects.navigation import project_crumbs
+from projects.selectors import get_project
 
 RECENT = 8
 _COLUMNS = [
@@ -69,20 +74,26 @@ class PredictionView(EndpointPage):
 
     def get(self, request: HttpRequest, prediction_id: UUID) -> HttpResponseBase:
         """Show it and what it came from."""
+        return self.show(request, selectors.get_prediction(person_of(request), prediction_id))
+
+    def show(
+        self, request: HttpRequest, prediction: Prediction, *, form: TruthForm | None = None, status: int = 200
+    ) -> HttpResponse:
+        """Show it, what was said of it and whether it could be made again; `form` is what a person got wrong."""
         person = person_of(request)
-        prediction = selectors.get_prediction(person, prediction_id)
-        endpoint = get_endpoint(person, prediction.endpoint_id)
+        project = get_project(person, prediction.project_id)
+        endpoint = endpoints(person).filter(pk=prediction.endpoint_id).first()
         found = selectors.provenance(person, prediction)
         graph = lineage_of(person, found.version, ancestors_only=True) if found.version else None
         data = [(node, link_of(node)) for node in found.data]
         context = {"prediction": prediction, "endpoint": endpoint, "found": found, "data": data}
+        context |= {**self.may(request, project), **evidence(prediction, found.version, form)}
         context["drawing"] = draw(graph, link_of=link_of) if graph else None
-        crumbs = endpoint_crumbs(
-            endpoint,
-            ("Predictions", reverse("endpoint-predictions", args=[endpoint.pk])),
-            (prediction.pk.hex, ""),
-        )
-        return self.page(context, crumbs=crumbs)
+        own = (prediction.pk.hex, "")
+        if endpoint is None:  # A batch job's.
+            return self.page(context, crumbs=project_crumbs(project, own), status=status)
+        all_of_them = ("Predictions", reverse("endpoint-predictions", args=[endpoint.pk]))
+        return self.page(context, crumbs=endpoint_crumbs(endpoint, all_of_them, own), status=status)
 
 
 def _number(text: str) -> int:

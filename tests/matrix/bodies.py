@@ -7,6 +7,19 @@ from typing import Any
 PASSWORD = "correct horse battery staple"
 NEW_PASSWORD = "another correct horse battery"
 
+
+class Upload:
+    """A file that may be sent any number of times."""
+
+    def __init__(self, name: str, content: bytes) -> None:
+        self.name = name
+        self._content = content
+
+    def read(self) -> bytes:
+        """All of it, each time."""
+        return self._content
+
+
 # Texts such as "{sha}" stand for the world's value of that name.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("api-users", "POST"): {"username": "newcomer", "password": "a long enough password 1"},
@@ -44,6 +57,10 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("api-endpoint", "PATCH"): {"retention_days": 30, "redacted_columns": ["tenure"]},
     ("api-endpoint-stop", "POST"): {"reason": "no longer needed"},
     ("api-endpoint-keys", "POST"): {"name": "warehouse"},
+    ("api-feedback", "POST"): {"feedback": [{"prediction_id": "{prediction_id}", "truth": 1}]},
+    ("api-prediction-feedback", "POST"): {"truth": 1},
+    ("endpoint-feedback-upload", "POST"): {"file": Upload("truth.csv", b"response,truth\n1,0\n")},
+    ("prediction-truth", "POST"): {"truth": "1"},
     ("host-add", "POST"): {"labels": "disk=ssd"},
     ("profile-create", "POST"): {"name": "another", "cpu": "1", "memory_gib": "1", "gpus": "0"},
     ("profile-edit", "POST"): {"cpu": "1", "memory_gib": "1", "gpus": "1"},

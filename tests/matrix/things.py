@@ -26,6 +26,7 @@ from modelwright.accounts.actors import Actor
 from modelwright.core.ids import new_id
 from modelwright.storage.settings import blob_store
 from projects.models import Project
+from tests.matrix.evidence import add_evidence
 
 SYSTEM = Actor.system("tests")
 _COLUMNS = json.dumps([{"type": "double", "name": "tenure", "required": True}])
@@ -71,6 +72,7 @@ def add_models(project: Project) -> dict[str, Any]:
         "deployment_id": earlier.pk,
         "key_id": key.pk,
         "prediction_id": prediction.pk,
+        **add_evidence(prediction, second),
         "node_id": nodes[version_node],
     }
 

@@ -11,6 +11,7 @@ from modelwright.compute.services.workloads import (
     cancel_by_administrator,
     check_size,
     create_workload,
+    forget_files,
     mark_collected,
     request_cancel,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "create_profile",
     "create_workload",
     "delete_profile",
+    "forget_files",
     "join",
     "mark_collected",
     "remove_environment",

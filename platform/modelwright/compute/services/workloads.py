@@ -188,6 +188,14 @@ def mark_collected(workload: Workload) -> bool:
     return ended.update(collected_at=timezone.now()) > 0
 
 
+def forget_files(workload: Workload) -> None:
+    """Take the files that were written beside its source out of the row: they hold what is not to be kept with it.
+
+    No audit row: nobody is shown them.
+    """
+    Workload.objects.filter(pk=workload.pk).update(spec={**workload.spec, "files": {}})
+
+
 def _note(request: EnvironmentRequest | None) -> str:
     if request is None or request.state != "ready" or request.ready_at is None:
         return ""
