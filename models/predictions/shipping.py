@@ -27,7 +27,7 @@ from models.predictions.models import SpoolPosition
 from models.predictions.names import is_id
 from models.predictions.records import Record
 from models.predictions.storing import store
-from modelwright.core import pulse
+from modelwright.core import counting, pulse
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +65,7 @@ def run(folder: Path, stop: threading.Event) -> None:
             if not in_trouble:
                 logger.error("predictions stay in the spool for now: %s", error)
             in_trouble = True
+            counting.count(counting.SHIPPER_TROUBLE)
             connection.close()
             stop.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
@@ -72,6 +73,8 @@ def run(folder: Path, stop: threading.Event) -> None:
         if in_trouble:
             logger.info("predictions are shipped again")
         pause, in_trouble = IDLE_SECONDS, False
+        counting.count(counting.SHIPPED, moved)
+        counting.flush_if_due()
         if not moved:
             stop.wait(IDLE_SECONDS)
     connection.close()

@@ -14,6 +14,7 @@ django_application = get_asgi_application()
 from jobs.tracking.app import tracking_application  # noqa: E402 - Django must be set up first
 from jobs.tracking.proxy import PREFIX  # noqa: E402
 from modelwright.celery import app  # noqa: E402
+from modelwright.core import counting  # noqa: E402
 
 # Requests send hints to workers, so tasks must belong to the platform's Celery and not to an unconfigured one.
 app.set_default()
@@ -37,6 +38,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            counting.tell_now_and_then()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await tracking.close()

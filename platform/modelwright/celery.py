@@ -10,7 +10,7 @@ from modelwright.core import pulse
 PULSE_SECONDS = 2.0
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "modelwright.settings")
-app = Celery("modelwright")
+app = Celery("modelwright", task_cls="modelwright.observability.tasks:CountedTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

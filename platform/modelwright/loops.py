@@ -12,6 +12,7 @@ from modelwright.celery import app
 from modelwright.compute import copies, cut_off, environment_results, handing_in, silence, watcher
 from modelwright.compute.log_pieces import Shipper
 from modelwright.compute.services import removal
+from modelwright.core import counting
 from modelwright.core.ticking import Loop
 
 # The watcher sends hints to workers, so its tasks must belong to the platform's Celery and not to an unconfigured one.
@@ -24,6 +25,7 @@ _OWN = (
     Loop("handing-in-runs", handing_in.tick_runs, 0.2),
     Loop("handing-in", handing_in.tick_others, 0.2),
     Loop("removed-environments", copies.forget_removed, 10.0),
+    Loop("counts", counting.flush, counting.FLUSH_SECONDS),
 )
 # What a host does for itself whose disk the control plane cannot read: its logs are sent while they grow.
 HOST_LOOPS = (*_OWN, Loop("log-pieces", Shipper().tick, 0.5))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.db import close_old_connections, connections
 
-from modelwright.core import pulse
+from modelwright.core import counting, pulse
 
 logger = logging.getLogger(__name__)
 LONGEST_PAUSE_SECONDS = 5.0
@@ -53,11 +53,14 @@ def run_loops(loops: Sequence[Loop], stop: threading.Event) -> None:
 def _run(loop: Loop, stop: threading.Event, turned: dict[str, float]) -> None:
     pause, trouble = loop.seconds, ""
     while not _stopped(loop, pause, stop):
-        turned[loop.name] = time.monotonic()
+        began = turned[loop.name] = time.monotonic()
         close_old_connections()
         try:
             loop.tick()
+            counting.count(counting.TURNS, loop=loop.name, outcome="done")
+            counting.observe(counting.TURN_SECONDS, time.monotonic() - began, loop=loop.name)
         except Exception as error:
+            counting.count(counting.TURNS, loop=loop.name, outcome="failed")
             # Nothing that one tick does may end the watcher; what keeps failing is tried less often and told once.
             pause = min(max(pause, 0.25) * 2, max(LONGEST_PAUSE_SECONDS, loop.seconds))
             if trouble != repr(error):

@@ -57,6 +57,11 @@ _NEEDED: dict[str, Callable[[], str]] = {"database": _database}
 _WANTED: dict[str, Callable[[], str]] = {"broker": _broker, "tracking": _tracking}
 
 
+def checks() -> dict[str, str]:
+    """What is wrong with each part that the platform consists of; empty where it answers."""
+    return {name: check() for name, check in {**_NEEDED, **_WANTED}.items()}
+
+
 def ready(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django passes it
     """200 when pages can be served, else 503; `checks` says how each part is. It needs no sign-in, so it is terse."""
     needed = {name: check() for name, check in _NEEDED.items()}

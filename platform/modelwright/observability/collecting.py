@@ -1,0 +1,175 @@
+"""How the platform stands, as families: read from the database, the broker and the spool when somebody asks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import connection, transaction
+
+from modelwright.compute.models import Host
+from modelwright.core.exposition import Family
+from modelwright.core.queues import DEFAULT, host_queue
+from modelwright.observability import health, spools, store
+
+QUERY_MILLISECONDS = 5000
+BROKER_SECONDS = 2
+
+
+def everything() -> list[Family]:
+    """Every family of `/metrics`. What does not answer is told by `modelwright_up`, and the rest without it."""
+    began = time.monotonic()
+    found = [_up()]
+    if _value(found[0], "database"):
+        found += _in_one_transaction((_sums, _workloads, _hosts, _serving, _database, _spool))
+    if _value(found[0], "broker"):
+        found += _broker()
+    scrape = Family("modelwright_scrape_seconds", "gauge", "How long it took to collect these metrics.")
+    scrape.add(time.monotonic() - began)
+    return [*found, scrape]
+
+
+def _up() -> Family:
+    family = Family("modelwright_up", "gauge", "1 where that part of the platform answers: database, broker, tracking.")
+    for name, fault in health.checks().items():
+        family.add(0 if fault else 1, part=name)
+    return family
+
+
+def _value(family: Family, part: str) -> float:
+    return next(value for labels, value, _ in family.samples if labels == (("part", part),))
+
+
+def _in_one_transaction(parts: Sequence[Callable[[], Iterable[Family]]]) -> list[Family]:
+    """One view of the database, and none of it may keep the database busy for long."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(QUERY_MILLISECONDS)])
+        return [family for part in parts for family in part()]
+
+
+def _sums() -> Iterable[Family]:
+    return store.families()
+
+
+def _rows(sql: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall()
+
+
+def _table(name: str, help: str, labels: Sequence[str], rows: Iterable[Sequence[Any]]) -> Family:
+    """A gauge for each row: its labels, then its value."""
+    family = Family(name, "gauge", help)
+    for *own, value in rows:
+        family.add(float(value or 0), **dict(zip(labels, map(str, own), strict=True)))
+    return family
+
+
+def _workloads() -> Iterable[Family]:
+    live = "('queued', 'placed', 'starting', 'running')"
+    yield _table(
+        "modelwright_workloads",
+        "Workloads that are not over, by kind and state.",
+        ("kind", "state"),
+        _rows(f"SELECT kind, state, count(*) FROM compute_workload WHERE state IN {live} GROUP BY 1, 2 ORDER BY 1, 2"),  # noqa: S608
+    )
+    yield _table(
+        "modelwright_queue_oldest_seconds",
+        "How long the workload that has waited longest for a place has waited, 0 when none waits.",
+        (),
+        _rows(
+            "SELECT coalesce(extract(epoch FROM now() - min(queued_at)), 0) FROM compute_workload"
+            " WHERE state = 'queued'"
+        ),
+    )
+
+
+_HOSTS = """
+SELECT h.name, h.cpu, h.memory_bytes, jsonb_array_length(h.gpus), extract(epoch FROM now() - h.heartbeat_at),
+       coalesce(sum(w.cpu), 0), coalesce(sum(w.memory_bytes), 0), coalesce(sum(w.gpus), 0), count(w.id)
+  FROM compute_host h
+  LEFT JOIN compute_workload w ON w.host_id = h.id AND w.state IN ('placed', 'starting', 'running')
+ WHERE h.state <> 'removed' GROUP BY h.id ORDER BY h.name
+"""
+_HOST_GAUGES = (
+    ("modelwright_host_cpu", "Cores that workloads may reserve on the host."),
+    ("modelwright_host_memory_bytes", "Memory that workloads may reserve on the host."),
+    ("modelwright_host_gpus", "GPUs that workloads may reserve on the host."),
+    ("modelwright_host_heartbeat_age_seconds", "How long ago the host's watcher gave its last sign of life."),
+    ("modelwright_host_reserved_cpu", "Cores that workloads have reserved on the host."),
+    ("modelwright_host_reserved_memory_bytes", "Memory that workloads have reserved on the host."),
+    ("modelwright_host_reserved_gpus", "GPUs that workloads have reserved on the host."),
+    ("modelwright_host_workloads", "Workloads on the host that are not over."),
+)
+
+
+def _hosts() -> Iterable[Family]:
+    states = "SELECT state, count(*) FROM compute_host WHERE state <> 'removed' GROUP BY 1 ORDER BY 1"
+    yield _table("modelwright_hosts", "Hosts by state.", ("state",), _rows(states))
+    rows = _rows(_HOSTS)
+    for place, (name, help) in enumerate(_HOST_GAUGES, 1):
+        yield _table(name, help, ("host",), [(row[0], row[place]) for row in rows])
+
+
+_REPLICAS = """
+SELECT w.name || '/' || e.name, CASE WHEN r.healthy_at IS NULL THEN 'starting' ELSE 'healthy' END, count(*)
+  FROM endpoints_replica r
+  JOIN compute_workload c ON c.id = r.workload_id AND c.state IN ('queued', 'placed', 'starting', 'running')
+  JOIN endpoints_endpoint e ON e.id = r.endpoint_id
+  JOIN workspaces_workspace w ON w.id = e.workspace_id
+ GROUP BY 1, 2 ORDER BY 1, 2
+"""
+
+
+def _serving() -> Iterable[Family]:
+    states = "SELECT state, count(*) FROM endpoints_endpoint GROUP BY 1 ORDER BY 1"
+    yield _table("modelwright_endpoints", "Endpoints by state.", ("state",), _rows(states))
+    yield _table(
+        "modelwright_replicas",
+        "Replicas that are not over, by endpoint and whether they answer.",
+        ("endpoint", "state"),
+        _rows(_REPLICAS),
+    )
+
+
+def _database() -> Iterable[Family]:
+    size = "SELECT pg_database_size(current_database())"
+    yield _table("modelwright_database_bytes", "Size of the platform's database.", (), _rows(size))
+    connections = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    yield _table("modelwright_database_connections", "Connections to the platform's database.", (), _rows(connections))
+
+
+def _broker() -> Iterable[Family]:
+    queues = [DEFAULT, *map(host_queue, Host.objects.exclude(state="removed").values_list("name", flat=True))]
+    client = redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=BROKER_SECONDS, socket_connect_timeout=BROKER_SECONDS
+    )
+    try:
+        lengths: Mapping[str, Any] = {queue: client.llen(queue) for queue in queues}
+    except redis.RedisError:
+        return []
+    finally:
+        client.close()
+    return [
+        _table("modelwright_queue_messages", "Messages that wait for a worker.", ("queue",), sorted(lengths.items()))
+    ]
+
+
+def _spool() -> Iterable[Family]:
+    found = spools.waiting()
+    yield _table(
+        "modelwright_spool_waiting_bytes",
+        "Acknowledged predictions in this host's spools that are not in the database yet.",
+        (),
+        [(found.bytes,)],
+    )
+    yield _table(
+        "modelwright_spool_oldest_seconds",
+        "How long the oldest of them has waited, 0 when none waits.",
+        (),
+        [(found.oldest_seconds,)],
+    )
