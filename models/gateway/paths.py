@@ -38,6 +38,9 @@ _BY_MODEL = {
     "v2/models/{}": Address(V2, "model"),
     "v2/models/{}/ready": Address(V2, "model-ready"),
     "v2/models/{}/infer": Address(V2, PREDICT),
+    "v1/models/{}:predict": Address(TENSORFLOW, PREDICT),
+    "v1/models/{}": Address(TENSORFLOW, "status"),
+    "v1/models/{}/metadata": Address(TENSORFLOW, "metadata"),
 }
 _PATTERN = re.compile(
     r"(?P<protocol>v1|v2)/models/(?P<model>[^/:]+)(?:/versions/(?P<version>[^/:]+))?(?P<rest>(?:[/:][a-z]+)?)"

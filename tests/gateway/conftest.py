@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.gateway.processes import Gateway, ModelServer, Process
+from tests.gateway.environment import signature_of
+from tests.gateway.processes import Gateway, ModelServer, Process, endpoint, target
 
 # A loaded machine may be slow at any example.
 settings.register_profile("patient", deadline=None)
@@ -36,6 +37,33 @@ def replicas(short_directory: Path) -> Iterator[dict[str, Path]]:
     finally:
         for server in servers.values():
             server.stop(signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def speaking(short_directory: Path) -> Iterator[Gateway]:
+    """A gateway that tests of protocols share: `acme/wine` is a table with a classifier (model `cellar`), `acme/digits`
+    one nameless tensor, `acme/echo` a model without a signature that returns what it is given."""
+    directory = short_directory / "speaking"
+    directory.mkdir()
+    served = {"wine": ("cellar", "one"), "digits": ("digits", "digits"), "echo": ("echo", "echo")}
+    servers = {name: ModelServer(directory, folder) for name, (_, folder) in served.items()}
+    running: list[Process] = list(servers.values())
+    try:
+        gateway = Gateway(directory)
+        running.append(gateway)
+        gateway.publish(
+            {
+                f"acme/{name}": endpoint(
+                    2, target(model, 1, servers[name].ready().socket, signature=signature_of(folder))
+                )
+                for name, (model, folder) in served.items()
+            }
+        )
+        yield gateway
+        assert "Traceback" not in gateway.text()
+    finally:
+        for process in running:
+            process.stop(signal.SIGKILL)
 
 
 @pytest.fixture

@@ -86,12 +86,6 @@ def ask(gateway: Gateway, content_type: str | None, body: str | bytes, path: str
     return requests.post(f"{gateway.url}/acme/wine/{path}", body, headers=headers, timeout=60)
 
 
-@pytest.fixture
-def serving(gateway: Gateway, replicas: dict[str, Path]) -> Gateway:
-    gateway.publish({"acme/wine": endpoint(3, target("wine", 1, replicas["one"]))})
-    return gateway
-
-
 def mlflow_says(bodies: list[tuple[str, str]]) -> list[tuple[int, str]]:
     script = Path(__file__).with_name("mlflow_answers.py")
     command = [environment.python(), str(script), str(environment.model("one"))]
@@ -100,10 +94,11 @@ def mlflow_says(bodies: list[tuple[str, str]]) -> list[tuple[int, str]]:
 
 
 @pytest.mark.slow
-def test_the_gateway_answers_and_refuses_as_the_scoring_server_of_mlflow_does(serving: Gateway) -> None:
+def test_the_gateway_answers_and_refuses_as_the_scoring_server_of_mlflow_does(speaking: Gateway) -> None:
     theirs = mlflow_says(ANSWERED + REFUSED)
+    before = len(speaking.recorded())
     for (content_type, body), (status, text) in zip(ANSWERED + REFUSED, theirs, strict=True):
-        ours = ask(serving, content_type, body)
+        ours = ask(speaking, content_type, body)
         assert ours.status_code == status, (content_type, body, text, ours.text)
         if status == 200:
             assert ours.json() == json.loads(text), body
@@ -114,7 +109,7 @@ def test_the_gateway_answers_and_refuses_as_the_scoring_server_of_mlflow_does(se
             said = ours.json()
             assert said["error_code"] == "BAD_REQUEST"
             assert {"error_code", "message"} <= json.loads(text).keys() & said.keys()
-    recorded = serving.recorded()
+    recorded = speaking.recorded()[before:]
     assert len(recorded) == len(ANSWERED)
     assert {record["protocol"] for record in recorded} == {"mlflow"}
     assert recorded[0]["inputs"] == [RECORD, OTHER]
@@ -122,18 +117,18 @@ def test_the_gateway_answers_and_refuses_as_the_scoring_server_of_mlflow_does(se
 
 
 @pytest.mark.slow
-def test_ping_and_version_tell_what_mlflow_tells(serving: Gateway) -> None:
+def test_ping_and_version_tell_what_mlflow_tells(speaking: Gateway) -> None:
     assert f"mlflow-skinny=={mlflow.SPEAKS}" in environment.REQUIREMENTS
     headers = {"Authorization": f"Bearer {KEY}"}
 
     def get(path: str, method: str = "GET") -> requests.Response:
-        return requests.request(method, f"{serving.url}/acme/wine/{path}", headers=headers, timeout=30)
+        return requests.request(method, f"{speaking.url}/acme/wine/{path}", headers=headers, timeout=30)
 
     for path in ("ping", "health"):
         assert (get(path).status_code, get(path).text) == (200, "\n")
     assert get("version").text == mlflow.SPEAKS
     assert get("invocations").status_code == get("ping", "POST").status_code == 405
-    assert requests.get(f"{serving.url}/acme/wine/ping", timeout=30).json()["error_code"] == "UNAUTHENTICATED"
+    assert requests.get(f"{speaking.url}/acme/wine/ping", timeout=30).json()["error_code"] == "UNAUTHENTICATED"
 
 
 def test_ping_fails_while_no_replica_answers(start_gateway: Callable[..., Gateway], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy
 import pandas
 from mlflow.models import infer_signature
 from sklearn.compose import make_column_transformer
-from sklearn.datasets import load_wine
+from sklearn.datasets import load_digits, load_wine
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -63,6 +63,18 @@ class Table(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined, unus
         return pandas.DataFrame({"double": model_input["x"] * 2, "text": model_input["t"].str.upper()})
 
 
+class Echo(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined, unused-ignore]
+    """Returns what it was given; registered without a signature."""
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+        return model_input
+
+
+def flatten(images: Any) -> Any:
+    """Images as rows of numbers."""
+    return images.reshape(len(images), -1)
+
+
 def save(model: Any, path: Path, table: Any) -> None:
     mlflow.sklearn.save_model(
         model,
@@ -89,6 +101,17 @@ def main(directory: Path) -> None:
         python_model=Table(),
         signature=infer_signature(example, pandas.DataFrame({"double": [3.0], "text": ["A"]})),
         pip_requirements=["pandas"],
+    )
+    mlflow.pyfunc.save_model(directory / "echo", python_model=Echo(), pip_requirements=["pandas"])
+    digits = load_digits()
+    images = digits.images.astype("float32")
+    reader = make_pipeline(FunctionTransformer(flatten), LogisticRegression(max_iter=50)).fit(images, digits.target)
+    mlflow.sklearn.save_model(
+        reader,
+        directory / "digits",
+        signature=infer_signature(images, reader.predict(images)),
+        pip_requirements=["scikit-learn"],
+        serialization_format="cloudpickle",
     )
 
 
