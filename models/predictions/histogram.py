@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 
@@ -43,6 +44,6 @@ def percentile(counts: Sequence[int], share: float) -> float | None:
             if number >= len(BOUNDS_MS):
                 break
             upper = BOUNDS_MS[number]
-            return round(upper / STEP * STEP ** (max(wanted - seen, 0.0) / count), 4)
+            return round(upper / STEP * math.pow(STEP, max(wanted - seen, 0.0) / count), 4)
         seen += count
     return BOUNDS_MS[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -76,7 +77,7 @@ def buckets_of(
     """
     since = since.astimezone(UTC).replace(second=0, microsecond=0)
     step = max(step // MINUTE, 1, -(-(until - since) // (MAX_POINTS * MINUTE))) * MINUTE
-    values = {"endpoint": endpoint.pk, "since": since, "until": until, "step": step}
+    values: dict[str, Any] = {"endpoint": endpoint.pk, "since": since, "until": until, "step": step}
     values |= {"deployment": deployment, "version": version}
     with connection.cursor() as cursor:
         cursor.execute(_COUNTS, values)

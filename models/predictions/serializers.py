@@ -10,12 +10,20 @@ from models.predictions.models import Prediction
 from models.registry.serializers import NodeSerializer
 
 
+class PredictionErrorSerializer(serializers.Serializer[Any]):
+    """What happened where the model failed."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
 class PredictionSerializer(serializers.ModelSerializer[Prediction]):
     """A prediction as it was answered. `inputs` and `outputs` have one item per record of the request."""
 
     inputs = serializers.ListField(child=serializers.JSONField(), read_only=True)
     outputs = serializers.ListField(child=serializers.JSONField(), read_only=True)
     probabilities = serializers.ListField(child=serializers.JSONField(), read_only=True, allow_null=True)
+    error = PredictionErrorSerializer(read_only=True, allow_null=True)
 
     class Meta:
         model = Prediction
@@ -23,6 +31,7 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
             *("id", "at", "endpoint_id", "endpoint_name", "deployment_id", "deployment_number"),
             *("model_version_id", "model_name", "version_number", "key_id", "key_name"),
             *("inputs", "outputs", "probabilities", "latency_ms"),
+            *("protocol", "served_by", "status", "error", "trace_id", "rows"),
         ]
         read_only_fields = fields
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.urls import URLPattern, path, register_converter
 
-from models.predictions import api, evidence_api, evidence_views, feedback_api, feedback_views, views
+from models.predictions import api, evidence_api, evidence_views, feedback_api, feedback_views, search_views, views
 
 
 class PredictionId:
@@ -28,6 +28,11 @@ _PREDICTION = "predictions/<prediction:prediction_id>/"
 
 api_urlpatterns: list[URLPattern] = [
     path("endpoints/<uuid:endpoint_id>/predictions/", api.PredictionListView.as_view(), name="api-predictions"),
+    path(
+        "endpoints/<uuid:endpoint_id>/predictions/export/",
+        api.PredictionExportView.as_view(),
+        name="api-predictions-export",
+    ),
     path("predictions/<prediction:prediction_id>/", api.PredictionDetailView.as_view(), name="api-prediction"),
     path(_FEEDBACK, feedback_api.FeedbackListView.as_view(), name="api-feedback"),
     path(f"{_FEEDBACK}coverage/", feedback_api.FeedbackCoverageView.as_view(), name="api-feedback-coverage"),
@@ -38,7 +43,14 @@ api_urlpatterns: list[URLPattern] = [
     path("receipt-keys/", evidence_api.ReceiptKeyListView.as_view(), name="api-receipt-keys"),
 ]
 page_urlpatterns: list[URLPattern] = [
-    path("endpoints/<uuid:endpoint_id>/predictions/", views.PredictionsView.as_view(), name="endpoint-predictions"),
+    path(
+        "endpoints/<uuid:endpoint_id>/predictions/", search_views.PredictionsView.as_view(), name="endpoint-predictions"
+    ),
+    path(
+        "endpoints/<uuid:endpoint_id>/predictions/export/",
+        search_views.PredictionsExportView.as_view(),
+        name="endpoint-predictions-export",
+    ),
     path(
         "endpoints/<uuid:endpoint_id>/predictions/recent/",
         views.RecentPredictionsView.as_view(),

@@ -18,40 +18,10 @@ from models.registry.links import link_of
 from models.registry.selectors import lineage_of
 from modelwright.accounts.permissions import Permission
 from modelwright.accounts.views import person_of
-from modelwright.core.listing import Column, Filter, Listing
 from projects.navigation import project_crumbs
 from projects.selectors import get_project
 
 RECENT = 8
-_COLUMNS = [
-    Column("Prediction"),
-    Column("At", "at"),
-    Column("Version", "version", ("version_number",)),
-    Column("Input"),
-    Column("Output"),
-    Column("Key", "key", ("key_name",)),
-    Column("Latency (ms)", "latency", ("latency_ms",), numeric=True),
-]
-
-
-class PredictionsView(EndpointPage):
-    """The predictions of an endpoint."""
-
-    permissions = {"GET": Permission.PROJECT_VIEW}
-    template = "predictions/predictions.html"
-
-    def get(self, request: HttpRequest, endpoint_id: UUID) -> HttpResponseBase:
-        """List them."""
-        endpoint = self.endpoint(request, endpoint_id)
-        filters = [
-            Filter("version", "Version number", apply=lambda found, text: found.filter(version_number=_number(text))),
-            Filter("key", "Key", ("key_name",)),
-            Filter("at", "Since", ("at",), kind="date"),
-        ]
-        found = selectors.predictions_of(endpoint)
-        listing = Listing(found, request.GET, columns=_COLUMNS, filters=filters, default_sort="-id")
-        context = {"endpoint": endpoint, "listing": listing, "rows": listing.rows}
-        return self.page(context, crumbs=endpoint_crumbs(endpoint, ("Predictions", "")))
 
 
 class RecentPredictionsView(EndpointPage):
@@ -94,9 +64,3 @@ class PredictionView(EndpointPage):
             return self.page(context, crumbs=project_crumbs(project, own), status=status)
         all_of_them = ("Predictions", reverse("endpoint-predictions", args=[endpoint.pk]))
         return self.page(context, crumbs=endpoint_crumbs(endpoint, all_of_them, own), status=status)
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise ValueError(f"{text!r} is no version number.")
-    return int(text)

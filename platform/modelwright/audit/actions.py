@@ -74,6 +74,8 @@ class AuditAction(StrEnum):
     DEPLOYMENT_FAILED = "deployment.failed"
     DEPLOYMENT_SUPERSEDED = "deployment.superseded"
     ROLLBACK_REQUESTED = "rollback.requested"
+    PREDICTIONS_EXPORTED = "predictions.exported"
+    PREDICTIONS_DELETED = "predictions.deleted"
     FEEDBACK_GIVEN = "feedback.given"
     REEXECUTION_STARTED = "reexecution.started"
     REEXECUTION_ENDED = "reexecution.ended"

@@ -26,7 +26,8 @@ def limit_of(request: Request) -> int:
     return int(raw)
 
 
-def _cursor(request: Request) -> tuple[str, UUID] | None:
+def cursor_of(request: Request) -> tuple[str, UUID] | None:
+    """`before` or `after`, and an id; None for the first page. Raises ValidationFailed."""
     raw = request.query_params.get("cursor")
     if not raw:
         return None
@@ -43,7 +44,8 @@ def _cursor(request: Request) -> tuple[str, UUID] | None:
     )
 
 
-def _address(request: Request, cursor: str) -> str:
+def address_of(request: Request, cursor: str) -> str:
+    """The address of the page of the same list that begins at the cursor."""
     parameters = {**request.query_params.dict(), "cursor": cursor}
     return request.build_absolute_uri(f"{request.path}?{urlencode(parameters)}")
 
@@ -53,7 +55,7 @@ def page(request: Request, queryset: QuerySet[Any]) -> tuple[Sequence[Any], dict
 
     `before:<id>` asks for older rows, `after:<id>` for newer ones. Raises ValidationFailed on a bad limit or cursor.
     """
-    limit, cursor = limit_of(request), _cursor(request)
+    limit, cursor = limit_of(request), cursor_of(request)
     if cursor and cursor[0] == "after":
         rows = list(queryset.filter(pk__gt=cursor[1]).order_by("pk")[: limit + 1])
         more_newer, more_older = len(rows) > limit, True
@@ -65,6 +67,6 @@ def page(request: Request, queryset: QuerySet[Any]) -> tuple[Sequence[Any], dict
         more_older, more_newer = len(rows) > limit, cursor is not None
         rows = rows[:limit]
     return rows, {
-        "next": _address(request, f"before:{rows[-1].pk}") if rows and more_older else None,
-        "previous": _address(request, f"after:{rows[0].pk}") if rows and more_newer else None,
+        "next": address_of(request, f"before:{rows[-1].pk}") if rows and more_older else None,
+        "previous": address_of(request, f"after:{rows[0].pk}") if rows and more_newer else None,
     }

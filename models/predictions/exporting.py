@@ -1,0 +1,154 @@
+"""What a search found as CSV or JSON lines, streamed; that somebody took it is in the audit log."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.db import transaction
+from django.http import HttpRequest, StreamingHttpResponse
+from django.utils import timezone
+
+from models.endpoints.models import Endpoint
+from models.endpoints.services import audit, endpoint_target
+from models.predictions.models import Prediction
+from models.predictions.search import SCAN, Cursor, Search, columns_of, find
+from modelwright.accounts.actors import Actor
+from modelwright.accounts.permissions import Permission
+from modelwright.audit.actions import AuditAction
+from modelwright.console.export import cell
+from modelwright.core.errors import ValidationFailed
+from projects.selectors import authorize
+
+MAX_ROWS = 100_000
+MAX_SCANS = 200
+CHUNK_ROWS = 500
+FORMATS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
+LIMITS = f"at most {MAX_ROWS:,} predictions, found among the newest {MAX_SCANS * SCAN:,} that time and outcome leave"
+_FACTS = (
+    *("id", "at", "endpoint_name", "deployment_number", "model_name", "version_number", "key_name", "protocol"),
+    *("served_by", "status", "error", "latency_ms", "trace_id"),
+)
+
+
+class PredictionExport:
+    """Newest first, in pieces of text. JSON lines have a prediction each, CSV has a record of a request each, with
+    `input.<column>` for each column that the endpoint's versions know, and `input` for what is no such column."""
+
+    def __init__(self, endpoint: Endpoint, search: Search, form: str) -> None:
+        self.form = form
+        self._endpoint = endpoint
+        self._search = search
+        self._columns = list(columns_of(endpoint)) if form == "csv" else []
+        self._cursor: Cursor | None = None
+        self._rows = self._scans = 0
+        self._is_over = False
+
+    @property
+    def content_type(self) -> str:
+        """The media type."""
+        return FORMATS[self.form]
+
+    def _head(self) -> str:
+        if self.form != "csv":
+            return ""
+        inputs = [f"input.{name}" for name in self._columns]
+        return _csv([[*_FACTS, "record", *inputs, "input", "output", "probabilities"]])
+
+    def _next(self) -> str | None:
+        """The next piece, which may be empty; None at the end."""
+        if self._is_over:
+            return None
+        limit = min(CHUNK_ROWS, MAX_ROWS - self._rows)
+        found = find(self._endpoint, self._search, cursor=self._cursor, limit=limit)
+        self._rows += len(found.rows)
+        self._scans += found.looked_back_to is not None
+        self._cursor = found.older
+        self._is_over = found.older is None or self._rows >= MAX_ROWS or self._scans >= MAX_SCANS
+        if self.form == "csv":
+            return _csv([line for row in found.rows for line in self._lines(row)])
+        return "".join(json.dumps(_object(row), ensure_ascii=False) + "\n" for row in found.rows)
+
+    def _lines(self, row: Prediction) -> Iterator[list[str]]:
+        facts = [cell(getattr(row, name)) for name in _FACTS]
+        known = set(self._columns)
+        inputs = row.inputs if isinstance(row.inputs, list) else [row.inputs]
+        for number, record in enumerate(inputs):
+            values = record if isinstance(record, dict) else {}
+            others = {name: value for name, value in values.items() if name not in known}
+            yield [
+                *(*facts, str(number)),
+                *(cell(values.get(name)) for name in self._columns),
+                cell(others or (None if isinstance(record, dict) else record)),
+                cell(_item(row.outputs, number)),
+                cell(_item(row.probabilities, number)),
+            ]
+
+    def __iter__(self) -> Iterator[str]:
+        """For a synchronous server."""
+        yield self._head()
+        while (piece := self._next()) is not None:
+            yield piece
+
+    async def stream(self) -> AsyncIterator[str]:
+        """For an asynchronous server, which would otherwise gather the whole before it sends a byte."""
+        yield self._head()
+        while (piece := await sync_to_async(self._next)()) is not None:
+            yield piece
+
+
+@transaction.atomic
+def export(
+    endpoint: Endpoint, search: Search, form: str, asked: dict[str, str], *, acting_user: Actor
+) -> PredictionExport:
+    """The export, once the audit log has who takes what of which endpoint.
+
+    Raises ValidationFailed, PermissionRefused.
+    """
+    role = authorize(acting_user, Permission.PROJECT_VIEW, endpoint.project)
+    if form not in FORMATS:
+        raise ValidationFailed(
+            f"There is no export as {form[:40]!r}.", remedy=f"Give one of {', '.join(FORMATS)}.", field="format"
+        )
+    audit(
+        AuditAction.PREDICTIONS_EXPORTED,
+        endpoint_target(endpoint),
+        endpoint,
+        acting_user=acting_user,
+        role=role,
+        after={"format": form, "search": asked, "at_most": MAX_ROWS},
+    )
+    return PredictionExport(endpoint, search, form)
+
+
+def streamed(request: HttpRequest, exported: PredictionExport, endpoint: Endpoint) -> StreamingHttpResponse:
+    """The export as a file."""
+    # A synchronous iterator would be gathered whole under ASGI, an asynchronous one under WSGI.
+    pieces = exported.stream() if isinstance(request, ASGIRequest) else iter(exported)
+    response = StreamingHttpResponse(pieces, content_type=exported.content_type)
+    file = f"modelwright-predictions-{endpoint.name}-{timezone.now():%Y%m%d-%H%M%S}.{exported.form}"
+    response.headers["Content-Disposition"] = f'attachment; filename="{file}"'
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Modelwright-Limits"] = LIMITS
+    return response
+
+
+def _object(row: Prediction) -> dict[str, Any]:
+    facts = {name: getattr(row, name) for name in _FACTS}
+    facts |= {"id": str(row.pk), "at": row.at.isoformat()}
+    return {**facts, "inputs": row.inputs, "outputs": row.outputs, "probabilities": row.probabilities}
+
+
+def _item(values: Any, number: int) -> Any:
+    return values[number] if isinstance(values, list) and number < len(values) else None
+
+
+def _csv(rows: Sequence[Sequence[str]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows(rows)
+    return buffer.getvalue()

@@ -1,0 +1,212 @@
+"""Predictions made again by real workloads on their exact version; why some cannot be."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from models.endpoints import services as endpoint_services
+from models.endpoints.models import Deployment
+from models.predictions import reexecution
+from models.predictions.models import Prediction, Reexecution
+from models.predictions.reexecution_services import start_reexecution
+from models.registry.models import ModelVersion
+from modelwright.accounts.actors import Actor
+from modelwright.accounts.models import User
+from modelwright.audit.models import AuditEvent
+from modelwright.compute import services as compute
+from modelwright.compute.backends.base import Phase
+from modelwright.compute.backends.factory import LocalBackend
+from modelwright.compute.layout import local_backend
+from modelwright.compute.models import GIB, Host, Workload
+from modelwright.core.errors import Conflict, PermissionRefused
+from modelwright.core.ids import new_id
+from projects.models import Project
+from tests.gateway.processes import RECORD
+from tests.models_support import ready_version, wait_for, watch
+
+Api = Callable[[User], Any]
+PERSON = "ann"
+
+
+@pytest.fixture
+def data(settings: Any) -> Iterator[Path]:
+    """A data directory of the test's own, with a short path."""
+    with tempfile.TemporaryDirectory(prefix="mwf-", dir="/tmp") as folder:
+        settings.DATA_DIR = Path(folder)
+        yield Path(folder)
+
+
+@pytest.fixture
+def host(db: None) -> Host:
+    return compute.announce_host(name="test-host", cpu=8, memory_bytes=16 * GIB, acting_user=Actor.system("tests"))
+
+
+@pytest.fixture
+def backend(data: Path) -> Iterator[LocalBackend]:
+    made = local_backend()
+    yield made
+    for status in made.list():
+        if status.phase is not Phase.ENDED:
+            made.stop(status.key)
+
+
+@pytest.fixture
+def served(data: Path, project: Project, ann: User) -> Deployment:
+    """A deployment of a real version."""
+    version = ready_version(project)
+    endpoint = endpoint_services.create_endpoint(project=project, name="tasting", acting_user=Actor.person(ann))
+    return endpoint_services.deploy(endpoint, model_version=version, acting_user=Actor.person(ann))
+
+
+@pytest.fixture
+def predicted(served: Deployment) -> Callable[..., Prediction]:
+    """A prediction of that deployment on record."""
+
+    def make(**changes: Any) -> Prediction:
+        version = ModelVersion.objects.get()
+        facts = {
+            "id": new_id(),
+            "at": timezone.now(),
+            "project_id": served.endpoint.project_id,
+            "endpoint_id": served.endpoint_id,
+            "deployment_id": served.pk,
+            "model_version_id": version.pk,
+            "inputs": [RECORD, {**RECORD, "malic_acid": None}],
+            "outputs": ["one:0", "one:0"],
+            "latency_ms": 2.0,
+            "endpoint_name": "acme/tasting",
+            "deployment_number": 1,
+            "model_name": "wine",
+            "version_number": 1,
+            "rows": 2,
+        }
+        made: Prediction = Prediction.objects.create(**{**facts, **changes})
+        return made
+
+    return make
+
+
+def act(ann: User) -> Actor:
+    return Actor.person(ann)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.django_db(transaction=True)
+def test_predictions_are_made_again_and_judged(
+    api: Api, ann: User, host: Host, backend: LocalBackend, predicted: Any, browser_client: Callable[[User], Client]
+) -> None:
+    fitting, other = predicted(), predicted(outputs=["one:0", "one:2"])
+    raising = predicted(inputs=[{**RECORD, "proline": None, "alcohol": 1e400}])
+    address = f"/api/v1/predictions/{fitting.pk}/reexecutions/"
+    answer = api(ann).post(address)
+    assert answer.status_code == 201, answer.json()
+    assert answer.json()["state"] == "queued"
+    assert api(ann).post(address).status_code == 409
+    page = browser_client(ann)
+    assert page.post(f"/predictions/{other.pk.hex}/reexecutions/").status_code == 302
+    with pytest.raises(Conflict, match="does not fit the signature"):
+        start_reexecution(raising, acting_user=act(ann))
+    ModelVersion.objects.update(signature=None)
+    # Without a signature nothing is checked, so the model itself gets what it cannot take.
+    lacking = predicted(inputs=[{"alcohol": 1.0}])
+    start_reexecution(lacking, acting_user=act(ann))
+
+    def judged() -> bool:
+        watch(host, backend)
+        reexecution.tick()
+        return not Reexecution.objects.filter(state__in=("queued", "running")).exists()
+
+    wait_for(judged)
+    same, different, failed = Reexecution.objects.order_by("id")
+    assert (same.state, same.detail) == ("same", "All 2 records gave the same answer again, digit for digit.")
+    assert same.outputs == ["one:0", "one:0"]
+    assert same.probabilities is not None
+    assert set(same.probabilities[0]) == {"one:0", "one:1", "one:2"}
+    assert different.state == "different"
+    assert "Record 1: the output was 'one:2' and is 'one:0'." in different.detail
+    assert different.difference["records"] == 1
+    assert (failed.state, "cannot predict the recorded input" in failed.detail) == ("failed", True)
+    ends = AuditEvent.objects.filter(action="reexecution.ended").order_by("id")
+    assert [each.after["state"] for each in ends] == sorted(each.after["state"] for each in ends) or len(ends) == 3
+    # The input is not kept with the workload: retention of the prediction is retention of it.
+    assert all(each.spec["files"] == {} for each in Workload.objects.filter(kind="reexecution"))
+    shown = page.get(f"/predictions/{other.pk.hex}/reexecutions/").content.decode()
+    assert "Different answer" in shown
+    assert "hx-trigger" not in shown
+    # With the probabilities of the first time on record, they are compared too.
+    with_probabilities = predicted(probabilities=same.probabilities)
+    start_reexecution(with_probabilities, acting_user=act(ann))
+    wait_for(judged)
+    assert Reexecution.objects.latest("id").detail.startswith("All 2 records gave the same answer again")
+    listed = api(ann).get(address).json()["results"]
+    assert [row["state"] for row in listed] == ["same"]
+    assert api(ann).get(f"/api/v1/reexecutions/{same.pk}/").json()["outputs"] == ["one:0", "one:0"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"inputs": [{**RECORD, "region": {"redacted": "ab12"}}]}, "redacted"),
+        ({"status": 502, "outputs": []}, "The model failed this request"),
+        ({"model_version_id": new_id()}, "not there any more"),
+        ({"served_by": "onnx:" + "a" * 64}, "onnx:"),
+        ({"inputs": [{"unstorable": True}]}, "does not fit the signature"),
+        ({"inputs": {"unstorable": True}}, "does not fit the signature"),
+    ],
+)
+def test_what_cannot_be_made_again_says_why(
+    ann: User, host: Host, predicted: Any, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(Conflict, match=words) as caught:
+        start_reexecution(predicted(**changes), acting_user=act(ann))
+    assert caught.value.remedy
+    assert not Reexecution.objects.exists()
+
+
+@pytest.mark.django_db
+def test_who_may_only_look_makes_nothing_again(host: Host, predicted: Any, stranger: User) -> None:
+    with pytest.raises(PermissionRefused):
+        start_reexecution(predicted(), acting_user=act(stranger))
+
+
+@pytest.mark.django_db
+def test_results_that_are_no_results_end_as_failed(
+    ann: User, host: Host, predicted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = iter(
+        [
+            {"answer": {"predictions": 7}},
+            {},
+            {"answer": {"predictions": ["one:0", "\ud800\0"]}},
+            {"error": "no \0 memory"},
+        ]
+    )
+    monkeypatch.setattr(reexecution, "read_result", lambda *_: next(results))
+    made = [start_reexecution(predicted(), acting_user=act(ann)) for _ in range(5)]
+    gone = Prediction.objects.get(pk=made[4].prediction_id)
+    now = timezone.now()
+    for each in made[:4]:
+        Workload.objects.filter(pk=each.workload_id).update(
+            state="succeeded", finished_at=now, handed_in_at=now
+        )
+        reexecution.tick()
+    assert [Reexecution.objects.get(pk=each.pk).state for each in made] == [
+        *("failed", "failed", "different", "failed", "queued")
+    ]
+    gone.delete()
+    monkeypatch.setattr(reexecution, "read_result", lambda *_: json.loads('{"answer": {"predictions": []}}'))
+    Workload.objects.filter(pk=made[4].workload_id).update(
+        state="succeeded", finished_at=now, handed_in_at=now
+    )
+    reexecution.tick()
+    assert "deleted meanwhile" in Reexecution.objects.get(pk=made[4].pk).detail
