@@ -61,6 +61,20 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("api-prediction-feedback", "POST"): {"truth": 1},
     ("endpoint-feedback-upload", "POST"): {"file": Upload("truth.csv", b"response,truth\n1,0\n")},
     ("prediction-truth", "POST"): {"truth": "1"},
+    ("api-project-batch-inputs", "POST"): {"name": "rows.csv", "content": "tenure\n3\n"},
+    ("api-project-batch-jobs", "POST"): {
+        "model_version": "{version_id}",
+        "source": {"kind": "repository", "path": "requirements.txt"},
+    },
+    ("api-batch-job-cancellation", "POST"): {"reason": "no longer needed"},
+    ("batch-start", "POST"): {
+        "model_version": "{version_id}",
+        "path": "requirements.txt",
+        "output_format": "csv",
+        "on_error": "record",
+        "chunk_rows": "100",
+    },
+    ("batch-job-cancel", "POST"): {"reason": "no longer needed"},
     ("host-add", "POST"): {"labels": "disk=ssd"},
     ("profile-create", "POST"): {"name": "another", "cpu": "1", "memory_gib": "1", "gpus": "0"},
     ("profile-edit", "POST"): {"cpu": "1", "memory_gib": "1", "gpus": "1"},
@@ -106,17 +120,26 @@ QUERIES: dict[str, dict[str, str]] = {
     "project-file-delete": {"path": "README.md"},
     "data-connection-create": {"kind": "http"},
     "run-chart": {"key": "accuracy"},
+    "batch-start": {"source": "repository"},
 }
 
 # Values of variables in addresses that mean something else here than elsewhere.
 VALUES: dict[str, dict[str, str]] = {
+    "api-batch-job-retries": {"batch_id": "{ended_batch_id}"},
+    "api-batch-job-output": {"batch_id": "{done_batch_id}"},
+    "batch-job-output": {"batch_id": "{done_batch_id}"},
+    "batch-job-retry": {"batch_id": "{ended_batch_id}"},
     "api-model-version-retries": {"version_id": "{failed_version_id}"},
     "model-version-retry": {"version_id": "{failed_version_id}"},
 }
 
 # Nobody succeeds in the matrix, because it would take MLflow's server or the gateway: tests/jobs and tests/endpoints
 # do it with real ones. Whoever may see the run is told that `path` is missing (422), and whoever may not finds nothing.
-SUCCEEDS_ELSEWHERE = {"api-run-artifact GET", "run-artifact GET", "endpoint-try POST"}
+# What scoring processes ask takes the token of a batch job, which no person has: tests/batch.
+SUCCEEDS_ELSEWHERE = {"api-run-artifact GET", "run-artifact GET", "endpoint-try POST"} | {
+    f"scoring-{what}"
+    for what in ("job GET", "input GET", "total POST", "chunk GET", "chunk POST", "output POST", "end POST")
+}
 
 
 def filled(template: Any, values: dict[str, Any]) -> Any:

@@ -144,6 +144,7 @@ def test_a_stranger_reaches_nothing_of_a_workspace(matrix: Matrix) -> None:
         "version_id",
         "endpoint_id",
         "prediction_id",
+        "batch_id",
         "reexecution_id",
     }
     reached = {

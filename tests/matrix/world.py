@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import ApiToken, User
 from modelwright.accounts.services import create_token, create_user
@@ -18,6 +19,7 @@ from projects import services as project_services
 from projects import source
 from projects.models import Project
 from projects.variable_services import set_variable
+from tests.matrix.batch import add_batch
 from tests.matrix.things import add_jobs, add_models
 from workspaces import services as workspace_services
 from workspaces.connection_services import create_data_connection
@@ -87,6 +89,7 @@ def build() -> World:
     project = _workspace(world)
     world.values |= add_jobs(project)
     world.values |= add_models(project)
+    world.values |= add_batch(project, ModelVersion.objects.get(pk=world.values["version_id"]))
     world.values["event_id"] = AuditEvent.objects.latest("id").pk
     return world
 

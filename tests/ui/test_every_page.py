@@ -19,6 +19,12 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.
 # Files, fragments and documents for scripts are no pages.
 NO_PAGES = {
     "audit-export",
+    "batch-job-log",
+    "batch-job-output",
+    "batch-job-state",
+    "scoring-chunk",
+    "scoring-input",
+    "scoring-job",
     "health-live",
     "health-ready",
     "login",
