@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from jobs import collector, scheduler
+from models.batch import collecting
 from models.endpoints import reconciler
-from models.predictions import partitions
-from models.registry import importer, inspection
+from models.predictions import partitions, reexecution
+from models.registry import compilation, importer, inspection
 from modelwright.accounts import idempotency
 from modelwright.audit import sealing
 from modelwright.celery import app
@@ -38,8 +39,11 @@ CENTRAL_LOOPS = (
     Loop("schedules", scheduler.tick, 5.0),
     Loop("registrations", importer.tick, 0.5),
     Loop("inspections", inspection.collect, 0.5),
+    Loop("compilations", compilation.tick, 1.0),
     # A rollback is as quick as this: its replicas are warm, and what is left is a new route table.
     Loop("deployments", reconciler.tick, 0.25),
+    Loop("ended-batch-jobs", collecting.collect, 0.5),
+    Loop("re-executions", reexecution.tick, 0.5),
     Loop("audit-seal", sealing.seal, 2.0),
     Loop("prediction-days", partitions.make_ahead, 600.0),
     Loop("kept-answers", idempotency.forget_old_answers, 3600.0),
