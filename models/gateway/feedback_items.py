@@ -6,7 +6,7 @@ import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from models.gateway.values import Mismatch, check_depth, describe
+from models.gateway.words import Mismatch, check_depth, describe
 
 MAX_ITEMS = 10_000
 # A client's clock may be ahead by so much.
@@ -60,9 +60,7 @@ def read_item(value: Any, *, now: float) -> Item:
             Fault("record", f"Expected the number of a record, got {describe(record)}.", "Count records from 0.")
         )
     if value.get("truth") is None:
-        faults.append(
-            Fault("truth", "There is no truth.", "Say what turned out to be true.")
-        )
+        faults.append(Fault("truth", "There is no truth.", "Say what turned out to be true."))
     for key in ("truth", "response"):
         try:
             check_depth(value.get(key))

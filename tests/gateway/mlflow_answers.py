@@ -13,12 +13,14 @@ from mlflow.pyfunc import scoring_server
 
 def main(directory: str) -> None:
     model = mlflow.pyfunc.load_model(directory)
+    server: Any = scoring_server
 
     def answer(content_type: str, body: str) -> Any:
         try:
             schema = model.metadata.get_input_schema()
-            found = scoring_server.invocations(body.encode(), content_type, model, schema)
-        except MlflowException as error:
+            found: Any = server.invocations(body.encode(), content_type, model, schema)
+        except MlflowException as failure:
+            error: Any = failure
             return [error.get_http_status_code(), error.serialize_as_json()]
         return [found.status, found.response]
 

@@ -23,23 +23,38 @@ ROWS = [list(RECORD.values()), list(OTHER.values())]
 SPLIT = {"columns": COLUMNS, "data": ROWS}
 TABLE = "alcohol,malic_acid,proline,shade,region\n13.2,1.8,1050,light,north\n11.9,,1050,dark,north\n"
 
+GOOD: list[Any] = [
+    {"dataframe_split": SPLIT},
+    {"dataframe_split": {**SPLIT, "index": [5, 6]}},
+    {"dataframe_split": {"columns": COLUMNS[::-1], "data": [row[::-1] for row in ROWS]}},
+    {"dataframe_split": {"columns": [*COLUMNS, "more"], "data": [[*row, 1] for row in ROWS]}},
+    {"dataframe_records": [RECORD, OTHER]},
+    {"dataframe_records": [RECORD, {k: v for k, v in OTHER.items() if v is not None}]},
+    {"dataframe_records": [{**RECORD, "malic_acid": float("nan")}]},
+    {"dataframe_records": [RECORD], "something": "else"},
+    {"instances": [RECORD, RECORD]},
+    {"inputs": {name: [RECORD[name], RECORD[name]] for name in COLUMNS}},
+    {"inputs": [RECORD, RECORD]},
+]
+BAD: list[Any] = [
+    {},
+    [],
+    5,
+    {"records": [RECORD]},
+    {"dataframe_split": SPLIT, "instances": [RECORD]},
+    {"dataframe_split": [RECORD]},
+    {"dataframe_split": {"columns": COLUMNS}},
+    {"dataframe_split": {**SPLIT, "colour": 1}},
+    {"dataframe_split": {**SPLIT, "columns": COLUMNS[1:]}},
+    {"dataframe_split": {"columns": COLUMNS[1:], "data": [row[1:] for row in ROWS]}},
+    {"dataframe_records": RECORD},
+    {"dataframe_records": "text"},
+    {"dataframe_records": [{**RECORD, "alcohol": "much"}]},
+    {"instances": [1, 2]},
+    {"inputs": {"alcohol": [1, 2], "proline": [1]}},
+]
 ANSWERED: list[tuple[str, str]] = [
-    *(
-        (JSON, json.dumps(body))
-        for body in (
-            {"dataframe_split": SPLIT},
-            {"dataframe_split": {**SPLIT, "index": [5, 6]}},
-            {"dataframe_split": {"columns": COLUMNS[::-1], "data": [row[::-1] for row in ROWS]}},
-            {"dataframe_split": {"columns": [*COLUMNS, "more"], "data": [[*row, 1] for row in ROWS]}},
-            {"dataframe_records": [RECORD, OTHER]},
-            {"dataframe_records": [RECORD, {k: v for k, v in OTHER.items() if v is not None}]},
-            {"dataframe_records": [{**RECORD, "malic_acid": float("nan")}]},
-            {"dataframe_records": [RECORD], "something": "else"},
-            {"instances": [RECORD, RECORD]},
-            {"inputs": {name: [RECORD[name], RECORD[name]] for name in COLUMNS}},
-            {"inputs": [RECORD, RECORD]},
-        )
-    ),
+    *((JSON, json.dumps(body)) for body in GOOD),
     ("application/json; charset=UTF-8", json.dumps({"dataframe_split": SPLIT})),
     (CSV, TABLE),
     ("text/csv; charset=utf-8", TABLE),
@@ -48,26 +63,7 @@ ANSWERED: list[tuple[str, str]] = [
     (CSV, TABLE.replace("11.9,,", "11.9,NaN,")),
 ]
 REFUSED: list[tuple[str, str]] = [
-    *(
-        (JSON, json.dumps(body))
-        for body in (
-            {},
-            [],
-            5,
-            {"records": [RECORD]},
-            {"dataframe_split": SPLIT, "instances": [RECORD]},
-            {"dataframe_split": [RECORD]},
-            {"dataframe_split": {"columns": COLUMNS}},
-            {"dataframe_split": {**SPLIT, "colour": 1}},
-            {"dataframe_split": {**SPLIT, "columns": COLUMNS[1:]}},
-            {"dataframe_split": {"columns": COLUMNS[1:], "data": [row[1:] for row in ROWS]}},
-            {"dataframe_records": RECORD},
-            {"dataframe_records": "text"},
-            {"dataframe_records": [{**RECORD, "alcohol": "much"}]},
-            {"instances": [1, 2]},
-            {"inputs": {"alcohol": [1, 2], "proline": [1]}},
-        )
-    ),
+    *((JSON, json.dumps(body)) for body in BAD),
     (JSON, "{"),
     (JSON, ""),
     (CSV, ""),
@@ -166,11 +162,12 @@ def test_a_refusal_says_what_is_wrong(body: Any, told: str) -> None:
 def test_tensors_come_in_rows_or_in_columns() -> None:
     spec = {"type": "tensor", "tensor": {"dtype": "float32", "shape": [-1, 2]}}
     rows = [([1, 2],), ([3, 4],)]
-    for body in ({"instances": [[1, 2], [3, 4]]}, {"inputs": [[1, 2], [3, 4]]}):
+    nameless: list[Any] = [{"instances": [[1, 2], [3, 4]]}, {"inputs": [[1, 2], [3, 4]]}]
+    for body in nameless:
         assert asking.ask("mlflow", body, signature={"inputs": [spec]}).frame.rows == rows
-    named = {"inputs": [{**spec, "name": "x"}]}
-    for body in ({"instances": [{"x": [1, 2]}, {"x": [3, 4]}]}, {"inputs": {"x": [[1, 2], [3, 4]]}}):
-        assert asking.ask("mlflow", body, signature=named).frame.rows == rows
+    named: list[Any] = [{"instances": [{"x": [1, 2]}, {"x": [3, 4]}]}, {"inputs": {"x": [[1, 2], [3, 4]]}}]
+    for body in named:
+        assert asking.ask("mlflow", body, signature={"inputs": [{**spec, "name": "x"}]}).frame.rows == rows
 
 
 def test_cells_of_a_table_without_a_signature_get_the_type_of_their_column() -> None:

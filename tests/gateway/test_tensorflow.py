@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import orjson
 import pytest
 import requests
 
@@ -81,9 +82,9 @@ def test_bytes_in_base64_are_bytes_for_bytes_and_text_for_text() -> None:
 def test_a_table_is_answered_in_rows_or_in_columns() -> None:
     table = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
     by_row = asking.ask("tensorflow", {"instances": [RECORD, OTHER]}).answer(table)
-    assert asking.orjson.loads(by_row.body) == {"predictions": table}
+    assert orjson.loads(by_row.body) == {"predictions": table}
     by_column = asking.ask("tensorflow", {"inputs": {name: [value] for name, value in RECORD.items()}}).answer(table)
-    assert asking.orjson.loads(by_column.body) == {"outputs": {"a": [1, 2], "b": ["x", "y"]}}
+    assert orjson.loads(by_column.body) == {"outputs": {"a": [1, 2], "b": ["x", "y"]}}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy
+import orjson
 import pytest
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput, InferResult
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
@@ -144,7 +145,7 @@ def test_a_client_of_others_is_told_what_is_wrong(speaking: Gateway) -> None:
         ("does not serve beer", lambda: spoken.get_model_metadata("beer", headers=key())),
     ):
         with pytest.raises(InferenceServerException) as caught:
-            ask()
+            ask()  # type: ignore[no-untyped-call]
         assert told in caught.value.message()
 
 
@@ -159,7 +160,7 @@ def one(kind: str, **more: Any) -> dict[str, Any]:
 def rows(body: Any, signature: Any, raw: bytes | None = None) -> Any:
     if raw is None:
         return asking.ask("v2", body, signature=signature).frame.rows
-    data = asking.orjson.dumps(body)
+    data = orjson.dumps(body)
     headers = {b"inference-header-content-length": b"%d" % len(data)}
     return asking.ask("v2", data + raw, headers=headers, signature=signature).frame.rows
 
@@ -244,7 +245,7 @@ def test_a_table_is_answered_by_one_output_per_column() -> None:
     response = asking.ask("v2", body, signature=signature).answer([{"n": 1.5, "t": "a"}, {"n": None, "t": "bc"}])
     headers = dict(response.headers)
     length = int(headers[b"Inference-Header-Content-Length"])
-    told = asking.orjson.loads(response.body[:length])
+    told = orjson.loads(response.body[:length])
     assert told["outputs"] == [
         {"name": "n", "datatype": "FP32", "shape": [2], "data": [1.5, None]},
         {"name": "t", "datatype": "BYTES", "shape": [2], "parameters": {"binary_data_size": 11}},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from models.gateway.fields import Field
@@ -42,7 +42,7 @@ def records_of(body: bytes, fields: Sequence[Field], limit: int) -> list[Record]
     return [{name: read(text) for name, read, text in zip(names, readers, row, strict=True)} for row in lines]
 
 
-def _rows(text: str) -> Iterable[tuple[int, list[str]]] | Any:
+def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         for row in reader:

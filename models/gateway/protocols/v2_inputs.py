@@ -130,12 +130,12 @@ def _checked(name: str, datatype: str, flat: list[Any]) -> list[Any]:
 def _from_bytes(name: str, datatype: str, shape: tuple[int, ...], data: memoryview) -> list[Any]:
     size = math.prod(shape)
     if datatype == BYTES:
-        flat = _byte_strings(name, size, data)
-        return _nested(flat, shape)
+        return _nested(_byte_strings(name, size, data), shape)
     code, width, _ = NUMERIC[datatype]
     if len(data) != size * width:
         detail = f"{name} has {len(data)} bytes, but {size} elements of {datatype} have {size * width}."
         raise bad(detail, "Send the elements in row-major order, little-endian, without gaps.")
+    flat: list[Any]
     if code == "e" or sys.byteorder != "little":
         flat = list(struct.unpack(f"<{size}{code}", data))
     else:
