@@ -59,6 +59,7 @@ def test_what_was_lost_is_restored_from_a_backup(compose: Compose, served: Serve
     api = compose.api()
     pages = ("workspaces/", "projects/", "models/", "endpoints/", f"endpoints/{served.endpoint['id']}/keys/")
     before = {page: api.get(f"/api/v1/{page}") for page in pages}
+    answers = served.ask()
     # A second start of what was stopped is another thing than the first.
     compose.compose("restart", "--timeout", "10", "postgres")
     compose.compose("run", "--rm", "backup")
@@ -73,6 +74,8 @@ def test_what_was_lost_is_restored_from_a_backup(compose: Compose, served: Serve
     assert {page: api.get(f"/api/v1/{page}") for page in pages} == before
     assert api.get("/api/v1/audit-chain/", verify="true")["fault"] == ""
     assert recorded(api, served) >= 2
+    compose.compose("up", "--detach", "--wait")
+    assert wait_for(served.answers, 300, "The restored endpoint's answer") == answers
 
 
 def networks(compose: Compose, told: dict[str, dict[str, dict[str, object]]]) -> set[str]:
