@@ -25,9 +25,11 @@ from lineage.services import EdgeSpec
 from lineage.services import add as add_lineage
 from models.endpoints import replicas, routes, transitions
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, Replica
+from models.endpoints.paths import Path, chosen, give_up, needless, path_of
 from models.endpoints.plan import Plan, Wish, make_plan, serving
 from models.endpoints.replicas import RECONCILER
-from models.endpoints.services import audit, deployment_target, facts_of
+from models.endpoints.services import audit, deployment_target, endpoint_target, facts_of
+from models.registry.models import ModelVersion
 from modelwright.audit.actions import AuditAction
 from modelwright.core.errors import PlatformError
 
@@ -47,12 +49,20 @@ class _View:
     replicas: dict[UUID, list[Replica]] = field(default_factory=lambda: defaultdict(list))
     plan: Plan = field(default_factory=lambda: Plan(None, None, (), ()))
     sockets: dict[UUID, list[str]] = field(default_factory=dict)
+    # By which path each wanted version should answer, and by which one its sockets do.
+    paths: dict[UUID, Path] = field(default_factory=dict)
+    in_use: dict[UUID, str] = field(default_factory=dict)
     # Nothing reliable is known of its replicas in this round.
     in_trouble: bool = False
 
     def serving(self) -> Deployment | None:
         wish = serving(self.plan, self.sockets)
         return self.deployments[wish.id] if wish else None
+
+    def versions(self) -> dict[UUID, ModelVersion]:
+        """The versions of its deployments."""
+        targets = [target for deployment in self.deployments.values() for target in deployment.targets.all()]
+        return {target.model_version_id: target.model_version for target in targets}
 
 
 def tick() -> None:
@@ -65,11 +75,12 @@ def tick() -> None:
             _contained(view)
         before = routes.published()
         table = {view.endpoint.path: entry for view in views if (entry := _entry(view, before)) is not None}
-        revision = routes.publish(table)
+        revision = _publish(views, before, table)
         for view in views:
             if not view.in_trouble:
                 _settle(view, revision)
                 _let_go(view)
+                _let_go_of_other_paths(view, revision)
         replicas.tidy_up()
 
 
@@ -87,7 +98,10 @@ def _alone() -> Iterator[bool]:
 
 
 def _views() -> list[_View]:
-    targets = Prefetch("targets", DeploymentTarget.objects.select_related("model_version__model").order_by("pk"))
+    versions = DeploymentTarget.objects.select_related(
+        "model_version__model", "model_version__environment_request", "model_version__compiled__environment_request"
+    )
+    targets = Prefetch("targets", versions.order_by("pk"))
     newest = Deployment.objects.annotate(
         place=Window(RowNumber(), partition_by=F("endpoint_id"), order_by=F("number").desc())
     ).filter(place__lte=LOOK_BACK)
@@ -136,18 +150,20 @@ def _look_after(view: _View) -> None:
     candidate = view.deployments[view.plan.candidate.id] if view.plan.candidate else None
     if candidate is not None and candidate.state == "pending" and transitions.start(candidate):
         candidate.refresh_from_db(fields=["state"])
+    versions = view.versions()
     for version_id in view.plan.wanted:
+        view.paths[version_id] = path_of(view.endpoint, versions[version_id])
         healthy = [replica for replica in view.replicas[version_id] if replicas.probe(replica)]
         if healthy:
-            view.sockets[version_id] = [replica.socket for replica in healthy]
+            asked = chosen(healthy, view.paths[version_id].served_by)
+            view.sockets[version_id] = [replica.socket for replica in asked]
+            view.in_use[version_id] = asked[0].served_by
     for version_id in view.plan.wanted:
         for replica in view.replicas[version_id]:
             if replicas.overdue(replica):
-                replicas.stop(replica, reason="It did not answer in time after its start.")
-                if candidate is not None and _is_of(view, version_id) and replica.created_at > candidate.created_at:
-                    _fail(view, candidate, replicas.why_overdue(replica))
-        if not view.replicas[version_id]:
-            _start(view, version_id, candidate)
+                _give_up_overdue(view, replica, candidate)
+        if not _running(view, version_id):
+            _start(view, versions[version_id], candidate)
     if candidate is not None and candidate.state == "starting":
         _note_waiting(view, candidate)
 
@@ -157,25 +173,55 @@ def _is_of(view: _View, version_id: UUID) -> bool:
     return view.plan.candidate is not None and version_id in view.plan.candidate.versions
 
 
-def _start(view: _View, version_id: UUID, candidate: Deployment | None) -> None:
-    ended = replicas.ended_lately(view.endpoint.pk, version_id)
-    if candidate is not None and view.plan.candidate and version_id in view.plan.candidate.versions:
+def _running(view: _View, version_id: UUID) -> bool:
+    """Whether a replica of the version runs, or is on its way, by the path that is wanted."""
+    wanted = view.paths[version_id].served_by
+    return any(
+        replica.served_by == wanted and replica.workload.cancel_requested_at is None
+        for replica in view.replicas[version_id]
+    )
+
+
+def _give_up_overdue(view: _View, replica: Replica, candidate: Deployment | None) -> None:
+    if replica.workload.cancel_requested_at is not None:
+        return
+    version_id, path = replica.model_version_id, view.paths[replica.model_version_id]
+    replicas.stop(replica, reason="It did not answer in time after its start.")
+    if path.is_compiled and replica.served_by == path.served_by:
+        why = replicas.why_overdue(replica)
+        view.paths[version_id] = give_up(path, reason=why, acting_user=RECONCILER)
+    elif candidate is not None and _is_of(view, version_id) and replica.created_at > candidate.created_at:
+        _fail(view, candidate, replicas.why_overdue(replica))
+
+
+def _compiled_or_not(view: _View, version: ModelVersion) -> Path:
+    """The path that is wanted, or the original where the compiled model has just been seen not to start."""
+    path = view.paths[version.pk]
+    if path.compiled is None or path.compiled.ended_at is None:
+        return path
+    for replica in replicas.ended_lately(view.endpoint.pk, version.pk):
+        is_of_it = replica.served_by == path.served_by and replica.created_at > path.compiled.ended_at
+        if is_of_it and replica.healthy_at is None and replica.workload.state != "lost":
+            view.paths[version.pk] = give_up(path, reason=replicas.why_ended(replica), acting_user=RECONCILER)
+    return view.paths[version.pk]
+
+
+def _start(view: _View, version: ModelVersion, candidate: Deployment | None) -> None:
+    version_id, path = version.pk, _compiled_or_not(view, version)
+    if not path.is_compiled and _running(view, version_id):
+        return
+    ended = [r for r in replicas.ended_lately(view.endpoint.pk, version_id) if r.served_by == path.served_by]
+    if not path.is_compiled and candidate is not None and _is_of(view, version_id):
         own = [replica for replica in ended if replica.created_at > candidate.created_at]
         if own and _is_hopeless(own):
             _fail(view, candidate, replicas.why_ended(own[0]))
             return
     if not replicas.may_start_again(ended):
         return
-    version = next(
-        target.model_version
-        for deployment in view.deployments.values()
-        for target in deployment.targets.all()
-        if target.model_version_id == version_id
-    )
     try:
-        replicas.start(view.endpoint, version)
+        replicas.start(view.endpoint, version, path)
     except PlatformError as error:
-        if candidate is not None and view.plan.candidate and version_id in view.plan.candidate.versions:
+        if candidate is not None and _is_of(view, version_id):
             _fail(view, candidate, f"{error.message} {error.remedy}".strip())
         else:
             logger.warning("no replica of %s for %s: %s", version, view.endpoint.path, error)
@@ -202,7 +248,28 @@ def _entry(view: _View, before: dict[str, Any]) -> dict[str, Any] | None:
     if view.in_trouble:
         return routes.kept(view.endpoint, before)
     deployment = view.serving()
-    return routes.entry(view.endpoint, deployment, view.sockets) if deployment else None
+    return routes.entry(view.endpoint, deployment, view.sockets, view.in_use) if deployment else None
+
+
+@transaction.atomic
+def _publish(views: list[_View], before: dict[str, Any], table: dict[str, Any]) -> int:
+    """Publish the table; what is answered by another path than before is told in the audit log."""
+    revision = routes.publish(table)
+    for view in views:
+        for version_id, old, new in routes.switched(before.get(view.endpoint.path), table.get(view.endpoint.path)):
+            path = view.paths.get(version_id)
+            audit(
+                AuditAction.ENDPOINT_PATH_SWITCHED,
+                endpoint_target(view.endpoint),
+                view.endpoint,
+                acting_user=RECONCILER,
+                before={"model_version": str(version_id), "served_by": old},
+                after={"model_version": str(version_id), "served_by": new},
+                reason=path.why
+                if path is not None and path.served_by == new
+                else "Nothing else answers at the moment.",
+            )
+    return revision
 
 
 def _settle(view: _View, revision: int) -> None:
@@ -289,3 +356,17 @@ def _let_go(view: _View) -> None:
         for replica in running:
             if replica.workload.cancel_requested_at is None:
                 replicas.stop(replica, reason="Its version is no longer served, nor kept warm.")
+
+
+def _let_go_of_other_paths(view: _View, revision: int) -> None:
+    """Stop replicas that answer by another path than the wanted one, once the gateway asks those that took over."""
+    for version_id in view.plan.wanted:
+        wanted, in_use = view.paths[version_id].served_by, view.in_use.get(version_id, "")
+        found = [each for each in view.replicas[version_id] if needless(each, wanted=wanted, in_use=in_use)]
+        if not found:
+            continue
+        there = routes.gateway_revision()
+        if there is not None and there < revision:
+            return
+        for replica in found:
+            replicas.stop(replica, reason="Its version is answered by another path now.")

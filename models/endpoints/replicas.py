@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from models.endpoints.addresses import access, address
 from models.endpoints.models import Endpoint, Replica
+from models.endpoints.paths import Path
 from models.endpoints.probing import ping
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
@@ -33,9 +34,15 @@ MEMORY_PER_FILE_BYTE = 4
 
 
 @transaction.atomic
-def start(endpoint: Endpoint, version: ModelVersion) -> Replica:
-    """Queue a replica of the version, served from the verified snapshot. Raises Unavailable without an environment."""
-    if version.environment_request is None:
+def start(endpoint: Endpoint, version: ModelVersion, path: Path) -> Replica:
+    """Queue a replica of the version that answers by the path, from the verified snapshot of its files.
+
+    Raises Unavailable without an environment.
+    """
+    made = path.compiled
+    digest, size = (made.manifest_digest, made.size) if made else (version.manifest_digest, version.size)
+    environment_request = made.environment_request if made else version.environment_request
+    if environment_request is None:
         raise Unavailable(f"{version} has no environment.", remedy="Have the version inspected again.")
     workload = create_workload(
         kind=Workload.Kind.REPLICA,
@@ -43,18 +50,21 @@ def start(endpoint: Endpoint, version: ModelVersion) -> Replica:
         command=[
             *("{python}", "-m", "modelwright_runtime.server"),
             *("--socket", "{socket}"),
-            *("--model", f"{{model:{version.manifest_digest}}}", "--version-id", str(version.pk)),
+            *("--compiled" if made else "--model", f"{{model:{digest}}}"),
+            *("--version-id", str(version.pk), "--served-by", path.served_by),
         ],
         cpu=endpoint.cpu,
-        memory_bytes=endpoint.memory_bytes + MEMORY_PER_FILE_BYTE * version.size,
-        environment_request=version.environment_request,
-        models=[version.manifest_digest],
+        memory_bytes=endpoint.memory_bytes + MEMORY_PER_FILE_BYTE * size,
+        environment_request=environment_request,
+        models=[digest],
         grace_seconds=GRACE_SECONDS,
         acting_user=RECONCILER,
         workspace_id=endpoint.workspace_id,
         project_id=endpoint.project_id,
     )
-    replica: Replica = Replica.objects.create(endpoint=endpoint, model_version=version, workload=workload)
+    replica: Replica = Replica.objects.create(
+        endpoint=endpoint, model_version=version, workload=workload, served_by=path.served_by
+    )
     return replica
 
 

@@ -7,7 +7,7 @@ import os
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -26,8 +26,13 @@ def routes_file() -> Path:
     return Path(settings.DATA_DIR) / "gateway" / "routes.json"
 
 
-def entry(endpoint: Endpoint, deployment: Deployment, sockets: Mapping[UUID, Sequence[str]]) -> dict[str, Any]:
-    """One endpoint of the table. `sockets` are the healthy replicas by version."""
+def entry(
+    endpoint: Endpoint,
+    deployment: Deployment,
+    sockets: Mapping[UUID, Sequence[str]],
+    served_by: Mapping[UUID, str],
+) -> dict[str, Any]:
+    """One endpoint of the table. `sockets` are the healthy replicas by version, `served_by` the path of each."""
     keys = EndpointKey.objects.filter(endpoint=endpoint, revoked_at=None).order_by("pk")
     return {
         "endpoint_id": str(endpoint.pk),
@@ -42,11 +47,23 @@ def entry(endpoint: Endpoint, deployment: Deployment, sockets: Mapping[UUID, Seq
                 "version": target.model_version.number,
                 "weight": target.weight,
                 "signature": served_signature(target.model_version.signature),
+                "served_by": served_by.get(target.model_version_id, "original"),
                 "sockets": sorted(sockets.get(target.model_version_id, ())),
             }
             for target in deployment.targets.all()
         ],
     }
+
+
+def switched(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> Iterator[tuple[UUID, str, str]]:
+    """The versions that an endpoint's entry has answered by another path than it had before: old and new path."""
+    old = {target["model_version_id"]: target for target in (before or {}).get("targets", ())}
+    for target in (now or {}).get("targets", ()):
+        earlier = old.get(target["model_version_id"], {})
+        if target["sockets"] and earlier.get("sockets"):
+            was = earlier.get("served_by", "original")
+            if was != target["served_by"]:
+                yield UUID(target["model_version_id"]), was, target["served_by"]
 
 
 def kept(endpoint: Endpoint, before: Mapping[str, Any]) -> dict[str, Any] | None:

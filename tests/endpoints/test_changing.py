@@ -55,7 +55,7 @@ def test_a_change_is_audited_once_and_reaches_the_route_table(endpoint: Endpoint
     assert event.after == {"retention_days": 30, "redacted_columns": ["name", "old"]}
     assert event.reason == "the law"
     assert columns_of(changed) == ["name", "age", "old"]
-    assert routes.entry(changed, Deployment.objects.get(), {})["redact"] == ["name", "old"]
+    assert routes.entry(changed, Deployment.objects.get(), {}, {})["redact"] == ["name", "old"]
 
 
 def test_redaction_does_not_wait_for_a_host_in_trouble(endpoint: Endpoint, ann: User) -> None:

@@ -1,0 +1,78 @@
+"""By which path a version answers for an endpoint, and why: the original model, or its compiled form proved equal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.endpoints.models import Endpoint, Replica
+from models.registry.compiling import FLAVORS, conclude
+from models.registry.models import CompiledModel, ModelVersion
+from modelwright.accounts.actors import Actor
+
+ORIGINAL = "original"
+
+
+@dataclass(frozen=True)
+class Path:
+    """What replicas of the version should answer by. `served_by` is what stands on each prediction."""
+
+    served_by: str
+    why: str
+    compiled: CompiledModel | None = None
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether it is the compiled form."""
+        return self.served_by != ORIGINAL
+
+
+def path_of(endpoint: Endpoint, version: ModelVersion) -> Path:
+    """The path that the version should be served by now. Wants `version.compiled.environment_request` at hand."""
+    if endpoint.serving_path == Endpoint.ServingPath.ORIGINAL:
+        return Path(ORIGINAL, "The endpoint is set to answer by the original model always.")
+    compiled: CompiledModel | None = getattr(version, "compiled", None)
+    if compiled is None:
+        return Path(ORIGINAL, _why_not_compiled(version))
+    if compiled.state != "equal":
+        return Path(ORIGINAL, _WAITING.get(compiled.state) or compiled.reason)
+    request = compiled.environment_request
+    if request is None or request.state != "ready":
+        error = f" {request.error}" if request is not None and request.state == "failed" else ""
+        return Path(ORIGINAL, f"It is proved equal; what the compiled model runs in is not there yet.{error}")
+    return Path(compiled.served_by, compiled.reason, compiled)
+
+
+_WAITING = {
+    "pending": "It is about to be compiled; the compiled model takes over once it is proved equal.",
+    "compiling": "It is being compiled; the compiled model takes over once it is proved equal.",
+}
+
+
+def _why_not_compiled(version: ModelVersion) -> str:
+    if version.flavor in FLAVORS:
+        return "It has not been compiled."
+    return f"Models of the flavour {version.flavor or 'unknown'} are not compiled; {', '.join(FLAVORS)} are."
+
+
+def give_up(path: Path, *, reason: str, acting_user: Actor) -> Path:
+    """The compiled model does not start: the original answers from now on, and the version's page says why."""
+    if path.compiled is None:
+        return path
+    why = f"It was proved equal, but its replica did not start, so the original model answers. {reason}"
+    conclude(path.compiled, "failed", reason=why, acting_user=acting_user)
+    return Path(ORIGINAL, why)
+
+
+def chosen(replicas: list[Replica], wanted: str) -> list[Replica]:
+    """Of the replicas that answer, those to ask: all by one path, the wanted one where it is there; the oldest first.
+
+    One that is about to end is asked only while there is no other.
+    """
+    staying = [each for each in replicas if each.workload.cancel_requested_at is None] or replicas
+    best = [each for each in staying if each.served_by == wanted]
+    return best or [each for each in staying if each.served_by == staying[-1].served_by]
+
+
+def needless(replica: Replica, *, wanted: str, in_use: str) -> bool:
+    """Whether the replica answers by a path that is neither wanted any more nor in use still."""
+    return replica.served_by not in (wanted, in_use) and replica.workload.cancel_requested_at is None
