@@ -6,6 +6,7 @@ import datetime
 from typing import Any
 
 from models.endpoints.models import Deployment
+from models.predictions.answering import path_of
 from models.predictions.models import Prediction
 from models.predictions.receipt_keys import signing_key
 from models.predictions.redacted import redacted_columns
@@ -31,7 +32,8 @@ def receipt_of(prediction: Prediction) -> dict[str, Any]:
 
 
 def _payload(prediction: Prediction, version: ModelVersion | None) -> dict[str, Any]:
-    environment = version.environment_request.environment if version and version.environment_request else None
+    path = path_of(prediction.served_by, version) if version else None
+    environment = path.environment_request.environment if path and path.environment_request else None
     return {
         "prediction": {
             "id": str(prediction.pk),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import transaction
 
 from models.endpoints.models import Endpoint
 from models.gateway.signature import Invalid, compile_signature
 from models.predictions import transitions
+from models.predictions.answering import Path, path_of
 from models.predictions.models import Prediction, Reexecution
 from models.predictions.redacted import holds_redacted
 from models.predictions.verdicts import Verdict
@@ -27,10 +28,11 @@ from modelwright.core.text import storable_json
 from projects.models import Project
 from projects.selectors import authorize
 
-ORIGINAL = "original"
 INPUT = "input.json"
 CPU, TIMEOUT_SECONDS = 1.0, 900
 MEMORY_PER_FILE_BYTE = 4
+_GONE = "The version that answered is not there any more, or was never taken over with its environment."
+_WITHOUT_FILES = "Nothing can be done: without its files the answer cannot be made again."
 
 
 @transaction.atomic
@@ -51,15 +53,15 @@ def start_reexecution(prediction: Prediction, *, acting_user: Actor) -> Reexecut
         kind=Workload.Kind.REEXECUTION,
         name=f"re-execution of prediction {prediction.pk.hex}",
         command=[
-            *("{python}", "-m", "modelwright_runtime.reexecute", "--model", f"{{model:{version.manifest_digest}}}"),
-            *path.options,
+            *("{python}", "-m", "modelwright_runtime.reexecute"),
+            *("--compiled" if path.is_compiled else "--model", f"{{model:{path.manifest_digest}}}"),
             *("--input", INPUT, "--out", RESULT),
         ],
         cpu=CPU,
-        memory_bytes=_memory(prediction) + MEMORY_PER_FILE_BYTE * version.size,
+        memory_bytes=_memory(prediction) + MEMORY_PER_FILE_BYTE * path.size,
         timeout_seconds=TIMEOUT_SECONDS,
-        environment_request=version.environment_request,
-        models=[version.manifest_digest, *path.models],
+        environment_request=path.environment_request,
+        models=[path.manifest_digest],
         files={INPUT: _input(prediction, version)},
         acting_user=acting_user,
         workspace_id=project.workspace_id,
@@ -113,20 +115,16 @@ def _audit(action: AuditAction, reexecution: Reexecution, acting_user: Actor, **
     )
 
 
-class Path(NamedTuple):
-    """By which path it answered: options of the command, and manifests that it needs besides the version's."""
-
-    options: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
-
-
 def _path(prediction: Prediction, version: ModelVersion) -> Path:
-    if prediction.served_by == ORIGINAL:
-        return Path()
-    raise Conflict(
-        f"It was answered by {prediction.served_by}, which cannot be run again here.",
-        remedy=f"Ask {version} itself on the endpoint's page.",
-    )
+    path = path_of(prediction.served_by, version)
+    if path is None:
+        raise Conflict(
+            f"What answered, {prediction.served_by}, is not there any more: the version was compiled anew since.",
+            remedy=f"Ask {version} itself on the endpoint's page.",
+        )
+    if not path.manifest_digest or path.environment_request is None:
+        raise Conflict(_GONE, remedy=_WITHOUT_FILES)
+    return path
 
 
 def _version(prediction: Prediction) -> ModelVersion:
@@ -144,11 +142,8 @@ def _version(prediction: Prediction) -> ModelVersion:
         pk=prediction.model_version_id, model__project_id=prediction.project_id
     )
     found = version.first()
-    if found is None or not found.manifest_digest or found.environment_request is None:
-        raise Conflict(
-            "The version that answered is not there any more, or was never taken over with its environment.",
-            remedy="Nothing can be done: without its files the answer cannot be made again.",
-        )
+    if found is None:
+        raise Conflict(_GONE, remedy=_WITHOUT_FILES)
     return found
 
 

@@ -1,9 +1,9 @@
 """`python -m modelwright_runtime.reexecute --model DIR --input FILE --out FILE`: make a recorded prediction again.
 
 Runs inside a workload, in the environment of the version that answered, and by the path that answered: the model itself
-or, with `--compiled DIR`, what was compiled from it. The input is `{"columns": [...], "rows": [[...]]}`, as a replica
-gets it. Writes `{"answer": {"predictions", "classes", "probabilities"}, "python", "platform"}`, or `{"error"}` and
-exits with 3 when the model cannot be loaded, with 4 when it raises.
+or, with `--compiled DIR` in its place, what was compiled from it. The input is `{"columns": [...], "rows": [[...]]}`,
+as a replica gets it. Writes `{"answer": {"predictions", "classes", "probabilities"}, "python", "platform"}`, or
+`{"error"}` and exits with 3 when the model cannot be loaded, with 4 when it raises.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import os
 import platform
 import sys
 from pathlib import Path
-from typing import Any
 
 from modelwright_runtime.server import codec
+from modelwright_runtime.server.compiled import load_compiled
+from modelwright_runtime.server.loading import load
 
 EXIT_LOAD, EXIT_PREDICT = 3, 4
 MAX_TEXT = 2000
@@ -30,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     asked = codec.decode(options.input.read_bytes())
     try:
-        model = load(options.model, options.compiled)
+        model = load(options.model) if options.compiled is None else load_compiled(options.compiled)
     except BaseException as error:  # a model's code may raise anything, SystemExit too
         return _fail(options.out, f"The model cannot be loaded: {_said(error)}", EXIT_LOAD)
     try:
@@ -42,17 +43,6 @@ def main(arguments: list[str] | None = None) -> int:
     _write(options.out, codec.encode(result))
     print(f"predicted {len(asked['rows'])} records")
     return 0
-
-
-def load(directory: Path, compiled: Path | None) -> Any:
-    """What answers: a model server's own `LoadedModel` or `CompiledModel`. Raises whatever loading raises."""
-    if compiled is not None:
-        from modelwright_runtime.server.compiled import load_compiled
-
-        return load_compiled(compiled)
-    from modelwright_runtime.server.loading import load as load_model
-
-    return load_model(directory)
 
 
 def _said(error: BaseException) -> str:
@@ -73,8 +63,9 @@ def _write(path: Path, content: bytes) -> None:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="modelwright_runtime.reexecute", description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="MLflow model directory (holds MLmodel)")
-    parser.add_argument("--compiled", type=Path, help="folder of the compiled model that answered, if one did")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model", type=Path, help="MLflow model directory (holds MLmodel)")
+    what.add_argument("--compiled", type=Path, help="folder of the compiled model that answered")
     parser.add_argument("--input", type=Path, required=True, help="columns and rows as JSON")
     parser.add_argument("--out", type=Path, required=True, help="where to write the result as JSON")
     return parser.parse_args(arguments)
