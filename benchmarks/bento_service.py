@@ -24,11 +24,11 @@ class Model:
 
 @bentoml.service(workers=1)
 class Table(Model):
-    """A pipeline on pandas."""
+    """A pipeline on pandas. Batches of rows, because BentoML 1.4.40 fails at batches of DataFrames."""
 
     @bentoml.api(**BATCHES)
-    def predict(self, rows: pandas.DataFrame) -> numpy.ndarray:
-        return numpy.asarray(self.raw.predict(rows))
+    def predict(self, rows: list[dict[str, Any]]) -> numpy.ndarray:
+        return numpy.asarray(self.raw.predict(pandas.DataFrame(rows)))
 
 
 @bentoml.service(workers=1)

@@ -92,7 +92,7 @@ class System(ABC):
                 child.wait()
         self._children.clear()
 
-    def tidy(self) -> None:
+    def tidy(self) -> None:  # noqa: B027 - most leave nothing
         """Between two turns: take away what nobody takes away here."""
 
     def cpu_seconds(self) -> float:

@@ -15,8 +15,8 @@ from models.gateway.addresses import Access
 from models.gateway.admission import Bounds
 from models.gateway.batching import Batch, Outlet
 from models.gateway.fleet import Fleet
-from models.gateway.http import Request, Slot
-from models.gateway.ids import new_prediction_id
+from models.gateway.http import MAX_HEADS, Head, Request, Slot
+from models.gateway.ids import new_prediction_id, new_prediction_ids
 from models.gateway.metrics import Metrics
 from models.gateway.observing import exposition
 from models.gateway.pending import Failure, Pending, Prediction
@@ -57,6 +57,7 @@ class Application:
         self._timeout = timeout
         self._routes_error = routes_error
         self._table = EMPTY
+        self._known: dict[Head, tuple[Match, str]] = {}
         self._recorder = Recorder(access.token)
         self.metrics = Metrics()
         outlet = Outlet(self._predicted, self._failed, self._unreachable, self._sent, self._timed)
@@ -65,6 +66,7 @@ class Application:
     def apply(self, table: RouteTable) -> None:
         """Serve by this table from the next request on."""
         self._table = table
+        self._known.clear()
         self.fleet.apply(table)
 
     @property
@@ -82,7 +84,8 @@ class Application:
         if refusal is not None or match is None or match.operation != paths.PREDICT:
             return refusal
         targets = [target for target in match.endpoint.targets if target.weight]
-        refusals = [self.fleet.refusal(match.endpoint, target, size) for target in targets]
+        now = time.monotonic()
+        refusals = [self.fleet.refusal(match.endpoint, target, size, now) for target in targets]
         return refusals[0] if refusals and all(refusals) else None
 
     def _look_up(
@@ -102,6 +105,21 @@ class Application:
         key_id = key_id_of(match.endpoint, authorization)
         return match, key_id, None if key_id is not None else answers.wrong_key(authorization)
 
+    def _known_or_looked_up(self, request: Request) -> tuple[Match | None, str | None, Response | None]:
+        """As `_look_up`. A head that was let in by this table is let in again: that costs one access."""
+        head = request.head
+        if head is None:
+            return self._look_up(request.method, request.path, request.authorization)
+        known = self._known.get(head)
+        if known is not None:
+            return known[0], known[1], None
+        match, key_id, refusal = self._look_up(request.method, request.path, request.authorization)
+        if match is not None and key_id is not None and refusal is None:
+            if len(self._known) >= MAX_HEADS:
+                self._known.clear()
+            self._known[head] = match, key_id
+        return match, key_id, refusal
+
     def refused(self, path: bytes, response: Response) -> Response:
         """Count what was refused before it was a request; the refusal as the path's clients read it."""
         match = self._table.match(path)
@@ -111,7 +129,7 @@ class Application:
     def handle(self, request: Request, slot: Slot) -> None:
         """Answer now, or when the prediction is recorded."""
         # The table may have changed since the head of the request was looked at.
-        match, key_id, refusal = self._look_up(request.method, request.path, request.authorization)
+        match, key_id, refusal = self._known_or_looked_up(request)
         name = "" if match is None else match.endpoint.name
 
         def answer(response: Response) -> None:
@@ -145,7 +163,7 @@ class Application:
         if target is None:
             answer(answers.not_served(match) if match.model else answers.no_target(endpoint))
             return
-        too_busy = self.fleet.refusal(endpoint, target, len(request.body))
+        too_busy = self.fleet.refusal(endpoint, target, len(request.body), request.received)
         if too_busy is not None:
             answer(too_busy)
             return
@@ -208,9 +226,10 @@ class Application:
     def _predicted(self, results: Sequence[Prediction]) -> None:
         """Record all of them by one write, then answer all of them."""
         now = time.monotonic()
-        live = [(result, new_prediction_id()) for result in results if not result.pending.done]
-        if not live:
+        unanswered = [result for result in results if not result.pending.done]
+        if not unanswered:
             return
+        live = list(zip(unanswered, new_prediction_ids(len(unanswered)), strict=True))
         try:
             self._spool.append(b"".join([self._recorder.predicted(result, id_, now) for result, id_ in live]))
         except SpoolRefused as refused:

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 MAX_ROWS = 256
 MAX_BYTES = 8 * 1024 * 1024
 GRACE_SECONDS = 1.0
+# How long it is good to know that nobody waits too long.
+CALM_SECONDS = 0.01
 
 Batch = list[Pending]
 
@@ -72,6 +74,7 @@ class BatchQueue:
         self._gathering = Gathering()
         self._rows_waiting = 0
         self._bytes_waiting = 0
+        self._calm_until = 0.0
         self._rows_flying = 0
         self._down_since: float | None = time.monotonic()
         self._loop = asyncio.get_running_loop()
@@ -110,15 +113,18 @@ class BatchQueue:
             self._enters(pending)
             self._schedule()
 
-    def refusal(self, name: str, body_bytes: int) -> Response | None:
+    def refusal(self, name: str, body_bytes: int, now: float) -> Response | None:
         """Why a request to the endpoint of that name may not wait here; None when it may. Needs no look at its body."""
         lacking = self._holding.lacks_room(body_bytes)
         if lacking:
             return too_busy(name, lacking, self.expected_wait())
-        if not self._waiting:
+        if not self._waiting or now < self._calm_until:
             return None
         wait = self.expected_wait()
-        return too_busy(name, count_of(len(self._waiting)), wait) if wait > self._longest_wait else None
+        if wait <= self._longest_wait:
+            self._calm_until = now + CALM_SECONDS
+            return None
+        return too_busy(name, count_of(len(self._waiting)), wait)
 
     def expected_wait(self) -> float:
         """Seconds until a request that comes now would be sent to a replica, as far as can be told."""

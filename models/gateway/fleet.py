@@ -43,10 +43,10 @@ class Fleet:
         """The queue of a target of the current table; None for one of an older table."""
         return self._queues.get(target.sockets)
 
-    def refusal(self, endpoint: Endpoint, target: Target, body_bytes: int) -> Response | None:
+    def refusal(self, endpoint: Endpoint, target: Target, body_bytes: int, now: float) -> Response | None:
         """Why a request of that size may not wait for the target; None when it may, or when that shows later."""
         queue = self._queues.get(target.sockets)
-        return None if queue is None else queue.refusal(endpoint.name, body_bytes)
+        return None if queue is None else queue.refusal(endpoint.name, body_bytes, now)
 
     def is_available(self, target: Target) -> bool:
         """Whether a request for the target may hope for an answer."""

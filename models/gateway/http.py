@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 0.5
 MAX_PIPELINED = 16
+MAX_HEADS = 4096
+MAX_HEAD_KEPT = 2048
 SMALL_BODY = 64 * 1024
 MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 
@@ -40,6 +42,21 @@ NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
 _KEPT = frozenset((b"accept", b"traceparent", b"inference-header-content-length", b"x-request-id"))
 
 
+class Head:
+    """A head that came before, byte for byte: clients that keep a connection send the same one again and again. It was
+    understood then, and `length` bytes of body follow it. Compared by identity: what others know of it, they keep."""
+
+    __slots__ = ("authorization", "content_type", "headers", "length", "method", "path")
+
+    def __init__(self, message: _Message) -> None:
+        self.method = message.method
+        self.path = message.path
+        self.authorization = message.authorization
+        self.content_type = message.content_type
+        self.headers = NO_HEADERS if message.headers is None else message.headers
+        self.length = message.length
+
+
 class Request(NamedTuple):
     """One request; `path` is without the query, `authorization` is the header's value or empty, `headers` has those of
     `_KEPT` that came, by name in small letters."""
@@ -51,6 +68,7 @@ class Request(NamedTuple):
     received: float
     content_type: bytes = b""
     headers: Mapping[bytes, bytes] = NO_HEADERS
+    head: Head | None = None
 
 
 class Slot:
@@ -93,6 +111,7 @@ class Site:
         self.connections: set[Connection] = set()
         self.draining = False
         self.reading_bytes = 0
+        self.heads: dict[bytes, Head] = {}
 
     async def run(self) -> None:
         """Close connections that are too slow, until cancelled."""
@@ -184,6 +203,17 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing and not self._message.refused_early:
             return
+        end = 0 if self._in_message else data.find(b"\r\n\r\n") + 4
+        if end > 4 and not self._closing:
+            head = self.site.heads.get(data[:end])
+            if head is not None and len(data) == end + head.length:
+                self._repeated(head, data[end:])
+                return
+        self._parse(data)
+        if end > 4 and not self._in_message and not self._closing:
+            self._keep_head(data, end)
+
+    def _parse(self, data: bytes) -> None:
         if not self._message.in_body:
             self._message.head_bytes += len(data)
         try:
@@ -318,6 +348,36 @@ class Connection(asyncio.Protocol):
             NO_HEADERS if message.headers is None else message.headers,
         )
         self._handler.handle(request, slot)
+
+    def _repeated(self, head: Head, body: bytes) -> None:
+        """A whole request whose head is known. The parser stands between two messages and need not see it."""
+        slot = Slot(self, close=False, head_only=False)
+        self._slots.append(slot)
+        request = Request(
+            head.method, head.path, head.authorization, body, time.monotonic(), head.content_type, head.headers, head
+        )
+        try:
+            self._handler.handle(request, slot)
+        except Exception:
+            logger.exception("a request made the gateway fail")
+            self._fail(_OUR_FAULT)
+        if len(self._slots) > MAX_PIPELINED:
+            self._pause_reading()
+
+    def _keep_head(self, data: bytes, end: int) -> None:
+        """Remember the head of the request that `data` was, if it was one whole small request and nothing else."""
+        message = self._message
+        if (
+            message.method == b"POST"
+            and 0 < message.length <= SMALL_BODY
+            and len(data) == end + message.length == end + message.body_bytes
+            and end <= MAX_HEAD_KEPT
+            and message.refusal is None
+            and not message.expects_continue
+        ):
+            if len(self.site.heads) >= MAX_HEADS:
+                self.site.heads.clear()
+            self.site.heads[data[:end]] = Head(message)
 
     # -- answers --------------------------------------------------------------------------------------------------
 
