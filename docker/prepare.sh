@@ -17,7 +17,8 @@ backups=${MODELWRIGHT_BACKUPS:-/var/backups/modelwright}
 # know.
 mkdir -p "$secrets"
 chmod 700 "$secrets"
-for name in postgres-password database-password mlflow-database-password redis-password secret-key admin-password; do
+for name in postgres-password database-password mlflow-database-password redis-password secret-key admin-password \
+  metrics-token; do
   [ -s "$secrets/$name" ] || head -c 32 /dev/urandom | base64 | tr -d '\n=' | tr '+/' '-_' >"$secrets/$name"
   chmod 444 "$secrets/$name"
 done

@@ -10,14 +10,14 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from models.gateway.pending import Pending
@@ -33,10 +33,9 @@ class Tracing:
 
     def __init__(self, url: str, ratio: float) -> None:
         self._ratio = ratio
-        exporter = OTLPSpanExporter(endpoint=f"{url.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
-        processor = BatchSpanProcessor(exporter, schedule_delay_millis=PAUSE_MILLISECONDS)
-        self._provider, self._gateway = _tracer("modelwright-gateway", processor)
-        self._server_provider, self._server = _tracer("modelwright-model-server", processor)
+        tracer = exporting(url)
+        self._provider, self._gateway = tracer("modelwright-gateway")
+        self._server_provider, self._server = tracer("modelwright-model-server")
 
     def begin(self, pending: Pending) -> RequestTrace | None:
         """The trace of a request, None when it is not traced."""
@@ -78,7 +77,7 @@ class RequestTrace:
         self._server = server
         # From the clock that requests are measured by to that of the world.
         self._offset = time.time_ns() - time.monotonic_ns()
-        around = Context() if parent is None else _within(trace.NonRecordingSpan(parent))
+        around = Context() if parent is None else within(trace.NonRecordingSpan(parent))
         self._request = gateway.start_span(
             f"POST /{pending.endpoint.name}",
             around,
@@ -94,7 +93,7 @@ class RequestTrace:
             },
             start_time=int(pending.received * 1e9) + self._offset,
         )
-        self._child = gateway.start_span("queue", _within(self._request), start_time=self._now())
+        self._child = gateway.start_span("queue", within(self._request), start_time=self._now())
         self._sent_at = 0
         self.traceparent = traceparent(self._request.get_span_context())
 
@@ -104,7 +103,7 @@ class RequestTrace:
         self._child.end(self._sent_at)
         self._child = self._gateway.start_span(
             "replica",
-            _within(self._request),
+            within(self._request),
             trace.SpanKind.CLIENT,
             {"modelwright.batch_rows": rows},
             [trace.Link(other.context()) for other in others],
@@ -120,7 +119,7 @@ class RequestTrace:
             began = self._sent_at + spare // 2 + queued
             work = self._server.start_span(
                 "predict",
-                _within(self._child),
+                within(self._child),
                 trace.SpanKind.SERVER,
                 {"modelwright.batch_rows": rows, "modelwright.queued_seconds": queued / 1e9},
                 start_time=began,
@@ -169,13 +168,21 @@ def traceparent(context: trace.SpanContext) -> str:
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
-def _tracer(service: str, processor: SpanProcessor) -> tuple[TracerProvider, trace.Tracer]:
-    provider = TracerProvider(resource=Resource({"service.name": service}), shutdown_on_exit=False)
-    provider.add_span_processor(processor)
-    return provider, provider.get_tracer("modelwright")
+def exporting(url: str) -> Callable[[str], tuple[TracerProvider, trace.Tracer]]:
+    """Makes tracers by the name of a service; all of them tell the collector at that address, by one thread."""
+    exporter = OTLPSpanExporter(endpoint=f"{url.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
+    processor = BatchSpanProcessor(exporter, schedule_delay_millis=PAUSE_MILLISECONDS)
+
+    def tracer(service: str) -> tuple[TracerProvider, trace.Tracer]:
+        provider = TracerProvider(resource=Resource({"service.name": service}), shutdown_on_exit=False)
+        provider.add_span_processor(processor)
+        return provider, provider.get_tracer("modelwright")
+
+    return tracer
 
 
-def _within(span: trace.Span) -> Context:
+def within(span: trace.Span) -> Context:
+    """A context in which a span begins below this one."""
     return trace.set_span_in_context(span, Context())
 
 

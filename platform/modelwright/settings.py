@@ -159,6 +159,8 @@ ASGI_APPLICATION = "modelwright.asgi.application"
 WORKSPACE_ALLOWANCES = "workspaces.selectors.allowances"
 # Who may read /metrics: whoever knows what stands in that file.
 METRICS_TOKEN_FILE = os.environ.get("MODELWRIGHT_METRICS_TOKEN_FILE", str(DATA_DIR / "secrets" / "metrics-token"))
+TRACES_URL = os.environ.get("MODELWRIGHT_TRACES_URL", "")
+TRACES_RATIO = float(os.environ.get("MODELWRIGHT_TRACES_RATIO", "") or "0.01")
 # What adds the counters of a process (core.counting) to the sums of all.
 COUNTS_STORE = "modelwright.observability.store.add"
 WATCHER_LOOPS = {

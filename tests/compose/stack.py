@@ -17,7 +17,7 @@ from tests.e2e.stack import ROOT, free_port, own_environment
 
 SECRETS = (
     *("postgres-password", "database-password", "mlflow-database-password"),
-    *("redis-password", "secret-key", "admin-password"),
+    *("redis-password", "secret-key", "admin-password", "metrics-token"),
 )
 # The installation's only accounts that a container may have: its own, PostgreSQL's and Redis's.
 USERS = {"10001:10001", "10001", "postgres", "redis"}

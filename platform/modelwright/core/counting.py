@@ -10,16 +10,17 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from django.utils.module_loading import import_string
 
 from modelwright.core.exposition import SECONDS, Labels, number
 
 FLUSH_SECONDS = 10.0
+LAST_SECONDS = 3.0
 
 
 class Declared(NamedTuple):
@@ -96,16 +97,27 @@ def flush() -> None:
     store()
 
 
-def tell_now_and_then() -> None:
-    """Tell in a thread of its own, as long as this process runs: for one that has no loop where it could."""
-    threading.Thread(target=_tell, name="counts", daemon=True).start()
+def tell_now_and_then() -> Callable[[], None]:
+    """Tell in a thread of its own, for a process that has no loop where it could. What this returns ends that, with a
+    last time."""
+    stop = threading.Event()
+    thread = threading.Thread(target=_tell, args=(stop,), name="counts", daemon=True)
+    thread.start()
+
+    def end() -> None:
+        stop.set()
+        thread.join(LAST_SECONDS)
+
+    return end
 
 
-def _tell() -> None:
-    while True:
-        time.sleep(FLUSH_SECONDS)
+def _tell(stop: threading.Event) -> None:
+    while not stop.wait(FLUSH_SECONDS):
         close_old_connections()
         flush()
+    close_old_connections()
+    flush()
+    connections.close_all()
 
 
 def flush_if_due() -> None:

@@ -97,6 +97,7 @@ class Installation:
             "MODELWRIGHT_SOCKETS_DIR": str(self.layout.sockets),
             "MODELWRIGHT_MLFLOW_SOCKET": str(self.mlflow_socket),
             "MODELWRIGHT_SECRET_KEY_FILE": str(self.layout.secret_key),
+            "MODELWRIGHT_METRICS_TOKEN_FILE": str(self.layout.metrics_token),
             "MODELWRIGHT_WEB_URL": self.web_url,
             "MODELWRIGHT_GATEWAY_URL": self.gateway_url,
             "MODELWRIGHT_BACKEND": self.backend,
@@ -123,6 +124,7 @@ class Installation:
         write_secret(self.layout.secret_key, secrets.token_urlsafe(50))
         write_secret(self.layout.admin_password, secrets.token_urlsafe(12))
         write_secret(self.layout.redis_password, secrets.token_urlsafe(24))
+        write_secret(self.layout.metrics_token, secrets.token_urlsafe(32))
         if not self.database_url:
             self.postgres.prepare()
         if not self.redis_url:

@@ -75,6 +75,11 @@ class Layout:
         return self.secrets / "admin-created"
 
     @property
+    def metrics_token(self) -> Path:
+        """Whoever knows it may read `/metrics` of web and gateway."""
+        return self.secrets / "metrics-token"
+
+    @property
     def secret_key(self) -> Path:
         return self.secrets / "secret-key"
 

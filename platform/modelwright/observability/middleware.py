@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -22,7 +23,11 @@ class CountingMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         began = time.monotonic()
         response = self.get_response(request)
-        counted(route_of(request), request.method or "", response.status_code, time.monotonic() - began)
+        route = route_of(request)
+        scope: dict[str, Any] = getattr(request, "scope", {})
+        # For the span around it, which knows nothing of routes.
+        scope["modelwright.route"] = route
+        counted(route, request.method or "", response.status_code, time.monotonic() - began)
         return response
 
 

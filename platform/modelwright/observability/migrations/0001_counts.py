@@ -4,24 +4,22 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Count',
+            name="Count",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('labels', models.CharField(max_length=500)),
-                ('part', models.CharField(max_length=20)),
-                ('value', models.FloatField(default=0.0)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100)),
+                ("labels", models.CharField(max_length=500)),
+                ("part", models.CharField(max_length=20)),
+                ("value", models.FloatField(default=0.0)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('name', 'labels', 'part'), name='count_series')],
+                "constraints": [models.UniqueConstraint(fields=("name", "labels", "part"), name="count_series")],
             },
         ),
     ]
