@@ -52,6 +52,7 @@ class EndpointPage(ProjectPage):
         replicas = list(selectors.replicas_of(endpoint))
         served = {target.model_version_id for target in live.targets.all()} if live else set()
         unhealthy = any(replica.model_version_id in served and replica.healthy_at is None for replica in replicas)
+        answering = selectors.answering(endpoint, live, replicas) if live else []
         gone = bool(served - {replica.model_version_id for replica in replicas})
         return {
             "endpoint": endpoint,
@@ -59,8 +60,9 @@ class EndpointPage(ProjectPage):
             "under_way": under_way,
             "replicas": replicas,
             "served": served,
+            "answering": answering,
             "in_trouble": unhealthy or gone,
-            "is_changing": under_way is not None or unhealthy or gone,
+            "is_changing": under_way is not None or unhealthy or gone or any(each.on_its_way for each in answering),
             "deployments": selectors.deployments_of(endpoint)[:15],
         }
 

@@ -26,11 +26,10 @@ class Path:
         return self.served_by != ORIGINAL
 
 
-def path_of(endpoint: Endpoint, version: ModelVersion) -> Path:
-    """The path that the version should be served by now. Wants `version.compiled.environment_request` at hand."""
+def path_of(endpoint: Endpoint, version: ModelVersion, compiled: CompiledModel | None) -> Path:
+    """The path that the version should be served by now, given its compiled form."""
     if endpoint.serving_path == Endpoint.ServingPath.ORIGINAL:
         return Path(ORIGINAL, "The endpoint is set to answer by the original model always.")
-    compiled: CompiledModel | None = getattr(version, "compiled", None)
     if compiled is None:
         return Path(ORIGINAL, _why_not_compiled(version))
     if compiled.state != "equal":
@@ -40,6 +39,21 @@ def path_of(endpoint: Endpoint, version: ModelVersion) -> Path:
         error = f" {request.error}" if request is not None and request.state == "failed" else ""
         return Path(ORIGINAL, f"It is proved equal; what the compiled model runs in is not there yet.{error}")
     return Path(compiled.served_by, compiled.reason, compiled)
+
+
+@dataclass(frozen=True)
+class Answering:
+    """By which path a version answers now, empty while none does, and by which one it should."""
+
+    version: ModelVersion
+    served_by: str
+    path: Path
+    on_its_way: bool
+
+    @property
+    def is_as_wanted(self) -> bool:
+        """Whether there is nothing to wait for."""
+        return self.served_by in ("", self.path.served_by)
 
 
 _WAITING = {

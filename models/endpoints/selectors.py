@@ -8,8 +8,9 @@ from uuid import UUID
 from django.db.models import Prefetch, Q, QuerySet
 
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, EndpointKey, Replica
+from models.endpoints.paths import Answering, chosen, path_of
 from models.endpoints.states import UNDER_WAY
-from models.registry.models import ModelVersion
+from models.registry.models import CompiledModel, ModelVersion
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
 from modelwright.core.errors import NotFound
@@ -110,6 +111,22 @@ def deployable_versions(endpoint: Endpoint) -> QuerySet[ModelVersion]:
 def versions_ready(project: Project) -> QuerySet[ModelVersion]:
     """The project's versions that are ready, newest first. The caller has required PROJECT_VIEW."""
     return ModelVersion.objects.filter(model__project=project, state="ready").select_related("model").order_by("-id")
+
+
+def answering(endpoint: Endpoint, deployment: Deployment, replicas: Sequence[Replica]) -> list[Answering]:
+    """By which path each version of the deployment answers, by which one it should, and why."""
+    rows = CompiledModel.objects.select_related("environment_request")
+    compiled = {row.version_id: row for row in rows.filter(version__deployment_targets__deployment=deployment)}
+    found = []
+    for target in deployment.targets.all():
+        version = target.model_version
+        path = path_of(endpoint, version, compiled.get(version.pk))
+        own = sorted((each for each in replicas if each.model_version_id == version.pk), key=lambda each: each.pk)
+        healthy = [each for each in own if each.healthy_at is not None]
+        asked = chosen(healthy, path.served_by) if healthy else []
+        on_its_way = any(each.healthy_at is None and each.served_by == path.served_by for each in own)
+        found.append(Answering(version, asked[0].served_by if asked else "", path, on_its_way))
+    return found
 
 
 def replicas_of_workloads(workload_ids: Iterable[UUID]) -> dict[UUID, Replica]:

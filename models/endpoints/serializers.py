@@ -65,17 +65,27 @@ class DeploymentSerializer(serializers.ModelSerializer[Deployment]):
         read_only_fields = fields
 
 
+class AnsweringSerializer(serializers.Serializer[Any]):
+    """By which path a version answers, and why."""
+
+    model_version = serializers.UUIDField(source="version.pk")
+    served_by = serializers.CharField(help_text="`original` or `onnx:<digest>`; empty while nothing answers.")
+    wanted = serializers.CharField(source="path.served_by", help_text="The path that it should answer by.")
+    why = serializers.CharField(source="path.why")
+
+
 class EndpointDetailSerializer(EndpointSerializer):
     """An endpoint with what serves now and what is on its way."""
 
     live = DeploymentSerializer(read_only=True, allow_null=True)
     under_way = DeploymentSerializer(read_only=True, allow_null=True)
+    answering = AnsweringSerializer(many=True, read_only=True)
     redacted_columns = serializers.ListField(child=serializers.CharField(), read_only=True)
 
     class Meta(EndpointSerializer.Meta):
         fields = [
             *(*EndpointSerializer.Meta.fields, "live", "under_way"),
-            *("serving_path", "retention_days", "redacted_columns"),
+            *("serving_path", "answering", "retention_days", "redacted_columns"),
         ]
         read_only_fields = fields
 
@@ -154,6 +164,7 @@ class ReplicaSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     model_version = serializers.UUIDField(source="model_version_id")
     state = serializers.CharField(source="workload.state")
+    served_by = serializers.CharField(help_text="`original` or `onnx:<digest of the compiled model>`.")
     healthy_at = serializers.DateTimeField(allow_null=True)
     waiting_reason = serializers.CharField(source="workload.waiting_reason")
 

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from models.registry.models import ModelVersion, RegisteredModel
+from models.registry.models import CompiledModel, ModelVersion, RegisteredModel
 
 
 class ModelSerializer(serializers.ModelSerializer[RegisteredModel]):
@@ -90,14 +90,26 @@ class FileSerializer(serializers.Serializer[Any]):
     sha256 = serializers.CharField()
 
 
+class CompiledSerializer(serializers.ModelSerializer[CompiledModel]):
+    """The ONNX form of a version, and the proof that it answers the same."""
+
+    proof = serializers.DictField(child=serializers.JSONField(), read_only=True)
+
+    class Meta:
+        model = CompiledModel
+        fields = ["state", "reason", "proof", "manifest_digest", "size", "created_at", "ended_at"]
+        read_only_fields = fields
+
+
 class VersionDetailSerializer(VersionSerializer):
-    """A version with its files and its environment."""
+    """A version with its files, its environment and its compiled form."""
 
     files = serializers.SerializerMethodField()
     environment = serializers.SerializerMethodField()
+    compiled = serializers.SerializerMethodField()
 
     class Meta(VersionSerializer.Meta):
-        fields = [*VersionSerializer.Meta.fields, "files", "environment"]
+        fields = [*VersionSerializer.Meta.fields, "files", "environment", "compiled"]
         read_only_fields = fields
 
     @extend_schema_field(FileSerializer(many=True))
@@ -110,6 +122,12 @@ class VersionDetailSerializer(VersionSerializer):
         """The digest of the lock that it is opened and served with, once that is known."""
         request = version.environment_request
         return request.environment.lock_digest if request and request.environment else None
+
+    @extend_schema_field(CompiledSerializer(allow_null=True))
+    def get_compiled(self, version: ModelVersion) -> dict[str, Any] | None:
+        """Null for a version that is not compiled, such as one of another flavour."""
+        compiled = CompiledModel.objects.filter(version=version).first()
+        return dict(CompiledSerializer(compiled).data) if compiled else None
 
 
 class AliasSerializer(serializers.Serializer[Any]):

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from models.registry import api, views
+from models.registry import api, compilation_api, compilation_views, views
 
 _MODEL = "models/<uuid:model_id>/"
 _VERSION = "model-versions/<uuid:version_id>/"
@@ -14,6 +14,7 @@ api_urlpatterns: list[URLPattern] = [
     path(f"{_MODEL}aliases/<str:alias>/", api.ModelAliasView.as_view(), name="api-model-alias"),
     path(_VERSION, api.VersionDetailView.as_view(), name="api-model-version"),
     path(f"{_VERSION}retries/", api.VersionRetryView.as_view(), name="api-model-version-retries"),
+    path(f"{_VERSION}compilations/", compilation_api.CompilationView.as_view(), name="api-model-version-compilations"),
     path(f"{_VERSION}lineage/", api.VersionLineageView.as_view(), name="api-model-version-lineage"),
     path("lineage/<uuid:node_id>/", api.LineageNodeView.as_view(), name="api-lineage-node"),
 ]
@@ -26,5 +27,7 @@ page_urlpatterns: list[URLPattern] = [
     path(f"{_MODEL}aliases/<str:alias>/remove/", views.ModelAliasRemoveView.as_view(), name="model-alias-remove"),
     path(_VERSION, views.VersionView.as_view(), name="model-version"),
     path(f"{_VERSION}retry/", views.VersionRetryView.as_view(), name="model-version-retry"),
+    path(f"{_VERSION}compilation/", compilation_views.CompilationView.as_view(), name="model-version-compilation"),
+    path(f"{_VERSION}compile/", compilation_views.CompileAgainView.as_view(), name="model-version-compile"),
     path("lineage/<uuid:node_id>/", views.LineageNodeView.as_view(), name="lineage-node"),
 ]

@@ -16,6 +16,7 @@ from models.registry import selectors, services
 from models.registry.forms import AliasForm, ModelForm
 from models.registry.links import link_of
 from models.registry.models import ModelVersion, RegisteredModel
+from models.registry.proofs import compiled_context
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.permissions import Permission
 from modelwright.accounts.views import person_of
@@ -230,6 +231,7 @@ class VersionView(RegistryPage):
         project = version.model.project
         context = {**self.frame(request, project), **self.may(request, project), "version": version}
         context |= {"drawing": self._drawing(request, version), **_files(version), "tree": version.algorithm}
+        context |= compiled_context(version)
         context["targets"] = (
             version.deployment_targets.select_related("deployment__endpoint__workspace")
             .exclude(deployment__state="failed")

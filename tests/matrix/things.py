@@ -20,7 +20,7 @@ from models.endpoints.models import Deployment, Endpoint
 from models.predictions.models import Prediction
 from models.registry import services as registry_services
 from models.registry import snapshots
-from models.registry.models import ModelVersion
+from models.registry.models import CompiledModel, ModelVersion
 from models.registry.sources import Source
 from modelwright.accounts.actors import Actor
 from modelwright.core.ids import new_id
@@ -55,6 +55,7 @@ def add_models(project: Project) -> dict[str, Any]:
         project=project, name="churn", number=3, source="models:/m-3", acting_user=SYSTEM
     )
     registry_services.fail(failed, reason="Its files could not be read.", acting_user=SYSTEM)
+    CompiledModel.objects.create(version=second, state="impossible", reason="A part has no counterpart in ONNX.")
     registry_services.set_alias(first.model, name="champion", version=first, acting_user=SYSTEM)
     endpoint = endpoint_services.create_endpoint(project=project, name="churn", acting_user=SYSTEM)
     earlier, live = (_deployed(endpoint, version) for version in (first, second))
