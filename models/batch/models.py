@@ -89,7 +89,7 @@ class BatchJob(BaseModel):
     rate = models.FloatField(null=True)
     # The first rows that could not be predicted: `[{"row", "key", "code", "message"}]`.
     error_sample = models.JSONField(default=list, blank=True)
-    served_by = models.CharField(max_length=80, blank=True, default="")
+    served_by = models.CharField(max_length=80, default="original")
     # The whole output where it cannot be put together from its parts: Parquet.
     output_sha256 = models.CharField(max_length=64, blank=True, default="")
     output_size = models.BigIntegerField(null=True)

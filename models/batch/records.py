@@ -94,7 +94,7 @@ def records_of(job: BatchJob, header: Header, recorder: Recorder) -> list[Record
         "model_version_id": job.model_version_id.hex,
         "key_id": "",
         "protocol": PROTOCOL,
-        "served_by": job.served_by or "original",
+        "served_by": job.served_by,
         "latency_ms": round(header.seconds * 1000 / header.rows, 4),
     }
     made = []

@@ -17,6 +17,7 @@ from models.batch.models import MOST_CHUNK_ROWS, USUAL_CHUNK_ROWS, BatchAttempt,
 from models.batch.sources import Found, Wanted, check_keys, check_table, find, format_of, libraries_of, store_file
 from models.batch.tokens import new_scoring_token
 from models.endpoints.models import Endpoint
+from models.endpoints.paths import path_of
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
@@ -197,18 +198,22 @@ def _next_number(project: Project) -> int:
 
 def _workload(job: BatchJob, found: Found, size: ResourceProfile, token: str, acting_user: Actor) -> Workload:
     project, version = job.project, job.model_version
-    environment = environment_with(
-        version.environment_request, libraries_of(job.output_format, found), acting_user=acting_user
-    )
+    # As a replica would answer for the endpoint; without one, by the compiled model where it is proved equal.
+    path = path_of(job.endpoint or Endpoint(), version)
+    made = path.compiled
+    digest, files = (made.manifest_digest, made.size) if made else (version.manifest_digest, version.size)
+    own = made.environment_request if made else version.environment_request
+    environment = environment_with(own, libraries_of(job.output_format, found), acting_user=acting_user)
+    job.served_by = path.served_by
     return compute.create_workload(
         kind=Workload.Kind.SCORING,
         name=f"{project.name}/{job} of {version}",
         command=[
             *("{python}", "-m", "modelwright_runtime.scoring"),
-            *("--model", f"{{model:{version.manifest_digest}}}"),
+            *("--compiled" if made else "--model", f"{{model:{digest}}}"),
         ],
         cpu=size.cpu,
-        memory_bytes=size.memory_bytes + MEMORY_PER_FILE_BYTE * version.size,
+        memory_bytes=size.memory_bytes + MEMORY_PER_FILE_BYTE * files,
         gpus=size.gpus,
         labels=size.labels,
         timeout_seconds=TIMEOUT_SECONDS,
@@ -217,7 +222,7 @@ def _workload(job: BatchJob, found: Found, size: ResourceProfile, token: str, ac
         environment_request=environment,
         variables={"MODELWRIGHT_PLATFORM": "{web}"},
         secret_variables=secrets_of(job, token),
-        models=[version.manifest_digest],
+        models=[digest],
         workspace_id=project.workspace_id,
         project_id=project.pk,
         acting_user=acting_user,

@@ -15,9 +15,9 @@ def _move(job: BatchJob, to: str, **changes: Any) -> bool:
     return move(BatchJob.objects.filter(pk=job.pk, attempt=job.attempt), machine=BATCH, to=to, **changes)
 
 
-def begin(job: BatchJob, **facts: Any) -> bool:
+def begin(job: BatchJob) -> bool:
     """Its process has begun to read."""
-    return _move(job, "running", detail="", remedy="", started_at=timezone.now(), **facts)
+    return _move(job, "running", detail="", remedy="", started_at=timezone.now())
 
 
 def succeed(job: BatchJob, **facts: Any) -> bool:

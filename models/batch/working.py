@@ -33,7 +33,7 @@ ERROR_SAMPLE = 20
 @transaction.atomic
 def begin(job: BatchJob) -> dict[str, Any]:
     """Note that its process runs, and say what it is to do and what is stored already."""
-    if transitions.begin(job, served_by=job.served_by or "original"):
+    if transitions.begin(job):
         add_lineage(edges=edges_of_input(job))
     job.refresh_from_db()
     last = BatchChunk.objects.filter(job=job).order_by("-number").first()

@@ -107,7 +107,7 @@ class Migration(migrations.Migration):
                 ("chunks_done", models.PositiveIntegerField(default=0)),
                 ("rate", models.FloatField(null=True)),
                 ("error_sample", models.JSONField(blank=True, default=list)),
-                ("served_by", models.CharField(blank=True, default="", max_length=80)),
+                ("served_by", models.CharField(default="original", max_length=80)),
                 ("output_sha256", models.CharField(blank=True, default="", max_length=64)),
                 ("output_size", models.BigIntegerField(null=True)),
                 ("actor_name", models.CharField(max_length=100)),

@@ -46,13 +46,21 @@ class Checker:
     """Turns raw rows into rows in the order of `columns`. `is_text` says that every value is a text, as in CSV."""
 
     def __init__(
-        self, inputs: Sequence[Mapping[str, Any]] | None, given: Sequence[str], keys: Sequence[str], *, is_text: bool
+        self,
+        inputs: Sequence[Mapping[str, Any]] | None,
+        given: Sequence[str],
+        keys: Sequence[str],
+        *,
+        is_text: bool,
+        redacted: Sequence[str] = (),
     ) -> None:
-        """Raises `ScoringError` where the input lacks a column that the model or the job needs."""
+        """Raises `ScoringError` where the input lacks a column that the model or the job needs. No value of a
+        `redacted` column is repeated in words."""
         self._is_text = is_text
+        self._redacted = frozenset(redacted)
         if inputs:
             known = [
-                Column(str(spec.get("name", index)), str(spec.get("type", "any")), bool(spec.get("required", True)))
+                Column(_name(spec, index), str(spec.get("type", "any")), bool(spec.get("required", True)))
                 for index, spec in enumerate(inputs)
             ]
         else:
@@ -84,7 +92,13 @@ class Checker:
             return _convert(column.type, value)
         except (Mismatch, ValueError, TypeError, OverflowError):
             expected = _EXPECTED.get(column.type, f"JSON of the type {column.type}")
-            raise Mismatch(f"{column.name}: expected {expected}, got {_words(value)}.") from None
+            got = "a value that is not shown" if column.name in self._redacted else _words(value)
+            raise Mismatch(f"{column.name}: expected {expected}, got {got}.") from None
+
+
+def _name(spec: Mapping[str, Any], index: int) -> str:
+    """The one tensor of a model that has no name is the column without one."""
+    return str(spec.get("name") or ("" if spec.get("type") == "tensor" else index))
 
 
 def _check_names(wanted: Sequence[str], given: Sequence[str], who: str) -> None:

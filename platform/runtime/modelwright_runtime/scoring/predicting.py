@@ -29,8 +29,16 @@ class Scored:
     classes: list[Any] | None = None
 
 
-def predict(model: Model, columns: Sequence[str], rows: Sequence[tuple[int, list[Any]]], scored: Scored) -> None:
-    """Add what the model says of `rows`, each with its place in the chunk. Raises `ScoringError`."""
+def predict(
+    model: Model,
+    columns: Sequence[str],
+    rows: Sequence[tuple[int, list[Any]]],
+    scored: Scored,
+    *,
+    is_quiet: bool = False,
+) -> None:
+    """Add what the model says of `rows`, each with its place in the chunk. `is_quiet` leaves out its words about those
+    that it cannot take, which may repeat their values. Raises `ScoringError`."""
     if not rows:
         return
     try:
@@ -40,7 +48,8 @@ def predict(model: Model, columns: Sequence[str], rows: Sequence[tuple[int, list
     except (KeyboardInterrupt, MemoryError):
         raise
     except BaseException as error:  # a model may even call sys.exit(), and the other rows are to be predicted
-        _fail(model, columns, rows, scored, f"{type(error).__name__}: {error}"[:_MESSAGE_CHARACTERS])
+        said = "its words may repeat values that are redacted" if is_quiet else f"{type(error).__name__}: {error}"
+        _fail(model, columns, rows, scored, said[:_MESSAGE_CHARACTERS], is_quiet)
         return
     scored.predictions.update(zip((place for place, _ in rows), outcome.predictions, strict=True))
     if outcome.probabilities is not None:
@@ -49,12 +58,17 @@ def predict(model: Model, columns: Sequence[str], rows: Sequence[tuple[int, list
 
 
 def _fail(
-    model: Model, columns: Sequence[str], rows: Sequence[tuple[int, list[Any]]], scored: Scored, message: str
+    model: Model,
+    columns: Sequence[str],
+    rows: Sequence[tuple[int, list[Any]]],
+    scored: Scored,
+    message: str,
+    is_quiet: bool,
 ) -> None:
     if len(rows) > 1:
         middle = len(rows) // 2
-        predict(model, columns, rows[:middle], scored)
-        predict(model, columns, rows[middle:], scored)
+        predict(model, columns, rows[:middle], scored, is_quiet=is_quiet)
+        predict(model, columns, rows[middle:], scored, is_quiet=is_quiet)
         return
     scored.errors[rows[0][0]] = ("model_error", f"The model could not predict this row: {message}")
     if sum(code == "model_error" for code, _ in scored.errors.values()) > MOST_FAILURES:

@@ -67,7 +67,9 @@ class TableSource:
 
         self._connection = connection
         self._key = sql.Identifier(key)
-        self._rows = _named(table) if table else sql.SQL("({})").format(sql.SQL(query.strip().rstrip(";")))  # type: ignore[arg-type, unused-ignore]
+        # It is sent with parameters, beside which a percent sign is written twice.
+        text = query.strip().rstrip(";").replace("%", "%%")
+        self._rows = _named(table) if table else sql.SQL("({})").format(sql.SQL(text))  # type: ignore[arg-type, unused-ignore]
         with self._read("SELECT * FROM {rows} AS q LIMIT %s", [0]) as cursor:
             self.columns = [column.name for column in cursor.description or ()]
         if key not in self.columns:
@@ -75,6 +77,8 @@ class TableSource:
                 f"The key column {key} is not among {', '.join(self.columns[:40])}.", "Name one of these columns."
             )
         self._check_key(key)
+        with self._read("SELECT pg_typeof(q.{key})::text FROM {rows} AS q LIMIT %s", [1]) as cursor:
+            self.key_type = str((cursor.fetchone() or ("text",))[0])
 
     def _check_key(self, key: str) -> None:
         statement = (
@@ -222,12 +226,6 @@ def column_types(connection: Any, table: str) -> dict[str, str]:
     )
     quoted = ".".join('"{}"'.format(part.replace('"', '""')) for part in table.split("."))
     return dict(connection.execute(statement, [quoted]).fetchall())
-
-
-def key_type_of(connection: Any, source: TableSource, table: str, key: str) -> str:
-    """The type of the key where the input is a table, else what holds any key."""
-    del source
-    return column_types(connection, table).get(key, "text") if table else "text"
 
 
 def prediction_type(values: Sequence[Any]) -> str:

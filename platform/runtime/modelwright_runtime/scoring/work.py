@@ -36,12 +36,19 @@ class Work:
         self._id = UUID(description["job"])
         self._keys: list[str] = description["key_columns"]
         self._connection: Any = None
+        self._key_type = "text"
         self._target: tables.TableTarget | None = None
 
     def run(self) -> None:
         """Do all of it. Raises `ScoringError`, and `client.Gone` where it is not wanted any more."""
         stored, source = self._job["stored"], self._source()
-        checker = Checker(self._job["inputs"], source.columns, self._keys, is_text=source.is_text)
+        checker = Checker(
+            self._job["inputs"],
+            source.columns,
+            self._keys,
+            is_text=source.is_text,
+            redacted=self._job["redacted"],
+        )
         self._platform.total(source.count())
         number, row = int(stored["chunks"]), int(stored["rows"])
         if number:
@@ -59,7 +66,9 @@ class Work:
             given = json.loads(os.environ.pop(CONNECTION))
             self._connection = tables.connect(given["config"], given["secret"])
             what = {source["kind"]: source[source["kind"]]}
-            return tables.TableSource(self._connection, **what, key=self._keys[0])
+            made = tables.TableSource(self._connection, **what, key=self._keys[0])
+            self._key_type = made.key_type
+            return made
         self._platform.input(_INPUT)
         with _INPUT.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else _digest(file)
@@ -80,7 +89,7 @@ class Work:
                 except Mismatch as mismatch:
                     scored.errors[place] = ("signature", str(mismatch))
         self._stop_at_errors(before, scored)
-        predict(self._model, checker.names, rows, scored)  # type: ignore[arg-type]  # the fitting ones are lists
+        predict(self._model, checker.names, rows, scored, is_quiet=bool(self._job["redacted"]))  # type: ignore[arg-type]  # the fitting ones are lists
         self._stop_at_errors(before, scored)
         self._hand_over(number, before, chunk, checker, records, scored, time.monotonic() - started)
 
@@ -154,12 +163,11 @@ class Work:
     ) -> None:
         predictions = columns[outputs.PREDICTION]
         if self._target is None:
-            source, key = self._job["source"], self._keys[0]
             self._target = tables.TableTarget(
                 self._connection,
                 self._job["output"]["table"],
-                key,
-                tables.key_type_of(self._connection, source.get("table", ""), key),
+                self._keys[0],
+                self._key_type,
                 tables.prediction_type(predictions),
             )
         now = datetime.datetime.now(datetime.UTC).isoformat()
