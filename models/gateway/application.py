@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from models.gateway import answers, feedback, paths, scraping
+from models.gateway import answers, feedback, openapi, paths, scraping
 from models.gateway.addresses import Access
 from models.gateway.admission import Bounds
 from models.gateway.batching import Batch, Outlet
@@ -146,6 +146,8 @@ class Application:
             self._predict(match, key_id, request, answer)
         elif match.operation == paths.FEEDBACK:
             answer(self._take_feedback(match.endpoint, key_id, request.body))
+        elif match.operation == paths.OPENAPI:
+            answer(Response(200, openapi.document(match.endpoint)))
         else:
             state = State(self._spool.refusal() is None, self.fleet.is_available)
             answer(BY_NAME[match.protocol].read(match, state))

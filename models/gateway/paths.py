@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 OWN, MLFLOW, V2, TENSORFLOW = "own", "mlflow", "v2", "tensorflow"
 PREDICT = "predict"  # the only operation whose body is records
 FEEDBACK = "feedback"  # its body is truth for predictions; every other operation is read
+OPENAPI = "openapi"  # the endpoint's OpenAPI document
 
 PROTOCOLS = (OWN, MLFLOW, V2, TENSORFLOW)
 
@@ -25,6 +26,7 @@ class Address(NamedTuple):
 
 _FIXED = {
     "predict": Address(OWN, PREDICT),
+    "openapi.json": Address(OWN, OPENAPI),
     "feedback": Address(OWN, FEEDBACK),
     "invocations": Address(MLFLOW, PREDICT),
     "ping": Address(MLFLOW, "ping"),

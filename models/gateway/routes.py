@@ -28,6 +28,7 @@ class Target(NamedTuple):
     signature: Signature | FreeSignature
     sockets: tuple[str, ...]
     served_by: str = "original"
+    example: bytes = b""  # a record as JSON, for the OpenAPI document
 
 
 class Endpoint:
@@ -185,4 +186,13 @@ def _target(entry: dict[str, Any]) -> Target:
         compile_signature(entry["signature"]),
         tuple(str(path) for path in entry["sockets"]),
         str(entry.get("served_by") or "original"),
+        _example(entry.get("example")),
     )
+
+
+def _example(record: Any) -> bytes:
+    """A record as JSON; nothing where it is none, for a table does not fail by that."""
+    try:
+        return orjson.dumps(record) if isinstance(record, dict) else b""
+    except TypeError:
+        return b""

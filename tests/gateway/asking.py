@@ -42,9 +42,10 @@ class Answered(NamedTuple):
         return self.asked.encode(Prediction(self.pending, predictions, probabilities), ID)
 
 
-def served(signature: Any = SIGNATURE) -> Endpoint:
+def served(signature: Any = SIGNATURE, example: Any = None) -> Endpoint:
     """An endpoint `acme/wine` that serves version 1 of a model `cellar` with that signature."""
-    table = {"revision": 1, "endpoints": {"acme/wine": endpoint(1, target("cellar", 1, signature=signature))}}
+    version = {**target("cellar", 1, signature=signature), "example": example}
+    table = {"revision": 1, "endpoints": {"acme/wine": endpoint(1, version)}}
     return parse(orjson.dumps(table)).endpoints["acme/wine"]
 
 

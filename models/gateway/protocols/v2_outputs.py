@@ -40,19 +40,20 @@ def outputs_of(
     if predictions and all(type(prediction) is dict for prediction in predictions):
         known = {field.name: field for field in fields}
         columns = list(predictions[0])
-        found = [_output(name, [row.get(name) for row in predictions], known.get(name)) for name in columns]
+        found = [output_of(name, [row.get(name) for row in predictions], known.get(name)) for name in columns]
     else:
         field = fields[0] if len(fields) == 1 else None
-        found = [_output(names_of((field,) if field else ())[0], predictions, field)]
+        found = [output_of(names_of((field,) if field else ())[0], predictions, field)]
     if probabilities:
         classes = list(probabilities[0])
         rows = [list(row.values()) for row in probabilities]
         told = {"classes": orjson.dumps(classes).decode()}
-        found.append(_output(PROBABILITIES, rows, None)._replace(parameters=told))
+        found.append(output_of(PROBABILITIES, rows, None)._replace(parameters=told))
     return found
 
 
-def _output(name: str, values: Sequence[Any], field: Field | None) -> Output:
+def output_of(name: str, values: Sequence[Any], field: Field | None) -> Output:
+    """One output of these values, one per row."""
     shape = _shape(values)
     flat = list(_flattened(values, len(shape) - 1))
     datatype = of_values(flat, field)

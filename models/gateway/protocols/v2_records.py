@@ -49,7 +49,8 @@ def _column(tensor: Tensor, field: Field | None) -> list[Any]:
     takes_lists = field is not None and (field.kind == "array" or bool(field.shape))
     if tensor.shape[1:] == (1,) and not takes_lists:
         values = [value[0] for value in values]
-    if tensor.datatype == BYTES and field is not None and field.kind in ("object", "map"):
+    kinds = ("object", "map", "array") if len(tensor.shape) == 1 else ("object", "map")
+    if tensor.datatype == BYTES and field is not None and field.kind in kinds:
         return [_parsed(tensor.name, value) for value in values]
     if field is not None and field.is_tensor and tensor.shape[1:] != field.shape and _has_fixed(field, tensor):
         expected = shown((-1, *(field.shape or ())))
