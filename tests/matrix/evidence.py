@@ -15,7 +15,7 @@ SYSTEM = Actor.system("tests")
 
 def add_evidence(prediction: Prediction, version: ModelVersion) -> dict[str, Any]:
     """A re-execution that gave the same answer; the version's environment is ready."""
-    environment = Environment.objects.first()
+    environment = Environment.objects.create(lock_digest="7" * 64, lock="", python_version="3.11")
     version.environment_request = EnvironmentRequest.objects.create(
         requirements_digest="7" * 64, python_version="3.11", kind="requirements.txt", state="ready",
         environment=environment,
