@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs import collector, scheduler
 from models.batch import collecting
 from models.endpoints import reconciler
-from models.predictions import partitions, reexecution
+from models.predictions import partitions, reexecution, retention
 from models.registry import compilation, importer, inspection
 from modelwright.accounts import idempotency
 from modelwright.audit import sealing
@@ -46,6 +46,7 @@ CENTRAL_LOOPS = (
     Loop("re-executions", reexecution.tick, 0.5),
     Loop("audit-seal", sealing.seal, 2.0),
     Loop("prediction-days", partitions.make_ahead, 600.0),
+    Loop("prediction-retention", retention.tick, 300.0),
     Loop("kept-answers", idempotency.forget_old_answers, 3600.0),
 )
 # One machine that is both.

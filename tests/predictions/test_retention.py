@@ -1,0 +1,109 @@
+"""What is older than it is kept goes, whole days at a time; the audit log says how much; the rest stays."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from models.endpoints.models import Deployment, Endpoint
+from models.predictions import partitions, retention
+from models.predictions.models import Prediction, PredictionBucket
+from models.predictions.storing import store
+from modelwright.audit.models import AuditEvent
+from tests.predictions.test_partitions import id_at
+
+pytestmark = pytest.mark.django_db
+TODAY = datetime(2032, 6, 20, 15, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def days(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days around one that lies far from all other tests'."""
+    monkeypatch.setattr(timezone, "now", lambda: TODAY)
+    for back in (3, 0):
+        partitions.make_ahead((TODAY - back * DAY).date())
+
+
+@pytest.fixture
+def endpoint(deployment: Deployment) -> Endpoint:
+    endpoint: Endpoint = deployment.endpoint
+    return endpoint
+
+
+@pytest.fixture
+def put(make_record: Any) -> Callable[..., list[str]]:
+    """One prediction at noon of each of so many days back."""
+    numbers = itertools.count(1)
+
+    def put(*back: int, **changes: Any) -> list[str]:
+        times = [(TODAY - days * DAY).replace(hour=12) for days in back]
+        records = [make_record(id=id_at(at, next(numbers)), at=at.timestamp(), **changes) for at in times]
+        assert store(records) == len(back)
+        return [record["id"] for record in records]
+
+    return put
+
+
+def left() -> list[str]:
+    return [row.pk.hex for row in Prediction.objects.order_by("id")]
+
+
+def names() -> set[str]:
+    return {part.name for part in partitions.partitions()}
+
+
+def test_without_a_limit_everything_stays(endpoint: Endpoint, put: Any) -> None:
+    put(3, 2, 1, 0)
+    retention.tick()
+    assert len(left()) == 4
+
+
+def test_whole_days_go_with_their_partition_and_counts_stay(endpoint: Endpoint, put: Any) -> None:
+    Endpoint.objects.update(retention_days=1)
+    ids = put(3, 2, 1, 0)
+    retention.tick()
+    assert left() == ids[2:]
+    assert f"predictions_prediction_{TODAY - 3 * DAY:%Y%m%d}" not in names()
+    assert f"predictions_prediction_{TODAY - DAY:%Y%m%d}" in names()
+    events = AuditEvent.objects.filter(action="predictions.deleted")
+    assert sorted(event.after["partition"] for event in events if "partition" in event.after) == [
+        f"predictions_prediction_{TODAY - back * DAY:%Y%m%d}" for back in (3, 2)
+    ]
+    assert sum(event.after["deleted"] for event in events) == 2
+    assert {event.after["older_than"] for event in events} == {"2032-06-19"}
+    assert PredictionBucket.objects.count() == 4
+    retention.tick()
+    assert left() == ids[2:]
+
+
+def test_what_shares_a_day_with_what_is_kept_goes_in_pieces(
+    endpoint: Endpoint, put: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "PIECE_ROWS", 2)
+    Endpoint.objects.update(retention_days=1)
+    put(*[2] * 5)
+    other = put(2, endpoint_id="0" * 31 + "7", key_id=None)
+    retention.tick()
+    assert left() == other
+    assert f"predictions_prediction_{TODAY - 2 * DAY:%Y%m%d}" in names()
+    assert [event.after["deleted"] for event in AuditEvent.objects.filter(action="predictions.deleted")] == [5]
+
+
+def test_the_default_of_the_installation_holds_where_an_endpoint_says_nothing(
+    endpoint: Endpoint, put: Any, settings: Any
+) -> None:
+    settings.PREDICTION_RETENTION_DAYS = 2
+    ids = put(3, 2, 1)
+    put(3, endpoint_id="0" * 31 + "7", key_id=None)
+    retention.tick()
+    assert left() == ids[1:]
+    Endpoint.objects.update(retention_days=30)
+    settings.PREDICTION_RETENTION_DAYS = 1
+    retention.tick()
+    assert left() == ids[1:]
