@@ -79,6 +79,19 @@ class PredictionBucket(models.Model):
         return f"{self.endpoint_id} {self.minute}"
 
 
+class SpoolState(models.Model):
+    """What waits in the spool of a host, as its shipper saw it at `seen_at`. `oldest_at` is when the oldest request was
+    received that is not stored yet, None where none waits."""
+
+    host = models.CharField(primary_key=True, max_length=100)
+    waiting_bytes = models.BigIntegerField(default=0)
+    oldest_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.host}: {self.waiting_bytes} bytes wait"
+
+
 class SpoolPosition(models.Model):
     """Up to which byte a segment's records are in the table. `head` are its first bytes, so that another segment under
     the same name is not taken for it."""

@@ -1,5 +1,5 @@
-"""Predictions that are older than they are kept are deleted: in bounded pieces, and where nobody keeps anything of a day,
-with its partition. Whole days are kept or deleted, by the time in their ids."""
+"""Predictions that are older than they are kept are deleted: in bounded pieces, and where nothing of a day is kept, with
+its partition. Whole days are kept or deleted, by the time in their ids."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _delete_some(wish: Wish) -> int:
         rows = Prediction.objects.filter(endpoint_id=wish.endpoint.pk, pk__lt=wish.before, pk__gte=after)
         last = rows.order_by("pk").values_list("pk", flat=True)[PIECE_ROWS - 1 : PIECE_ROWS].first()
         piece = rows if last is None else rows.filter(pk__lte=last)
-        deleted += piece._raw_delete(piece.db)
+        deleted += piece.delete()[0]
         if last is None:
             break
         after = last
