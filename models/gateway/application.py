@@ -99,7 +99,8 @@ class Application:
             return None, None, refusal
         if match.operation in (paths.PREDICT, paths.FEEDBACK):
             if method != b"POST":
-                return match, None, answers.METHOD_NOT_ALLOWED
+                is_feedback = match.operation == paths.FEEDBACK
+                return match, None, feedback.ONLY_POSTED if is_feedback else answers.METHOD_NOT_ALLOWED
         elif method not in _READING:
             return match, None, answers.NOT_CHANGED
         key_id = key_id_of(match.endpoint, authorization)

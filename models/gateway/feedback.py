@@ -16,6 +16,9 @@ from models.gateway.spool_writer import SpoolWriter
 
 KIND = "feedback"
 MAX_ERRORS = 50
+ONLY_POSTED = problem(
+    405, "Feedback is given by POST.", remedy=f"Use POST with {SHAPE} in the body.", headers=((b"Allow", b"POST"),)
+)
 
 
 def accept(endpoint: Endpoint, key_id: str, body: bytes, spool: SpoolWriter) -> Response:
