@@ -18,7 +18,7 @@ from models.batch.sources import Found, Wanted, check_keys, check_table, find, f
 from models.batch.tokens import new_scoring_token
 from models.endpoints.models import Endpoint
 from models.endpoints.paths import path_of
-from models.registry.models import ModelVersion
+from models.registry.models import CompiledModel, ModelVersion
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
 from modelwright.audit.actions import AuditAction
@@ -199,7 +199,8 @@ def _next_number(project: Project) -> int:
 def _workload(job: BatchJob, found: Found, size: ResourceProfile, token: str, acting_user: Actor) -> Workload:
     project, version = job.project, job.model_version
     # As a replica would answer for the endpoint; without one, by the compiled model where it is proved equal.
-    path = path_of(job.endpoint or Endpoint(), version)
+    compiled = CompiledModel.objects.select_related("environment_request__environment").filter(version=version).first()
+    path = path_of(job.endpoint or Endpoint(), version, compiled)
     made = path.compiled
     digest, files = (made.manifest_digest, made.size) if made else (version.manifest_digest, version.size)
     own = made.environment_request if made else version.environment_request

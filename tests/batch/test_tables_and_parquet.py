@@ -119,9 +119,7 @@ def test_parquet_is_scored_by_the_rules_of_an_endpoint(
     rows: list[Any] = [list(row(number)) for number in range(1, 401)]
     rows[6][5] = None
     run_with_input(WRITE, json.dumps(rows), str(path))
-    job = start(
-        path.read_bytes(), name="wine.parquet", endpoint=endpoint, key_columns=["id", "shade"], chunk_rows=170
-    )
+    job = start(path.read_bytes(), name="wine.parquet", endpoint=endpoint, key_columns=["id", "shade"], chunk_rows=170)
     finish(job)
     assert job.state == "succeeded", (job.detail, log_tail(job.workload))
     assert (job.rows_done, job.rows_failed, job.chunks_done, job.rows_total) == (400, 1, 3, 400)
