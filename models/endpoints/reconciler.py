@@ -152,8 +152,7 @@ def _look_after(view: _View) -> None:
         candidate.refresh_from_db(fields=["state"])
     versions = view.versions()
     for version_id in view.plan.wanted:
-        version = versions[version_id]
-        view.paths[version_id] = path_of(view.endpoint, version, getattr(version, "compiled", None))
+        view.paths[version_id] = path_of(view.endpoint, versions[version_id])
         healthy = [replica for replica in view.replicas[version_id] if replicas.probe(replica)]
         if healthy:
             asked = chosen(healthy, view.paths[version_id].served_by)

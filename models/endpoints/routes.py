@@ -15,6 +15,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from models.endpoints.calling import example_of
 from models.endpoints.models import Deployment, Endpoint, EndpointKey, PublishedRoutes
 from models.registry.mlmodel import served_signature
 
@@ -47,6 +48,7 @@ def entry(
                 "version": target.model_version.number,
                 "weight": target.weight,
                 "signature": served_signature(target.model_version.signature),
+                "example": example_of(target.model_version, endpoint.redacted_columns),
                 "served_by": served_by.get(target.model_version_id, "original"),
                 "sockets": sorted(sockets.get(target.model_version_id, ())),
             }
@@ -122,6 +124,13 @@ def _write(table: dict[str, Any]) -> None:
 
 def gateway_revision() -> int | None:
     """The revision by which the gateway answers now, None while it does not answer."""
+    state = gateway_state()
+    revision = state.get("revision") if state else None
+    return revision if isinstance(revision, int) else None
+
+
+def gateway_state() -> dict[str, Any] | None:
+    """What the gateway's `/health/ready` says, None while it does not answer."""
     try:
         with urllib.request.urlopen(  # noqa: S310 - an address from the settings
             f"{settings.GATEWAY_INTERNAL_URL}/health/ready", timeout=READY_TIMEOUT_SECONDS
@@ -133,8 +142,7 @@ def gateway_revision() -> int | None:
             content = _json_or_none(error.read())
     except (OSError, ValueError):
         return None
-    revision = content.get("revision") if isinstance(content, dict) else None
-    return revision if isinstance(revision, int) else None
+    return content if isinstance(content, dict) else None
 
 
 def _json_or_none(content: bytes) -> Any:

@@ -10,16 +10,17 @@ from django.db.models import Prefetch, Q, QuerySet
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, EndpointKey, Replica
 from models.endpoints.paths import Answering, chosen, path_of
 from models.endpoints.states import UNDER_WAY
-from models.registry.models import CompiledModel, ModelVersion
+from models.registry.models import ModelVersion
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
 from modelwright.core.errors import NotFound
 from projects.models import Project
 from projects.selectors import require_project, visible_projects
 
-_TARGETS = Prefetch(
-    "targets", queryset=DeploymentTarget.objects.select_related("model_version__model").order_by("-weight", "pk")
+_VERSIONS = DeploymentTarget.objects.select_related(
+    "model_version__model", "model_version__compiled__environment_request"
 )
+_TARGETS = Prefetch("targets", queryset=_VERSIONS.order_by("-weight", "pk"))
 
 
 def endpoints(viewer: User, *, project: Project | None = None, query: str = "") -> QuerySet[Endpoint]:
@@ -115,12 +116,10 @@ def versions_ready(project: Project) -> QuerySet[ModelVersion]:
 
 def answering(endpoint: Endpoint, deployment: Deployment, replicas: Sequence[Replica]) -> list[Answering]:
     """By which path each version of the deployment answers, by which one it should, and why."""
-    rows = CompiledModel.objects.select_related("environment_request")
-    compiled = {row.version_id: row for row in rows.filter(version__deployment_targets__deployment=deployment)}
     found = []
     for target in deployment.targets.all():
         version = target.model_version
-        path = path_of(endpoint, version, compiled.get(version.pk))
+        path = path_of(endpoint, version)
         own = sorted((each for each in replicas if each.model_version_id == version.pk), key=lambda each: each.pk)
         healthy = [each for each in own if each.healthy_at is not None]
         asked = chosen(healthy, path.served_by) if healthy else []

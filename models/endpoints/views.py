@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +12,12 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from models.endpoints import selectors, services
+from models.endpoints.calling import calls_of, document_address
 from models.endpoints.forms import EndpointForm
 from models.endpoints.models import DeploymentTarget, Endpoint
 from models.endpoints.pages import EndpointPage, address_of, endpoint_crumbs
 from models.endpoints.settings_views import default_words
 from models.endpoints.usage import usage_of
-from models.registry.models import ModelVersion
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.permissions import Permission
 from modelwright.accounts.views import person_of
@@ -126,7 +125,8 @@ class EndpointView(EndpointPage):
             "address": address_of(endpoint),
             "keys": selectors.keys_of(endpoint)[:50],
             "rollback_to": next(iter(selectors.rollback_choices(endpoint)), None),
-            "curl": _curl(endpoint, context["live"]),
+            "calls": calls_of(endpoint, context["live"]),
+            "document_address": document_address(endpoint),
             "usage": usage_of(endpoint),
             "default_retention": default_words(),
         }
@@ -143,24 +143,3 @@ class EndpointServingView(EndpointPage):
         """Answer the fragment; the last one, when nothing changes any more, asks for no other."""
         endpoint = self.endpoint(request, endpoint_id)
         return self.page({**self.may(request, endpoint.project), **self.serving(endpoint)})
-
-
-def _curl(endpoint: Endpoint, live: Any) -> str:
-    target = next(iter(live.targets.all()), None) if live else None
-    example = _example(target.model_version) if target else {}
-    body = json.dumps({"records": [example or {"column": 1}]}, ensure_ascii=False).replace("'", "'\\''")
-    return "\n".join(
-        [
-            f"curl -X POST {address_of(endpoint)} \\",
-            "  -H 'Authorization: Bearer <key>' -H 'Content-Type: application/json' \\",
-            f"  -d '{body}'",
-        ]
-    )
-
-
-def _example(version: ModelVersion) -> dict[str, Any]:
-    """The version's example in the order of its columns, which PostgreSQL does not keep."""
-    example: dict[str, Any] = version.example or {}
-    columns = [column.get("name") for column in (version.signature or {}).get("inputs", [])]
-    known = {name: example[name] for name in columns if name in example}
-    return {**known, **example}

@@ -1,0 +1,118 @@
+"""Trains models, compiles each and prints what came of it; runs in the environment `tables`.
+
+`python compile_models.py DIRECTORY MODEL…`: models of its own below DIRECTORY, and others that are there already.
+"""
+
+import json
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import mlflow.sklearn
+import numpy
+from mlflow.models import infer_signature
+from modelwright_runtime.compiling.verdict import reach
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_wine
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+)
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.svm import SVC
+
+NUMBERS, TEXTS = ["alcohol", "malic_acid"], ["shade", "region"]
+
+
+class Doubled(TransformerMixin, BaseEstimator):
+    """Code of a project's own."""
+
+    def fit(self, table: Any, _target: Any = None) -> "Doubled":
+        self.fitted_ = True
+        return self
+
+    def transform(self, table: Any) -> Any:
+        return table * 2
+
+
+def table() -> tuple[Any, Any]:
+    """Wine with texts, whole numbers, and values that are missing."""
+    wine = load_wine(as_frame=True)
+    made = wine.data[NUMBERS].copy()
+    made.loc[::9, "malic_acid"] = numpy.nan
+    made["proline"] = wine.data["proline"].astype("int64")
+    made["shade"] = numpy.where(wine.data["hue"] > 1, "light", "dark")
+    made["region"] = [("north", "south", "west")[i % 3] for i in range(len(made))]
+    return made, numpy.array(["red", "rose", "white"])[wine.target.to_numpy()]
+
+
+def prepared(encoder: Any, tenure: Any) -> Any:
+    scaled = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    return make_column_transformer((scaled, NUMBERS), (tenure, ["proline"]), (encoder, TEXTS))
+
+
+def train(directory: Path) -> list[Path]:
+    rows, labels = table()
+    numbers = rows[["alcohol", "proline"]]
+    any_text = OneHotEncoder(handle_unknown="ignore")
+    bins = KBinsDiscretizer(n_bins=4, encode="onehot-dense", quantile_method="averaged_inverted_cdf")
+    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    changed = LogisticRegression(max_iter=2000).fit(numbers, labels)
+
+    def turned(self: Any, given: Any) -> Any:
+        said = LogisticRegression.predict(self, given)
+        return numpy.where(given["alcohol"].to_numpy() > 14, "rose", said)
+
+    changed.predict = types.MethodType(turned, changed)
+    models = {
+        "logistic": (make_pipeline(prepared(any_text, bins), LogisticRegression(max_iter=2000)), rows, labels),
+        "boosted": (
+            make_pipeline(prepared(any_text, StandardScaler()), GradientBoostingClassifier(n_estimators=8)),
+            rows,
+            labels,
+        ),
+        "strict": (make_pipeline(prepared(OneHotEncoder(), "passthrough"), LogisticRegression()), rows, labels),
+        "forest": (
+            make_pipeline(prepared(codes, "passthrough"), RandomForestClassifier(15, random_state=1)),
+            rows,
+            labels == "red",
+        ),
+        "histogram": (HistGradientBoostingRegressor(max_iter=15), rows[NUMBERS], numpy.exp(rows["alcohol"] - 10)),
+        "own_code": (make_pipeline(Doubled(), LogisticRegression()), numbers, labels),
+        "machine": (SVC(), numbers, labels),
+        "changed": (changed, numbers, None),
+    }
+    for name, (model, taken, target) in models.items():
+        fitted = model if target is None else model.fit(taken, target)
+        mlflow.sklearn.save_model(
+            fitted,
+            directory / name,
+            signature=infer_signature(taken, fitted.predict(taken)),
+            input_example=taken.dropna().head(4),
+            pip_requirements=["scikit-learn"],
+            serialization_format="cloudpickle",
+        )
+    matrix = numbers.to_numpy("float32")
+    forest = RandomForestClassifier(10, random_state=1).fit(matrix, labels)
+    mlflow.sklearn.save_model(
+        forest,
+        directory / "matrix",
+        signature=infer_signature(matrix, forest.predict(matrix)),
+        input_example=matrix[:4],
+        pip_requirements=["scikit-learn"],
+        serialization_format="cloudpickle",
+    )
+    return [directory / name for name in (*models, "matrix")]
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    for place in [*train(folder), *map(Path, sys.argv[2:])]:
+        made = folder / "compiled" / place.name
+        print(json.dumps({"name": place.name, **reach(place, made)}))
