@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.gateway import environment
 from tests.gateway.processes import RECORD, ROOT, Gateway, ModelServer, endpoint, target, wait_for
+from tests.observability.documented import documented
 
 INPUTS = [
     {"name": "alcohol", "type": "double", "required": True},
@@ -86,6 +87,24 @@ def test_the_sums_stay_when_versions_and_endpoints_go(
     gateway.publish({})
     assert value(gateway, "modelwright_gateway_rows_total") == 4
     assert [key for key in scrape(gateway) if dict(key[1]).get("endpoint")] == []
+
+
+@pytest.mark.slow
+def test_what_gateway_and_model_server_tell_is_documented_word_for_word(
+    start_gateway: Callable[..., Gateway], replicas: dict[str, Path]
+) -> None:
+    gateway = start_gateway()
+    gateway.publish({"acme/wine": endpoint(1, target("wine", 1, replicas["one"]))})
+    assert gateway.predict(RECORD).status_code == 200
+    wait_for(lambda: value(gateway, "modelwright_replica_rows_total") > 0, what="a pong")
+    told = {}
+    text = requests.get(f"{gateway.url}/metrics", timeout=30).text
+    for family in text_string_to_metric_families(text):
+        # The parser takes the end of a counter's name for granted.
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        told[name] = (family.type, {label for sample in family.samples for label in sample.labels} - {"le"})
+    written = {name: entry for name, entry in documented().items() if entry.section == "gateway"}
+    assert told == {name: (entry.kind, set(entry.labels)) for name, entry in written.items()}
 
 
 def test_with_a_token_only_who_knows_it_reads_metrics(start_gateway: Callable[..., Gateway], directory: Path) -> None:
