@@ -26,11 +26,11 @@ class Path:
         return self.served_by != ORIGINAL
 
 
-def path_of(endpoint: Endpoint, version: ModelVersion) -> Path:
-    """The path that the version should be served by now; cheap where `version.compiled` is at hand."""
+def path_of(endpoint: Endpoint, version: ModelVersion, compiled: CompiledModel | None = None) -> Path:
+    """The path that the version should be served by now; its compiled form is looked up unless it is at hand."""
     if endpoint.serving_path == Endpoint.ServingPath.ORIGINAL:
         return Path(ORIGINAL, "The endpoint is set to answer by the original model always.")
-    compiled: CompiledModel | None = getattr(version, "compiled", None)
+    compiled = compiled or getattr(version, "compiled", None)
     if compiled is None:
         return Path(ORIGINAL, _why_not_compiled(version))
     if compiled.state != "equal":
