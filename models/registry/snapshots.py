@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.registry.mlmodel import Described, parse
+from models.registry.mlmodel import Described, parse, served_signature
 from modelwright.core.errors import ValidationFailed
 from modelwright.storage.blobs import BlobStore
 from modelwright.storage.manifests import Manifest, snapshot
@@ -70,16 +70,22 @@ def _small(store: BlobStore, manifest: Manifest, path: str, limit: int, *, requi
 
 
 def _example(store: BlobStore, manifest: Manifest, described: Described) -> dict[str, Any] | None:
-    """The first row of the input example as `{column: value}`, for the form that tries an endpoint."""
+    """The first row of the input example as `{column: value}`, for the form that tries an endpoint. One nameless tensor
+    is the column `""`."""
     content = _small(store, manifest, described.example_path, MAX_EXAMPLE) if described.example_path else b""
     try:
         # What is not a number in Python's JSON is nothing in everybody else's.
         document = json.loads(content, parse_constant=lambda _: None) if content else None
     except (ValueError, RecursionError):
         return None
+    columns = served_signature(described.signature)
+    if columns and any(column["type"] == "tensor" for column in columns["inputs"]):
+        tensors = {"": document} if isinstance(document, list) else document
+        is_rows = isinstance(tensors, dict) and all(isinstance(rows, list) and rows for rows in tensors.values())
+        return {str(name): rows[0] for name, rows in tensors.items()} if is_rows else None
     if not isinstance(document, dict):
         return None
-    columns, rows = document.get("columns"), document.get("data")
-    if isinstance(columns, list) and isinstance(rows, list) and rows and isinstance(rows[0], list):
-        return {str(name): value for name, value in zip(columns, rows[0], strict=False)}
+    names, rows = document.get("columns"), document.get("data")
+    if isinstance(names, list) and isinstance(rows, list) and rows and isinstance(rows[0], list):
+        return {str(name): value for name, value in zip(names, rows[0], strict=False)}
     return None
