@@ -153,11 +153,11 @@ class BatchQueue:
     def tick(self, now: float) -> None:
         """Answer what waited too long; to be called a few times a second."""
         if self._waiting and not self.is_available():
-            given_up = [self._next_waiting() for _ in range(len(self._waiting))]
+            given_up = [self._drop() for _ in range(len(self._waiting))]
             for pending in given_up:
                 self._outlet.unreachable(pending)
         while self._waiting and self._waiting[0].deadline <= now:
-            self._outlet.failed(_timed_out(self._next_waiting()))
+            self._outlet.failed(_timed_out(self._drop()))
         for flight in self._flights.values():
             if flight.batch[0].deadline <= now:
                 for pending in flight.batch:
@@ -190,7 +190,8 @@ class BatchQueue:
         self._timer = None
         self._pump()
 
-    def _next_waiting(self) -> Pending:
+    def _drop(self) -> Pending:
+        """The first that waits, which no replica will see."""
         pending = self._waiting.popleft()
         self._rows_waiting -= len(pending.rows)
         self._bytes_waiting -= pending.size
@@ -212,26 +213,35 @@ class BatchQueue:
         return None
 
     def _take(self) -> Batch:
+        """The first that wait and fit into one frame. They stay in what the queue holds until the frame lands."""
         batch: Batch = []
+        waiting = self._waiting
         rows = size = 0
-        while self._waiting:
-            pending = self._waiting[0]
+        columns: tuple[str, ...] | None = None
+        while waiting:
+            pending = waiting[0]
             if pending.done:
-                self._next_waiting()
+                self._drop()
                 continue
-            if batch and (
-                pending.columns != batch[0].columns
-                or rows + len(pending.rows) > MAX_ROWS
+            more = len(pending.rows)
+            if columns is None:
+                columns = pending.columns
+            elif (
+                (pending.columns is not columns and pending.columns != columns)
+                or rows + more > MAX_ROWS
                 or size + pending.size > MAX_BYTES
             ):
                 break
-            batch.append(self._next_waiting())
-            rows += len(pending.rows)
+            batch.append(waiting.popleft())
+            rows += more
             size += pending.size
+        self._rows_waiting -= rows
+        self._bytes_waiting -= size
         return batch
 
     def _send(self, replica: Replica, batch: Batch) -> None:
         rows = batch[0].rows if len(batch) == 1 else [row for pending in batch for row in pending.rows]
+        size = sum([pending.size for pending in batch])
         self._flight_number += 1
         number = self._flight_number
         try:
@@ -242,13 +252,11 @@ class BatchQueue:
             replica.send(frames.PREDICT, orjson.dumps(message), lambda frame: self._lands(number, replica, frame))
         except (frames.FrameError, ConnectionError, TypeError) as error:
             logger.warning("a batch could not be sent: %s", error)
+            self._holding.take(-len(batch), -size)
             for pending in batch:
                 self._outlet.failed(_model_error(pending, "unsendable", str(error)))
             return
-        now = time.monotonic()
-        size = sum([pending.size for pending in batch])
-        self._flights[number] = Flight(batch, len(rows), size, now)
-        self._holding.take(len(batch), size)
+        self._flights[number] = Flight(batch, len(rows), size, time.monotonic())
         self._rows_flying += len(rows)
 
     def _lands(self, number: int, replica: Replica, frame: frames.Frame | None) -> None:
@@ -307,6 +315,7 @@ class BatchQueue:
         live = [pending for pending in batch if not pending.done]
         connected = [replica for replica in self._replicas if replica.is_connected]
         if live and connected:
+            self._holding.take(len(live), sum([pending.size for pending in live]))
             self._send(min(connected, key=lambda replica: replica.in_flight), live)
         elif live:
             self._retry(live)
@@ -326,6 +335,7 @@ class BatchQueue:
 
 
 def _split(batch: Batch, payload: dict[str, Any]) -> Sequence[Prediction]:
+    """What the answer says about each request. Raises ValueError when it does not say it about each."""
     predictions = payload["predictions"]
     probabilities = payload.get("probabilities")
     classes = [str(name) for name in payload["classes"]] if probabilities is not None else []

@@ -139,6 +139,11 @@ def test_a_model_that_hangs_is_429_and_delays_no_other_endpoint(
     recovered = time.monotonic()
     wait_for(lambda: ask_slow(gateway, small, timeout=30).status_code == 200)
     assert time.monotonic() - recovered < 30
+    # Whatever became of a request, its room is free again.
+    for wrong in (False, True, False, True):
+        record = {**RECORD, "alcohol": -1} if wrong else RECORD
+        answer = ask_slow(gateway, json.dumps({"records": [record] * 9000}).encode(), timeout=30)
+        assert answer.status_code == (502 if wrong else 200)
 
 
 class Echo:
