@@ -9,7 +9,7 @@ from typing import Any
 from modelwright_runtime.server.inputs import Rows, as_rows
 from modelwright_runtime.server.results import as_list
 
-from . import keras, lightgbm, onnx, own, sklearn, spark, xgboost
+from . import keras, lightgbm, onnx, pmml, python_class, sklearn, spark, xgboost
 from .ways import Opened, PlainPredictor, Way
 
 logger = logging.getLogger(__name__)
@@ -23,8 +23,8 @@ _FORMATS: dict[str, Any] = {
     "mlflow.tensorflow": keras,
     "mlflow.onnx": onnx,
     "mlflow.spark": spark,
-    "modelwright_runtime.flavors.pmml": own,
-    "modelwright_runtime.flavors.python_class": own,
+    "modelwright_runtime.flavors.pmml": pmml,
+    "modelwright_runtime.flavors.python_class": python_class,
 }
 
 

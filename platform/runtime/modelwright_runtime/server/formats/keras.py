@@ -1,6 +1,6 @@
-"""Keras: one traced call of the model, where `predict` sets up a loop over batches each time.
+"""Keras: one traced call of the model, where `predict` sets up a loop over batches each time. TensorFlow modules too.
 
-Other TensorFlow models (a SavedModel) are asked in mlflow's way, which is a direct call already.
+Functions of a SavedModel are asked in mlflow's way, which is a direct call already.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ def way(opened: Opened) -> Way | None:
     """None for what is no Keras model, or has no signature to trace the call by."""
     model = opened.raw()
     inputs = opened.inputs
+    if opened.flavor("tensorflow").get("model_type") == "tf2-module":
+        return Way(inputs.builder(), PlainPredictor(_module(model)), tolerance=ROUNDING) if inputs.tensors else None
     if not _is_keras(model) or opened.flavor("keras").get("save_exported_model"):
         return None
     builder: Builder
@@ -53,6 +55,18 @@ def way(opened: Opened) -> Way | None:
         return returned if inputs.tensors or isinstance(returned, dict) else _as_columns(returned)
 
     return Way(builder, PlainPredictor(predict), tolerance=ROUNDING, named=named)
+
+
+def _module(model: Any) -> Callable[[Any], Any]:
+    """Its `__call__`, with the array alone where there is one input: mlflow gives none to a signature with names."""
+    import tensorflow as tf
+
+    def call(data: Any) -> Any:
+        given = {name: tf.constant(array) for name, array in data.items()} if isinstance(data, dict) else data
+        alone = next(iter(given.values())) if isinstance(given, dict) and len(given) == 1 else given
+        return _arrays(model(alone if isinstance(alone, dict) else tf.convert_to_tensor(alone)))
+
+    return call
 
 
 def _is_keras(model: Any) -> bool:
@@ -89,7 +103,7 @@ def _called(model: Any) -> Callable[[Any], Any]:
 
 def _arrays(returned: Any) -> Any:
     if isinstance(returned, dict):
-        return {name: _arrays(value) for name, value in returned.items()}
+        return {str(name): _arrays(value) for name, value in returned.items()}
     if isinstance(returned, (list, tuple)):
         return [_arrays(value) for value in returned]
     if hasattr(returned, "detach"):

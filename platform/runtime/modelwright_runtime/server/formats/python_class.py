@@ -1,4 +1,4 @@
-"""Modelwright's own flavours: the model's `predict` itself, since the builder already made what it takes."""
+"""A class of a project: its `predict` itself, since the builder already made what it takes."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ def prepare() -> None:
 
 
 def way(opened: Opened) -> Way | None:
-    """`predict` without mlflow around it, with what the model's loader says of probabilities."""
+    """`predict` without mlflow around it."""
     return Way(opened.inputs.builder(), PlainPredictor(opened.raw().predict))
