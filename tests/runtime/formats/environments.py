@@ -19,7 +19,7 @@ _REQUIREMENTS = {
         *_COMMON, "scikit-learn==1.9.1", "xgboost-cpu==3.2.0", "lightgbm==4.7.0",
         "onnx==1.23.2", "onnxruntime==1.32.0", "skl2onnx==1.20.0",
     ),
-    "tensors": (*_COMMON, "tensorflow-cpu==2.21.0", "keras==3.15.1"),
+    "tensors": (*_COMMON, "scipy==1.17.1", "tensorflow-cpu==2.21.0", "keras==3.15.1"),
     "spark": (*_COMMON, "pyspark==4.3.0"),
 }  # fmt: skip
 
@@ -32,12 +32,8 @@ def has_java() -> bool:
 @functools.cache
 def environment(name: str) -> Path:
     """Folder with `bin/python` and `models/<model>`, trained by `train_<name>.py`; building it takes a minute."""
-    code = [
-        HERE / f"train_{name}.py",
-        HERE / "training.py",
-        *sorted((RUNTIME / "modelwright_runtime" / "flavors").glob("*.py")),
-    ]
-    text = "\n".join([*_REQUIREMENTS[name], *(file.read_text() for file in [*code, *_project_files()])])
+    program = HERE / f"train_{name}.py"
+    text = "\n".join([*_REQUIREMENTS[name], *(file.read_text() for file in _sources(program))])
     directory = Path(tempfile.gettempdir()) / f"modelwright-test-{name}-{os.getuid()}-{_digest(_REQUIREMENTS[name])}"
     directory.mkdir(mode=0o700, exist_ok=True)
     with (directory / "lock").open("w") as lock:
