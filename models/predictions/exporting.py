@@ -21,7 +21,7 @@ from models.predictions.search import SCAN, Cursor, Search, columns_of, find
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
 from modelwright.audit.actions import AuditAction
-from modelwright.console.export import cell
+from modelwright.core.cells import cell
 from modelwright.core.errors import ValidationFailed
 from projects.selectors import authorize
 

@@ -26,6 +26,7 @@ from models.predictions.feedback_shipping import store as store_feedback
 from models.predictions.models import SpoolPosition
 from models.predictions.names import is_id
 from models.predictions.records import Record
+from models.predictions.spool_health import Noting
 from models.predictions.storing import store
 from modelwright.core import counting, pulse
 
@@ -57,9 +58,11 @@ def ship_once(folder: Path) -> int:
 def run(folder: Path, stop: threading.Event) -> None:
     """Ship until `stop` is set, whatever happens to PostgreSQL meanwhile. Trouble is logged once, then its end."""
     pause, in_trouble = IDLE_SECONDS, False
+    noting = Noting(folder)
     while not stop.is_set():
         pulse.beat()
         try:
+            noting.note()
             moved = ship_once(folder)
         except TROUBLE as error:
             if not in_trouble:

@@ -14,29 +14,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 
+from modelwright.core.cells import cell, plain
+
 COLUMNS = (
     "id", "at", "actor_id", "actor_kind", "actor_name", "actor_role", "token_id", "action", "target_kind", "target_id",
     "target_name", "workspace_id", "project_id", "before", "after", "reason", "request_id", "address",
 )  # fmt: skip
 CHUNK_ROWS = 500
-# A spreadsheet would take a cell that begins with one of these for a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-
-def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, dict | list | int | float):
-        return value
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def cell(value: Any) -> str:
-    """A value as a cell of a CSV file."""
-    plain = _plain(value)
-    if plain is None:
-        return ""
-    if not isinstance(plain, str):
-        return json.dumps(plain, ensure_ascii=False)
-    return f"'{plain}" if plain.startswith(_FORMULA_STARTS) else plain
 
 
 def _csv(rows: list[list[str]]) -> str:
@@ -95,7 +79,7 @@ class Export:
         if self.form == "csv":
             return _csv([[cell(record[name]) for name in self._columns] for record in records])
         return "".join(
-            json.dumps({name: _plain(record[name]) for name in self._columns}, ensure_ascii=False) + "\n"
+            json.dumps({name: plain(record[name]) for name in self._columns}, ensure_ascii=False) + "\n"
             for record in records
         )
 

@@ -20,11 +20,11 @@ from modelwright.accounts.selectors import require_site
 from modelwright.accounts.views import person_of
 from modelwright.compute import services
 from modelwright.compute.metering import rates
-from modelwright.console.export import cell
 from modelwright.console.usage import MEASURES, Answer, Question, answer, ask, chart
 from modelwright.console.usage_names import GROUPINGS
 from modelwright.console.usage_table import UsageTable
 from modelwright.core.api import SIGNED_IN
+from modelwright.core.cells import cell
 from modelwright.core.errors import ValidationFailed
 from modelwright.core.pages import PlatformView
 from workspaces.pages import FormView, workspace_tabs

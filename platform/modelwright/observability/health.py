@@ -11,6 +11,8 @@ from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
+from models.predictions.spool_health import gateway_fault, spool_fault
+
 CHECK_SECONDS = 2
 
 
@@ -42,6 +44,13 @@ def _broker() -> str:
     return ""
 
 
+def _spool() -> str:
+    try:
+        return spool_fault()
+    except Error:
+        return "cannot be told: the database does not answer"
+
+
 def _tracking() -> str:
     try:
         with socket.socket(socket.AF_UNIX) as client:
@@ -54,7 +63,12 @@ def _tracking() -> str:
 
 # Without the database nothing can be shown. Without the others much can: runs start later, metrics are missing.
 _NEEDED: dict[str, Callable[[], str]] = {"database": _database}
-_WANTED: dict[str, Callable[[], str]] = {"broker": _broker, "tracking": _tracking}
+_WANTED: dict[str, Callable[[], str]] = {
+    "broker": _broker,
+    "tracking": _tracking,
+    "gateway": gateway_fault,
+    "spool": _spool,
+}
 
 
 def checks() -> dict[str, str]:

@@ -1,0 +1,82 @@
+"""What waits in the spools: each host's shipper says so in the database, health and pages read it there."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from models.endpoints.routes import gateway_state
+from models.gateway.spool import list_segments, read_records
+from models.predictions.models import SpoolPosition, SpoolState
+
+NOTE_SECONDS = 2.0
+# Answers are on record a second or so after they were given. What is older, or not even looked at, is trouble.
+LATE = timedelta(seconds=60)
+SILENT = timedelta(seconds=60)
+
+
+class Noting:
+    """Notes how much waits, every `NOTE_SECONDS` at most, for the shipper."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._due = 0.0
+
+    def note(self) -> None:
+        """Note it where that is due. Raises DatabaseError."""
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + NOTE_SECONDS
+        size, oldest = measure(self._folder)
+        facts = {"waiting_bytes": size, "oldest_at": oldest, "seen_at": timezone.now()}
+        SpoolState.objects.update_or_create(host=settings.HOST_NAME[:100], defaults=facts)
+
+
+def measure(folder: Path) -> tuple[int, datetime | None]:
+    """How many bytes of the folder's segments are not stored yet, and when the oldest request in them was received."""
+    stored = dict(SpoolPosition.objects.values_list("segment", "offset"))
+    size, oldest = 0, None
+    for segment in list_segments(folder):
+        offset = stored.get(segment.path.name, 0)
+        try:
+            left = segment.path.stat().st_size - offset
+            first = next(iter(read_records(segment.path, offset)), None) if left > 0 else None
+        except FileNotFoundError:
+            continue
+        size += max(left, 0)
+        at = first[0].get("at") if first else None
+        if isinstance(at, int | float):
+            oldest = min(oldest or at, at)
+    return size, None if oldest is None else datetime.fromtimestamp(oldest, UTC)
+
+
+def spool_fault() -> str:
+    """What is wrong with the way from the spools to the database, in a few words; empty where nothing is."""
+    now = timezone.now()
+    faults = []
+    for state in SpoolState.objects.order_by("host"):
+        if now - state.seen_at > SILENT:
+            faults.append(f"the shipper of {state.host} has said nothing for {_seconds(now - state.seen_at)}")
+        elif state.oldest_at is not None and now - state.oldest_at > LATE:
+            waiting = f"{state.waiting_bytes} bytes wait in the spool of {state.host}"
+            faults.append(f"{waiting}, the oldest answer for {_seconds(now - state.oldest_at)}")
+    return "; ".join(faults)
+
+
+def gateway_fault() -> str:
+    """What is wrong with the gateway, empty where it answers and records."""
+    state = gateway_state()
+    if state is None:
+        return "does not answer"
+    if state.get("status") == "refusing":
+        return f"refuses predictions: {state.get('spool', '')}"[:500]
+    return ""
+
+
+def _seconds(duration: timedelta) -> str:
+    return f"{duration.total_seconds():.0f} s"
