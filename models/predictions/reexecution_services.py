@@ -83,10 +83,10 @@ def start_reexecution(prediction: Prediction, *, acting_user: Actor) -> Reexecut
 @transaction.atomic
 def conclude(reexecution: Reexecution, verdict: Verdict, *, answer: dict[str, Any], acting_user: Actor) -> None:
     """Note the verdict over the answer that came."""
-    move = transitions.same if verdict.is_same else transitions.different
+    note = transitions.same if verdict.is_same else transitions.different
     kept = {"outputs": storable_json(answer["outputs"]), "probabilities": storable_json(answer["probabilities"])}
     detail, difference = storable_json(verdict.detail), storable_json(verdict.difference)
-    if move(reexecution, detail=detail, difference=difference, **kept):
+    if note(reexecution, detail=detail, difference=difference, **kept):
         _audit(AuditAction.REEXECUTION_ENDED, reexecution, acting_user, after=_ended(reexecution, detail))
 
 

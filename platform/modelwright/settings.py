@@ -263,6 +263,7 @@ SPECTACULAR_SETTINGS = {
         "EnvironmentStateEnum": "modelwright.compute.states.EnvironmentState",
         "ModelVersionStateEnum": "models.registry.states.VersionState",
         "ProjectRoleEnum": "modelwright.accounts.permissions.PROJECT_ROLE_CHOICES",
+        "ReexecutionStateEnum": "models.predictions.states.ReexecutionState",
         "WorkloadKindEnum": "modelwright.compute.models.Workload.Kind",
         "WorkloadStateEnum": "modelwright.compute.states.WorkloadState",
         "WorkspaceRoleEnum": "modelwright.accounts.permissions.WORKSPACE_ROLE_CHOICES",
