@@ -240,9 +240,9 @@ class Application:
             for result, _id in live:
                 result.pending.finish(response)
             return
+        self.metrics.predicted([result.pending for result in unanswered], now)
         for result, id_ in live:
             pending = result.pending
-            self.metrics.observe(pending.endpoint.name, now - pending.received)
             if pending.spans is not None:
                 pending.spans.recorded(id_)
             pending.finish(pending.encode(result, id_))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 
+from models.gateway.pending import Pending
 from modelwright.core.exposition import Family, Histogram
 
 # Of rows in one frame.
@@ -26,9 +27,14 @@ class Metrics:
         """One request was answered."""
         self._requests[endpoint, status] += 1
 
-    def observe(self, endpoint: str, seconds: float) -> None:
-        """One prediction took that long, from the last byte of the request to the answer."""
-        self._latency[endpoint].observe(seconds)
+    def predicted(self, batch: Sequence[Pending], now: float) -> None:
+        """They are about to be answered; each took from the last byte of its request until `now`."""
+        name, observe = "", None
+        for pending in batch:
+            if observe is None or pending.endpoint.name is not name:
+                name = pending.endpoint.name
+                observe = self._latency[name].observe
+            observe(now - pending.received)
 
     def sent(self, endpoint: str, rows: int, waited: float) -> None:
         """A frame left for a replica; its first request waited for `waited` seconds."""

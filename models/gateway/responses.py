@@ -65,8 +65,18 @@ def render(response: Response, *, close: bool, without_body: bool = False) -> by
         status = HTTPStatus(response.status)
         head = b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\n" % (status, status.phrase.encode(), response.content_type)
         _HEADS[key] = head
-    extra = b"".join([b"%s: %s\r\n" % pair for pair in response.headers]) if response.headers else b""
+    parts = [head, _length_line(len(response.body))]
+    for name, value in response.headers:
+        parts += (name, b": ", value, b"\r\n")
     if close:
-        extra += b"Connection: close\r\n"
-    body = b"" if without_body else response.body
-    return b"%sContent-Length: %d\r\n%s\r\n%s" % (head, len(response.body), extra, body)
+        parts.append(b"Connection: close\r\n")
+    parts += (b"\r\n", b"" if without_body else response.body)
+    return b"".join(parts)
+
+
+# Writing numbers costs more than everything else here; most answers are small.
+_LENGTH_LINES = [b"Content-Length: %d\r\n" % length for length in range(4096)]
+
+
+def _length_line(length: int) -> bytes:
+    return _LENGTH_LINES[length] if length < len(_LENGTH_LINES) else b"Content-Length: %d\r\n" % length
