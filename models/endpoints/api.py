@@ -216,7 +216,9 @@ def _detail(endpoint: Endpoint) -> dict[str, object]:
     rows = {"live": selectors.live_deployment(endpoint), "under_way": selectors.under_way(endpoint)}
     shown = {name: DeploymentSerializer(row).data if row else None for name, row in rows.items()}
     changeable = {name: getattr(endpoint, name) for name in ("serving_path", "retention_days", "redacted_columns")}
-    answering = selectors.answering(endpoint, live, selectors.replicas_of(endpoint)) if (live := rows["live"]) else []
+    answering = (
+        selectors.answering(endpoint, live, list(selectors.replicas_of(endpoint))) if (live := rows["live"]) else []
+    )
     shown["answering"] = AnsweringSerializer(answering, many=True).data
     return {**EndpointSerializer(endpoint).data, **shown, **changeable}
 

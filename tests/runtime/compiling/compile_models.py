@@ -30,7 +30,7 @@ from sklearn.svm import SVC
 NUMBERS, TEXTS = ["alcohol", "malic_acid"], ["shade", "region"]
 
 
-class Doubled(TransformerMixin, BaseEstimator):
+class Doubled(TransformerMixin, BaseEstimator):  # type: ignore[misc, unused-ignore]
     """Code of a project's own."""
 
     def fit(self, table: Any, _target: Any = None) -> "Doubled":

@@ -91,9 +91,9 @@ class Server(Process):
         self.socket = folder / f"{name}.sock"
         command = [environments.python(PYTHON), "-X", "importtime", "-m", "modelwright_runtime.server"]
         command += ["--socket", str(self.socket), "--compiled", str(folder / "compiled" / name)]
-        super().__init__(
-            [*command, "--version-id", "v", "--served-by", "onnx:abc"], folder / "log", **environments.variables()
-        )
+        command += ["--version-id", "v", "--served-by", "onnx:abc"]
+        variables: dict[str, Any] = environments.variables()
+        super().__init__(command, folder / "log", **variables)
         self.wait_for_line(r"INFO ready")
 
 

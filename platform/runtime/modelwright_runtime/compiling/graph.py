@@ -22,7 +22,7 @@ class Column(NamedTuple):
     """One column of a value of the graph. A text is the number of its word."""
 
     source: str
-    index: int
+    place: int
     is_text: bool = False
 
 
@@ -39,6 +39,10 @@ _INVERSES: dict[str, Callable[[float, float], float]] = {
     "Mul": lambda value, by: value / by if by else value,
     "Div": lambda value, by: value * by,
 }
+
+
+def _before(back: Callable[[float], float], inverse: Callable[[float, float], float], number: float) -> Any:
+    return lambda said: back(inverse(said, number))
 
 
 class Graph:
@@ -65,7 +69,7 @@ class Graph:
 
     def word(self, text: str, column: Column) -> float:
         """The number of a text that the column may hold."""
-        if (origin := self._origins.get((column.source, column.index))) is not None:
+        if (origin := self._origins.get((column.source, column.place))) is not None:
             self.words_of[origin.column].add(text)
         return float(self.words.setdefault(text, FIRST_WORD + len(self.words)))
 
@@ -98,7 +102,7 @@ class Graph:
             raise NotCompilableError("a part of the pipeline takes no column at all")
         value = self._gather(columns)
         for index, column in enumerate(columns):
-            if (origin := self._origins.get((column.source, column.index))) is not None:
+            if (origin := self._origins.get((column.source, column.place))) is not None:
                 self._origins[value, index] = origin
         return value
 
@@ -113,7 +117,7 @@ class Graph:
         return parts[0] if len(parts) == 1 else self.add("Concat", *parts, width=len(columns), axis=1)
 
     def _pick(self, run: list[Column]) -> str:
-        source, indexes = run[0].source, [column.index for column in run]
+        source, indexes = run[0].source, [column.place for column in run]
         if indexes == list(range(self._widths[source])):
             return source
         return self.add("Gather", source, self.constant(indexes, "int64"), width=len(run), axis=1)
@@ -124,10 +128,7 @@ class Graph:
         inverse = _INVERSES[operator]
         for index, number in enumerate(self.numpy.broadcast_to(by, (self.width(value),)).tolist()):
             if (origin := self._origins.get((value, index))) is not None:
-                back = origin.inverse
-                self._origins[made, index] = Origin(
-                    origin.column, lambda said, number=number, back=back: back(inverse(said, number))
-                )
+                self._origins[made, index] = Origin(origin.column, _before(origin.inverse, inverse, number))
         return made
 
     def follow(self, made: str, value: str) -> str:
