@@ -29,6 +29,7 @@ from models.batch.serializers import (
 )
 from models.batch.sources import Wanted, format_of
 from models.endpoints.selectors import endpoints
+from models.predictions.serializers import PredictionSerializer
 from models.registry.selectors import versions
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.api import current_user
@@ -184,6 +185,18 @@ class BatchChunkListView(PlatformAPIView):
         """List the chunks."""
         job = selectors.get_batch_job(current_user(request), batch_id)
         return self.paged(selectors.chunks_of(job), BatchChunkSerializer)
+
+
+class BatchPredictionListView(PlatformAPIView):
+    """The predictions of a batch job."""
+
+    permissions = {"GET": Permission.PROJECT_VIEW}
+
+    @paged_schema("BatchPrediction", PredictionSerializer)
+    def get(self, request: Request, batch_id: UUID) -> Response:
+        """List what was predicted, the last rows first."""
+        job = selectors.get_batch_job(current_user(request), batch_id)
+        return self.paged(selectors.predictions_of(job), PredictionSerializer)
 
 
 class BatchOutputView(PlatformAPIView):

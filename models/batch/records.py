@@ -21,6 +21,7 @@ PROTOCOL = "batch"
 BAD_ROW, MODEL_FAILED = 422, 502
 MAX_MESSAGE = 1000
 MAX_COLUMNS = 10_000
+SLACK_MILLISECONDS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Header:
     first_row: int
     rows: int
     seconds: float
+    milliseconds: int
     last_key: str
     columns: list[str]
     records: list[list[Any] | None]
@@ -59,6 +61,7 @@ def _checked(header: Any, most_rows: int) -> Header:
         first_row=int(header["first_row"]),
         rows=rows,
         seconds=max(0.0, float(header["seconds"])),
+        milliseconds=int(header["milliseconds"]),
         last_key=storable(str(header["last_key"])),
         columns=columns,
         records=list(header["records"]),
@@ -85,10 +88,9 @@ def _error(given: Mapping[str, Any]) -> dict[str, str]:
 
 def records_of(job: BatchJob, header: Header, recorder: Recorder) -> list[Record]:
     """The predictions, one for each row. What the endpoint redacts is not in them."""
-    milliseconds = id_milliseconds(job)
     redacted = frozenset(job.endpoint.redacted_columns if job.endpoint else ())
     common: Record = {
-        "at": time.time(),
+        "at": header.milliseconds / 1000,
         "endpoint_id": (job.endpoint_id or job.pk).hex,
         "deployment_id": job.pk.hex,
         "model_version_id": job.model_version_id.hex,
@@ -99,7 +101,7 @@ def records_of(job: BatchJob, header: Header, recorder: Recorder) -> list[Record
     }
     made = []
     for place in range(header.rows):
-        id_ = prediction_id(job.pk, milliseconds, header.first_row + place).hex
+        id_ = prediction_id(job.pk, header.milliseconds, header.first_row + place).hex
         inputs = [_inputs(header, place)]
         if redacted:
             inputs = recorder.redacted(inputs, redacted)
@@ -124,11 +126,13 @@ def _outcome(header: Header, place: int, *, is_withheld: bool) -> Record:
     return made
 
 
-def id_milliseconds(job: BatchJob) -> int:
-    """What the ids of this attempt's predictions are made of: when it began."""
-    if job.started_at is None:
-        raise ValueError(f"{job} has not begun")
-    return int(job.started_at.timestamp() * 1000)
+def check_moment(job: BatchJob, header: Header) -> None:
+    """Raises ValidationFailed where the chunk is of a time before the attempt began, or to come."""
+    began = int(job.started_at.timestamp() * 1000) if job.started_at else 0
+    if not began - SLACK_MILLISECONDS <= header.milliseconds <= time.time() * 1000 + SLACK_MILLISECONDS:
+        raise ValidationFailed(
+            "The chunk is of a time that cannot be.", remedy="See whether the host's clock jumped; then try again."
+        )
 
 
 class BatchNames:

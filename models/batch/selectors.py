@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from models.batch.models import BatchAttempt, BatchChunk, BatchInput, BatchJob
 from models.batch.states import LIVE, BatchState
 from models.batch.tokens import PREFIX
+from models.predictions.models import Prediction
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
 from modelwright.compute.models import Workload
@@ -64,6 +65,11 @@ def inputs_of(project: Project) -> QuerySet[BatchInput]:
 def chunks_of(job: BatchJob) -> QuerySet[BatchChunk]:
     """What is stored of the job, newest first. The caller has required PROJECT_VIEW."""
     return BatchChunk.objects.filter(job=job).order_by("-id")
+
+
+def predictions_of(job: BatchJob) -> QuerySet[Prediction]:
+    """The predictions of the job, newest first. The caller has required PROJECT_VIEW."""
+    return Prediction.objects.filter(deployment_id=job.pk).order_by("-id")
 
 
 def attempts_of(job: BatchJob) -> QuerySet[BatchAttempt]:

@@ -42,4 +42,4 @@ def queue_again(job: BatchJob, **facts: Any) -> bool:
 
 def _end(job: BatchJob, to: str, **facts: Any) -> bool:
     now = timezone.now()
-    return _move(job, to, ended_at=now, token_died_at=now, rate=None, **facts)
+    return _move(job, to, ended_at=now, token_died_at=now, **facts)

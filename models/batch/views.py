@@ -10,9 +10,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from lineage.selectors import find as find_node
 from models.batch import selectors, services
 from models.batch.downloads import output_of
 from models.batch.forms import CancelForm
+from models.batch.lineage_edges import node_of
 from models.batch.models import BatchJob
 from models.batch.states import BatchState
 from modelwright.accounts.actors import actor_of
@@ -29,6 +31,7 @@ from projects.pages import ProjectPage
 from projects.selectors import project_permissions
 
 NEWEST_CHUNKS = 10
+NEWEST_PREDICTIONS = 5
 
 
 def batch_crumbs(job: BatchJob, *more: tuple[str, str]) -> Crumbs:
@@ -114,12 +117,21 @@ class BatchJobView(BatchPage):
             **self.may(request, job.project),
             **_progress(job),
             "title": _title(job),
+            "predictions": selectors.predictions_of(job)[:NEWEST_PREDICTIONS],
+            "lineage": _lineage(job),
             "attempts": selectors.attempts_of(job) if job.attempt > 1 else [],
             "log": text,
             "offset": offset,
             "finished": finished,
         }
         return self.page(context, crumbs=batch_crumbs(job))
+
+
+def _lineage(job: BatchJob) -> str:
+    """The address of what it came from and what came from it, empty before it has begun."""
+    spec = node_of(job)
+    node = find_node(spec.kind, spec.namespace, spec.name, spec.version_digest, project_id=spec.project_id)
+    return reverse("lineage-node", args=[node.pk]) if node else ""
 
 
 def _progress(job: BatchJob) -> dict[str, Any]:

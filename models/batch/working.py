@@ -14,7 +14,7 @@ from models.batch import transitions
 from models.batch.facts import audit
 from models.batch.lineage_edges import edges_of_input, edges_of_output
 from models.batch.models import BatchChunk, BatchJob
-from models.batch.records import BatchNames, Header, check, id_milliseconds, records_of
+from models.batch.records import BatchNames, Header, check, check_moment, records_of
 from models.gateway.recording import Recorder
 from models.predictions.storing import store
 from modelwright.accounts.actors import Actor
@@ -39,7 +39,7 @@ def begin(job: BatchJob) -> dict[str, Any]:
     last = BatchChunk.objects.filter(job=job).order_by("-number").first()
     return {
         "job": str(job.pk),
-        "id_milliseconds": id_milliseconds(job),
+        "now_milliseconds": int(timezone.now().timestamp() * 1000),
         "source": job.source,
         "inputs": (job.model_version.signature or {}).get("inputs"),
         "key_columns": job.key_columns,
@@ -101,6 +101,7 @@ def store_chunk(job: BatchJob, number: int, header: Any, part: BinaryIO) -> bool
 def _check_follows(job: BatchJob, number: int, header: Header) -> None:
     if job.state != "running" or job.token_died_at is not None:
         raise Conflict("The job is over.", remedy="Start another attempt.")
+    check_moment(job, header)
     if number != job.chunks_done or header.first_row != job.rows_done + 1:
         raise Conflict(
             f"Chunk {number} from row {header.first_row} does not follow what is stored: {job.chunks_done} chunks, "

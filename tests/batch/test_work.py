@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -58,6 +59,7 @@ def header(first_row: int, rows: int = 2) -> dict[str, Any]:
         "first_row": first_row,
         "rows": rows,
         "seconds": 0.5,
+        "milliseconds": int(time.time() * 1000),
         "last_key": "",
         "columns": ["alcohol"],
         "records": [[float(number)] for number in range(rows)],
@@ -89,7 +91,8 @@ def test_a_chunk_is_stored_once_however_often_it_is_sent(job: BatchJob, asking: 
     job.refresh_from_db()
     assert (job.state, job.rows_done, job.chunks_done) == ("running", 2, 1)
     found = list(Prediction.objects.filter(deployment_id=job.pk).order_by("id"))
-    milliseconds = told["id_milliseconds"]
+    milliseconds = int(found[0].at.timestamp() * 1000)
+    assert abs(milliseconds - told["now_milliseconds"]) < 60_000
     assert [each.pk for each in found] == [prediction_id(job.pk, milliseconds, row) for row in (1, 2)]
     assert found[0].probabilities == [{"a": 0.75, "b": 0.25}]
     assert (found[0].endpoint_id, found[0].project_id) == (job.pk, job.project_id)
@@ -103,6 +106,7 @@ def test_what_does_not_follow_is_refused_and_leaves_nothing(job: BatchJob, askin
     assert asking.chunk(0, 1, records=[[1.0]]).status_code == 422
     assert asking.chunk(0, 1, errors=[{"place": 7, "code": "x", "message": "x", "key": ""}]).status_code == 422
     assert asking.chunk(0, 1, rows=3).status_code == 422
+    assert asking.chunk(0, 1, milliseconds=1_000).status_code == 422
     assert asking.say("chunks/0/").status_code == 422
     assert BatchChunk.objects.count() == Prediction.objects.count() == 0
 

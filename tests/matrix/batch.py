@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from typing import Any
 
 from models.batch import services, working
@@ -42,6 +43,7 @@ def _finish(job: BatchJob) -> None:
         "first_row": 1,
         "rows": 1,
         "seconds": 0.1,
+        "milliseconds": int(time.time() * 1000),
         "last_key": "",
         "columns": ["tenure"],
         "records": [[3.0]],

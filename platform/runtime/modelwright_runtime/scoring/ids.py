@@ -9,7 +9,7 @@ _ROW_BITS, _REST_BITS = 38, 36
 
 
 def prediction_id(job: UUID, milliseconds: int, row: int) -> UUID:
-    """The UUIDv7 of row `row` (from 1) of the job, whose attempt began at `milliseconds` since 1970.
+    """The UUIDv7 of row `row` (from 1) of the job, whose chunk is of `milliseconds` since 1970.
 
     Later rows have larger ids, so that they lie side by side in an index.
     """

@@ -36,6 +36,8 @@ class Work:
         self._id = UUID(description["job"])
         self._keys: list[str] = description["key_columns"]
         self._connection: Any = None
+        # Its clock may be wrong, and ids are made of the platform's.
+        self._clock = int(description["now_milliseconds"]) - int(time.monotonic() * 1000)
         self._key_type = "text"
         self._target: tables.TableTarget | None = None
 
@@ -59,6 +61,10 @@ class Work:
         self._join(number)
         self._platform.end(rows=row, chunks=number)
         print(f"{row} rows are scored.", flush=True)
+
+    def _now(self) -> int:
+        """Milliseconds since 1970 by the platform's clock."""
+        return self._clock + int(time.monotonic() * 1000)
 
     def _source(self) -> Source:
         source = self._job["source"]
@@ -117,7 +123,8 @@ class Work:
         labels = codec.decode(codec.encode(scored.classes)) if scored.classes is not None else None
         probabilities = [scored.probabilities.get(place) for place in places]
         numbers = [before + place + 1 for place in places]
-        ids = [prediction_id(self._id, self._job["id_milliseconds"], row) for row in numbers]
+        milliseconds = self._now()
+        ids = [prediction_id(self._id, milliseconds, row) for row in numbers]
         errors = {place: scored.errors[place] for place in sorted(scored.errors)}
         keys = {name: [plain(raw.get(name)) for raw in chunk.rows] for name in self._keys}
         columns = outputs.columns_of(
@@ -137,6 +144,7 @@ class Work:
             "first_row": before + 1,
             "rows": len(chunk.rows),
             "seconds": seconds,
+            "milliseconds": milliseconds,
             "last_key": chunk.last_key,
             "columns": checker.names,
             "records": records,
