@@ -59,6 +59,8 @@ class Compose:
             "MODELWRIGHT_HOST_NAME": "compose-test",
             "MODELWRIGHT_IMAGE_PREFIX": self.name,
             "MODELWRIGHT_HEALTH_INTERVAL": "4s",
+            # Another image, and replicas that are renewed in the middle of what is tested.
+            "MODELWRIGHT_COMPILE": "off",
         }
         self.env = self.folder / "env"
         self.env.write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
