@@ -19,6 +19,8 @@ MODEL, DESCRIPTION = "model.onnx", "compiled.json"
 INPUT, OUTPUT = "rows", "scores"
 UNKNOWN, MISSING = 0.0, 1.0
 _NOT_A_NUMBER = float("nan")
+# So many orders of columns are kept in mind.
+MAX_PLANS = 64
 
 Reader = Callable[[Sequence[Any]], Sequence[Any]]
 
@@ -33,6 +35,7 @@ class CompiledModel:
         self._run = session.run
         self._classes: list[Any] | None = description["classes"]
         self._gives_probabilities = bool(description.get("probabilities"))
+        self._has_label = bool(description.get("has_label"))
         self._tensor = description["tensor"]
         self._limit = description.get("limit")
         kinds = [column["read"] for column in description["columns"]]
@@ -49,7 +52,11 @@ class CompiledModel:
         if self._classes is None:
             return Outcome(scores[:, 0].tolist() if scores.shape[1] == 1 else scores.tolist())
         classes = self._classes
-        predictions = [classes[index] for index in scores.argmax(axis=1).tolist()]
+        if self._has_label:
+            largest, scores = scores[:, 0].astype(int), scores[:, 1:]
+        else:
+            largest = scores.argmax(axis=1)
+        predictions = [classes[index] for index in largest.tolist()]
         return Outcome(predictions, classes, scores.tolist()) if self._gives_probabilities else Outcome(predictions)
 
     def _matrix(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
@@ -72,6 +79,8 @@ class CompiledModel:
         missing = [name for name in self._readers if name not in places]
         if missing:
             raise ValueError(f"the column {missing[0]!r} is missing")
+        if len(self._plans) >= MAX_PLANS:
+            self._plans.clear()
         self._plans[names] = [(places[name], reader) for name, reader in self._readers.items()]
         return self._plans[names]
 
@@ -115,16 +124,23 @@ def _reader(column: dict[str, Any], words: dict[str, int]) -> Reader:
     return numbers
 
 
+class _Codes(dict[Any, float]):
+    """Codes of texts. A look-up by `map` runs no Python for each cell, so the default belongs here."""
+
+    def __missing__(self, word: Any) -> float:
+        return UNKNOWN
+
+
 def _any_text(name: str, words: dict[str, int], takes_missing: bool) -> Reader:
-    codes: dict[Any, float] = {word: float(code) for word, code in words.items()}
+    codes = _Codes({word: float(code) for word, code in words.items()})
     if takes_missing:
         codes[None] = MISSING
-    get = codes.get
+    get = codes.__getitem__
 
     def texts(values: Sequence[Any]) -> Sequence[Any]:
         if not takes_missing and None in values:
             raise ValueError(f"the column {name!r} has a missing value, which the model does not take")
-        return [get(value, UNKNOWN) for value in values]
+        return list(map(get, values))
 
     return texts
 
@@ -135,7 +151,7 @@ def _known(name: str, codes: dict[Any, float], takes_missing: bool) -> Reader:
 
     def texts(values: Sequence[Any]) -> Sequence[Any]:
         try:
-            return [codes[value] for value in values]
+            return list(map(codes.__getitem__, values))
         except KeyError as error:
             raise ValueError(f"the column {name!r} has {error.args[0]!r}, which the model does not know") from None
 
