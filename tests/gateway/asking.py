@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -27,7 +28,8 @@ class Wrong(Exception):
     def __init__(self, response: Response) -> None:
         super().__init__(response.body.decode())
         self.response = response
-        self.told = orjson.loads(response.body)
+        is_text = response.content_type.startswith(b"text/")
+        self.told = response.body.decode() if is_text else orjson.loads(response.body)
 
 
 class Answered(NamedTuple):
@@ -45,8 +47,12 @@ class Answered(NamedTuple):
 def served(signature: Any = SIGNATURE, example: Any = None) -> Endpoint:
     """An endpoint `acme/wine` that serves version 1 of a model `cellar` with that signature."""
     version = {**target("cellar", 1, signature=signature), "example": example}
-    table = {"revision": 1, "endpoints": {"acme/wine": endpoint(1, version)}}
-    return parse(orjson.dumps(table)).endpoints["acme/wine"]
+    return _parsed(orjson.dumps({"revision": 1, "endpoints": {"acme/wine": endpoint(1, version)}}))
+
+
+@functools.lru_cache(maxsize=16)
+def _parsed(table: bytes) -> Endpoint:
+    return parse(table).endpoints["acme/wine"]
 
 
 def ask(

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.gateway.environment import signature_of
 from tests.gateway.processes import Gateway, ModelServer, Process, endpoint, target
+from tests.gateway.signatures import signature_of
 
 # A loaded machine may be slow at any example.
 settings.register_profile("patient", deadline=None)

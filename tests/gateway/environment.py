@@ -9,9 +9,6 @@ import os
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
-
-from models.registry.mlmodel import parse, served_signature
 
 REQUIREMENTS = ("scikit-learn==1.9.1", "pandas==3.1.1", "mlflow-skinny==3.17.2", "orjson==3.11.4")
 TRAINING = Path(__file__).with_name("train_models.py")
@@ -41,11 +38,6 @@ def python() -> str:
 def model(name: str) -> Path:
     """The MLflow model directory of that name."""
     return model_environment() / "models" / name
-
-
-def signature_of(name: str) -> dict[str, Any] | None:
-    """The signature of that model as route tables have it."""
-    return served_signature(parse((model(name) / "MLmodel").read_bytes()).signature)
 
 
 def _build(directory: Path) -> None:

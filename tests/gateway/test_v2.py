@@ -13,8 +13,8 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 from models.gateway.protocols.datatypes import NUMERIC
 from tests.gateway import asking
 from tests.gateway.asking import Wrong
-from tests.gateway.environment import signature_of
 from tests.gateway.processes import KEY, RECORD, Gateway
+from tests.gateway.signatures import signature_of
 
 OTHER = {**RECORD, "alcohol": 11.9, "malic_acid": float("nan"), "shade": "dark"}
 
