@@ -8,7 +8,8 @@ mean much. CPU ms a request counts all processes of a system and hardly depends 
 After the last turn each system gets half of its own top rate, at random moments, whether it answers or not: `half`.
 
     uv run python -m benchmarks.serving [--models churn forest cnn] [--systems ours onnx mlserver bentoml mlflow]
-        [--turns 5] [--seconds 4] [--clients 1 16 64] [--half-seconds 4] [--processes 1] [--json FILE]
+        [--turns 5] [--seconds 4] [--clients 1 16 64] [--half-seconds 4] [--processes 1]
+        [--compiled-processes 2] [--json FILE]
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def main() -> int:
     """Print the tables; 1 when a bar is missed or a request failed."""
     options = _parse()
     options.work.mkdir(parents=True, exist_ok=True)
-    Ours.processes = options.processes
+    Ours.processes, OursCompiled.processes = options.processes, options.compiled_processes
     rows: list[Figures] = []
     for name in options.models:
         rows += _measure_model(MODELS[name].trained(options.work), options)
@@ -156,7 +157,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=4.0, help="measured time of one turn")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 16, TOP_CLIENTS])
     parser.add_argument("--half-seconds", type=float, default=4.0, help="0: nothing at half of the top rate")
-    parser.add_argument("--processes", type=int, default=1, help="of our gateway")
+    parser.add_argument("--processes", type=int, default=1, help="of our gateway before the original model")
+    parser.add_argument("--compiled-processes", type=int, default=2, help="of our gateway before the compiled one")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     parser.add_argument(
         "--work",

@@ -21,6 +21,7 @@ import yaml
 
 from benchmarks import load
 from benchmarks.serving_models import Trained, environment, flat, shape
+from models.gateway.spool import list_segments
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNTIME = ROOT / "platform" / "runtime"
@@ -141,10 +142,12 @@ class Ours(System):
         return ["--model", str(self.trained.folder)]
 
     def tidy(self) -> None:
-        """Delete the record but for the newest segments: no shipper runs here."""
-        paths = sorted((self.work / "spool").glob("*.spool"), key=lambda path: path.stat().st_mtime)
-        for path in paths[: -self.processes]:
-            path.unlink()
+        """Delete the record but for each process's newest segment: no shipper runs here."""
+        segments = list_segments(self.work / "spool")
+        newest = {segment.gateway_id: segment for segment in segments}
+        for segment in segments:
+            if segment is not newest[segment.gateway_id]:
+                segment.path.unlink()
 
     def _routes(self, server: Path) -> dict[str, Any]:
         signature = yaml.safe_load((self.trained.folder / "MLmodel").read_text())["signature"]
@@ -170,6 +173,7 @@ class OursCompiled(Ours):
     """The same with the model compiled to ONNX, as far as it was proved equal."""
 
     name = "onnx"
+    processes = 2
     requirements = ("mlflow-skinny==3.17.2", "orjson", "onnx", "onnxruntime")
 
     def served(self) -> list[str]:
