@@ -103,7 +103,8 @@ def _tile(endpoint: Endpoint, days: int) -> tuple[str, str, str]:
     found = coverage(endpoint, days=days)
     label = "Truth known, last day" if days == 1 else f"Truth known, last {days} days"
     value = "—" if found.percent is None else f"{found.percent:.1f} %"
-    return label, value, f"{found.with_truth} of {found.records} records"
+    note = f"{found.with_truth} of {found.records} records" if found.records else "nothing was answered"
+    return label, value, note
 
 
 def _by_match(found: QuerySet[Feedback], value: str) -> QuerySet[Feedback]:
