@@ -6,11 +6,11 @@
 import os
 from typing import Annotated, Any
 
-import bentoml
+import bentoml  # type: ignore[import-not-found, unused-ignore]
 import mlflow.pyfunc
 import numpy
 import pandas
-from bentoml.validators import DType
+from bentoml.validators import DType  # type: ignore[import-not-found, unused-ignore]
 
 BATCHES: dict[str, Any] = {"batchable": True, "batch_dim": 0, "max_batch_size": 64}
 
@@ -26,7 +26,7 @@ class Model:
 class Table(Model):
     """A pipeline on pandas. Batches of rows, because BentoML 1.4.40 fails at batches of DataFrames."""
 
-    @bentoml.api(**BATCHES)
+    @bentoml.api(**BATCHES)  # type: ignore[untyped-decorator, unused-ignore]
     def predict(self, rows: list[dict[str, Any]]) -> numpy.ndarray:
         return numpy.asarray(self.raw.predict(pandas.DataFrame(rows)))
 
@@ -35,7 +35,7 @@ class Table(Model):
 class Arrays(Model):
     """An estimator on arrays."""
 
-    @bentoml.api(**BATCHES)
+    @bentoml.api(**BATCHES)  # type: ignore[untyped-decorator, unused-ignore]
     def predict(self, rows: Annotated[numpy.ndarray, DType("float64")]) -> numpy.ndarray:
         return numpy.asarray(self.raw.predict(rows))
 
@@ -44,6 +44,6 @@ class Arrays(Model):
 class Images(Model):
     """A Keras model; calling it is its quickest way for small batches."""
 
-    @bentoml.api(**BATCHES)
+    @bentoml.api(**BATCHES)  # type: ignore[untyped-decorator, unused-ignore]
     def predict(self, rows: Annotated[numpy.ndarray, DType("float32")]) -> numpy.ndarray:
         return numpy.asarray(self.raw(rows, training=False))

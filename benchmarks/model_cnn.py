@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-import keras
+import keras  # type: ignore[import-not-found, unused-ignore]
 import mlflow.tensorflow
 from mlflow.models import infer_signature
 from sklearn.datasets import load_digits

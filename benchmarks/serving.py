@@ -64,15 +64,19 @@ def _measure_model(trained: Trained, options: argparse.Namespace) -> list[Figure
     systems = [kind(options.work, trained) for kind in kinds if trained.model.compiles or kind is not OursCompiled]
     bare = Bare(options.work, trained) if options.bare else None
     try:
-        for server in (*systems, *([bare] if bare else [])):
-            _say(f"{trained.model.name}: starting {getattr(server, 'name', 'the bare model')} ...")
-            server.start()
+        for system in systems:
+            _say(f"{trained.model.name}: starting {system.name} ...")
+            system.start()
+        if bare is not None:
+            bare.start()
         rows = _in_turns(systems, bare, options)
         if options.half_seconds and TOP_CLIENTS in options.clients:
             rows += _at_half(systems, rows, options)
     finally:
-        for server in (*systems, *([bare] if bare else [])):
-            server.stop()
+        for system in systems:
+            system.stop()
+        if bare is not None:
+            bare.stop()
     return [{"model": trained.model.name, **row} for row in rows]
 
 

@@ -118,7 +118,7 @@ class Ours(System):
     """Gateway and model server, with key check, prediction id and record."""
 
     name = "ours"
-    requirements = ("mlflow-skinny==3.17.2", "orjson")
+    requirements: ClassVar[tuple[str, ...]] = ("mlflow-skinny==3.17.2", "orjson")
     path = "/acme/model/predict"
     headers = (f"Authorization: Bearer {KEY}",)
     processes = 1
