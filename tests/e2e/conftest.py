@@ -34,7 +34,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     kept = os.environ.get(KEEP)
     # Not below pytest's own folder: another pytest that starts meanwhile closes that to everyone but root.
     folder = Path(kept).absolute() if kept else Path(tempfile.mkdtemp(prefix="mwe-", dir="/tmp"))
-    running = Stack(folder)
+    running = Stack(folder, "demo", MODELWRIGHT_GATEWAY_PROCESSES="2")
     try:
         running.wait_for_demo()
         yield running

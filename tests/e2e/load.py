@@ -59,7 +59,7 @@ class Load:
             return
         if answer.status_code != 200:
             with self._lock:
-                self.failures[f"{answer.status_code} {answer.text[:200]}"] += 1
+                self.failures[f"{answer.status_code} {answer.text[:600]}"] += 1
             self._stop.wait(0.05)
             return
         body = answer.json()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import time
 
@@ -123,21 +124,77 @@ def test_killing_the_shipper_under_load_loses_and_doubles_nothing(stack: Stack, 
     endpoint.wait_until_recorded(load.acknowledged)
 
 
-def test_a_killed_replica_is_replaced(stack: Stack, endpoint: Endpoint) -> None:
-    replicas = [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if "modelwright_runtime.server" in (line := process.info["cmdline"] or [])
-        and any(str(stack.directory) in word for word in line)
-    ]
-    assert replicas
-    for replica in replicas:
-        replica.kill()
+def test_killing_one_of_two_gateway_processes_loses_no_acknowledged_prediction(
+    stack: Stack, endpoint: Endpoint
+) -> None:
+    supervisor = psutil.Process(stack.platform["processes"]["gateway"]["pid"])
+    with Load(endpoint.url, endpoint.key, endpoint.record, clients=8) as load:
+        wait_for("answers before the kill", lambda: load.count > 50)
+        victim = supervisor.children()[0]
+        victim.kill()
+        wait_for("two processes again", lambda: len(gateway_children(supervisor, victim)) == 2)
+        before = load.count
+        wait_for("answers after the kill", lambda: load.count > before + 50)
+    assert supervisor.is_running()
+    # The connections of the one that was killed broke; nobody was refused.
+    assert set(load.failures) <= {"ConnectionError", "ChunkedEncodingError"}
+    assert load.doubled == []
+    endpoint.wait_until_recorded(load.acknowledged)
 
-    def answers() -> bool:
-        return predict(endpoint, json.dumps({"records": [endpoint.record]})).status_code == 200
 
-    wait_for("an answer by a new replica", answers, 180)
+def gateway_children(supervisor: psutil.Process, victim: psutil.Process) -> list[psutil.Process]:
+    """The gateway's processes that are still there or there again."""
+    return [child for child in supervisor.children() if child.pid != victim.pid]
+
+
+def test_killing_redis_under_load_loses_and_refuses_nothing(stack: Stack, endpoint: Endpoint) -> None:
+    with Load(endpoint.url, endpoint.key, endpoint.record) as load:
+        wait_for("answers before the kill", lambda: load.count > 50)
+        killed = stack.kill("redis")
+        stack.wait_for_restart("redis", killed)
+        before = load.count
+        wait_for("answers after the kill", lambda: load.count > before + 50)
+    assert load.failures == {}
+    assert load.doubled == []
+    endpoint.wait_until_recorded(load.acknowledged)
+
+
+def test_a_model_server_killed_under_load_is_replaced_and_nothing_is_lost(stack: Stack, endpoint: Endpoint) -> None:
+    with Load(endpoint.url, endpoint.key, endpoint.record) as load:
+        wait_for("answers before the kill", lambda: load.count > 50)
+        replicas = [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if "modelwright_runtime.server" in (line := process.info["cmdline"] or [])
+            and any(str(stack.directory) in word for word in line)
+        ]
+        assert replicas
+        for replica in replicas:
+            replica.kill()
+        before = load.count
+        wait_for("answers by a new replica", lambda: load.count > before + 50, 180)
+    # Until it is replaced nobody can answer, and that is what is said.
+    assert {failure[:3] for failure in load.failures} <= {"503"}
+    assert load.doubled == []
+    endpoint.wait_until_recorded(load.acknowledged)
+
+
+def test_a_full_disk_below_the_spool_refuses_with_503_and_recovers_by_itself(stack: Stack, endpoint: Endpoint) -> None:
+    supervisor = psutil.Process(stack.platform["processes"]["gateway"]["pid"])
+    unlimited = resource.RLIM_INFINITY
+    with Load(endpoint.url, endpoint.key, endpoint.record) as load:
+        wait_for("answers before", lambda: load.count > 50)
+        for child in supervisor.children():
+            resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (1, unlimited))
+        wait_for("refusals", lambda: sum(load.failures.values()) > 20)
+        for child in supervisor.children():
+            resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
+        before = load.count
+        wait_for("answers after", lambda: load.count > before + 50)
+    assert {failure[:3] for failure in load.failures} == {"503"}
+    assert all("Free space" in failure for failure in load.failures)
+    assert load.doubled == []
+    endpoint.wait_until_recorded(load.acknowledged)
 
 
 def test_predictions_go_on_while_postgresql_is_stopped(stack: Stack, endpoint: Endpoint) -> None:
