@@ -4,7 +4,17 @@ from uuid import UUID
 
 from django.urls import URLPattern, path, register_converter
 
-from models.predictions import api, evidence_api, evidence_views, feedback_api, feedback_views, search_views, views
+from models.predictions import (
+    api,
+    evidence_api,
+    evidence_views,
+    feedback_api,
+    feedback_views,
+    search_views,
+    traffic_api,
+    traffic_views,
+    views,
+)
 
 
 class PredictionId:
@@ -33,6 +43,7 @@ api_urlpatterns: list[URLPattern] = [
         api.PredictionExportView.as_view(),
         name="api-predictions-export",
     ),
+    path("endpoints/<uuid:endpoint_id>/traffic/", traffic_api.TrafficView.as_view(), name="api-traffic"),
     path("predictions/<prediction:prediction_id>/", api.PredictionDetailView.as_view(), name="api-prediction"),
     path(_FEEDBACK, feedback_api.FeedbackListView.as_view(), name="api-feedback"),
     path(f"{_FEEDBACK}coverage/", feedback_api.FeedbackCoverageView.as_view(), name="api-feedback-coverage"),
@@ -55,6 +66,12 @@ page_urlpatterns: list[URLPattern] = [
         "endpoints/<uuid:endpoint_id>/predictions/recent/",
         views.RecentPredictionsView.as_view(),
         name="endpoint-recent-predictions",
+    ),
+    path("endpoints/<uuid:endpoint_id>/traffic/", traffic_views.TrafficView.as_view(), name="endpoint-traffic"),
+    path(
+        "endpoints/<uuid:endpoint_id>/traffic/chart/",
+        traffic_views.TrafficChartView.as_view(),
+        name="endpoint-traffic-chart",
     ),
     path("predictions/<prediction:prediction_id>/", views.PredictionView.as_view(), name="prediction"),
     path(_FEEDBACK, feedback_views.FeedbackView.as_view(), name="endpoint-feedback"),

@@ -1,6 +1,6 @@
 // `<figure data-chart-url="…">`: draw the series of a JSON document with uPlot, and list them in a table.
 // {"x_label": "step", "y_label": "loss", "time": false, "series": [{"label": "loss", "x": [0, 1], "y": [0.9, 0.7]}]}
-// With `time`, x is in Unix seconds. `data-chart-refresh="5"` reads it again every five seconds.
+// With `time`, x is in Unix seconds; with `gaps`, a line ends where a value is null. `data-chart-refresh="5"` reads it again every five seconds.
 
 const COLOURS = ["#2f6fdb", "#c4541a", "#2e8b57", "#8a4fbf", "#b8860b", "#c2387a"];
 const HEIGHT = 220;
@@ -56,7 +56,7 @@ function options(document_, width) {
     series: [
       { label: document_.x_label },
       ...document_.series.map((one, index) => ({
-        label: one.label, stroke: COLOURS[index % COLOURS.length], width: 1.75, spanGaps: true, points: { show: one.x.length < 40, size: 5 },
+        label: one.label, stroke: COLOURS[index % COLOURS.length], width: 1.75, spanGaps: !document_.gaps, points: { show: one.x.length < 40, size: 5 },
       })),
     ],
   };

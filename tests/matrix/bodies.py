@@ -126,7 +126,10 @@ QUERIES: dict[str, dict[str, str]] = {
 # Values of variables in addresses that mean something else here than elsewhere.
 VALUES: dict[str, dict[str, str]] = {
     "api-batch-job-retries": {"batch_id": "{ended_batch_id}"},
+    "api-batch-job-chunks": {"batch_id": "{done_batch_id}"},
+    "api-batch-job-predictions": {"batch_id": "{done_batch_id}"},
     "api-batch-job-output": {"batch_id": "{done_batch_id}"},
+    "batch-job": {"batch_id": "{done_batch_id}"},
     "batch-job-output": {"batch_id": "{done_batch_id}"},
     "batch-job-retry": {"batch_id": "{ended_batch_id}"},
     "api-model-version-retries": {"version_id": "{failed_version_id}"},
@@ -136,7 +139,7 @@ VALUES: dict[str, dict[str, str]] = {
 # Nobody succeeds in the matrix, because it would take MLflow's server or the gateway: tests/jobs and tests/endpoints
 # do it with real ones. Whoever may see the run is told that `path` is missing (422), and whoever may not finds nothing.
 # What scoring processes ask takes the token of a batch job, which no person has: tests/batch.
-SUCCEEDS_ELSEWHERE = {"api-run-artifact GET", "run-artifact GET", "endpoint-try POST"} | {
+SUCCEEDS_ELSEWHERE = {"api-run-artifact GET", "run-artifact GET", "endpoint-try POST", "metrics GET"} | {
     f"scoring-{what}"
     for what in ("job GET", "input GET", "total POST", "chunk GET", "chunk POST", "output POST", "end POST")
 }

@@ -25,6 +25,7 @@ NO_PAGES = {
     "scoring-chunk",
     "scoring-input",
     "scoring-job",
+    "endpoint-traffic-chart",
     "health-live",
     "health-ready",
     "login",

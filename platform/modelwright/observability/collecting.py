@@ -1,4 +1,4 @@
-"""How the platform stands, as families: read from the database, the broker and the spool when somebody asks."""
+"""How the platform stands, as families: read from the database and the broker when somebody asks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from modelwright.compute.models import Host
 from modelwright.core.exposition import Family
 from modelwright.core.queues import DEFAULT, host_queue
-from modelwright.observability import health, spools, store
+from modelwright.observability import health, store
 
 QUERY_MILLISECONDS = 5000
 BROKER_SECONDS = 2
@@ -33,7 +33,7 @@ def everything() -> list[Family]:
 
 
 def _up() -> Family:
-    family = Family("modelwright_up", "gauge", "1 where that part of the platform answers: database, broker, tracking.")
+    family = Family("modelwright_up", "gauge", "1 where that part of the platform is well.")
     for name, fault in health.checks().items():
         family.add(0 if fault else 1, part=name)
     return family
@@ -159,17 +159,20 @@ def _broker() -> Iterable[Family]:
     ]
 
 
-def _spool() -> Iterable[Family]:
-    found = spools.waiting()
-    yield _table(
+_SPOOL_GAUGES = (
+    (
         "modelwright_spool_waiting_bytes",
-        "Acknowledged predictions in this host's spools that are not in the database yet.",
-        (),
-        [(found.bytes,)],
+        "Acknowledged predictions in the host's spools, not in the database yet.",
+    ),
+    ("modelwright_spool_oldest_seconds", "How long the oldest of them has waited, 0 when none waits."),
+    ("modelwright_spool_seen_seconds", "How long ago the host's shipper last looked."),
+)
+
+
+def _spool() -> Iterable[Family]:
+    rows = _rows(
+        "SELECT host, waiting_bytes, greatest(extract(epoch FROM now() - oldest_at), 0),"
+        " extract(epoch FROM now() - seen_at) FROM predictions_spoolstate ORDER BY host"
     )
-    yield _table(
-        "modelwright_spool_oldest_seconds",
-        "How long the oldest of them has waited, 0 when none waits.",
-        (),
-        [(found.oldest_seconds,)],
-    )
+    for place, (name, help) in enumerate(_SPOOL_GAUGES, 1):
+        yield _table(name, help, ("host",), [(row[0], row[place]) for row in rows])
