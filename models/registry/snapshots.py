@@ -81,8 +81,9 @@ def _example(store: BlobStore, manifest: Manifest, described: Described) -> dict
     columns = served_signature(described.signature)
     if columns and any(column["type"] == "tensor" for column in columns["inputs"]):
         tensors = {"": document} if isinstance(document, list) else document
-        is_rows = isinstance(tensors, dict) and all(isinstance(rows, list) and rows for rows in tensors.values())
-        return {str(name): rows[0] for name, rows in tensors.items()} if is_rows else None
+        if not isinstance(tensors, dict) or not all(isinstance(rows, list) and rows for rows in tensors.values()):
+            return None
+        return {str(name): rows[0] for name, rows in tensors.items()}
     if not isinstance(document, dict):
         return None
     names, rows = document.get("columns"), document.get("data")

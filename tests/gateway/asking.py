@@ -29,7 +29,7 @@ class Wrong(Exception):
         super().__init__(response.body.decode())
         self.response = response
         is_text = response.content_type.startswith(b"text/")
-        self.told = response.body.decode() if is_text else orjson.loads(response.body)
+        self.told: Any = response.body.decode() if is_text else orjson.loads(response.body)
 
 
 class Answered(NamedTuple):
