@@ -88,5 +88,5 @@ def _digest(requirements: tuple[str, ...]) -> str:
 def _run(*command: str) -> None:
     environment = {**os.environ, **variables()} if command[0] != "uv" else dict(os.environ)
     environment.pop("VIRTUAL_ENV", None)
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=290, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600, check=False)
     assert result.returncode == 0, f"{command[:3]}: {result.stderr[-3000:]}"

@@ -14,12 +14,13 @@ import mlflow.xgboost
 import numpy
 import onnx
 import pandas
+import pmml_writer
 import skl2onnx
 import xgboost
 from mlflow.models import infer_signature
 from mlflow.models.signature import ModelSignature
 from mlflow.types import Schema, TensorSpec
-from modelwright_runtime.flavors import python_class
+from modelwright_runtime.flavors import pmml, python_class
 from onnx import TensorProto, helper, numpy_helper
 from scoring.rules import Brightness, Points
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
@@ -201,7 +202,35 @@ def own(directory: Path) -> None:
         keep(directory / "class_images", rows, [8.0, 26.0], wrong=[[[1, 2, 3], [4, 5, 256], [7, 8, 9]]])
 
 
+def pmml_documents(directory: Path) -> None:
+    table, target = wine()
+    table = table.astype("float64")
+    words = numpy.array(["red", "rose", "white"])[target]
+    scaled = make_pipeline(StandardScaler(), LogisticRegression()).fit(table, words)
+    forest = RandomForestClassifier(10, max_depth=5, random_state=1).fit(table.to_numpy(), words)
+    some = table.iloc[[0, 1, 70, 100, 177]]
+    columns = list(table.columns)
+    for name, text, model, given in (
+        ("pmml_regression", pmml_writer.logistic(scaled, columns), scaled, some),
+        ("pmml_forest", pmml_writer.forest(forest, columns), forest, some.to_numpy()),
+    ):
+        document = directory / f"{name}.pmml"
+        document.write_text(text)
+        pmml.save_model(directory / name, document, input_example=some.head(2))
+        keep(
+            directory / name,
+            table_rows(some),
+            model.predict(given),
+            columns=columns,
+            classes=model.classes_,
+            probabilities=model.predict_proba(given),
+            wrong=["text", 1.0, 1.0, 1.0],
+        )
+
+
 def main(directory: Path) -> None:
+    directory.mkdir(parents=True)
+    pmml_documents(directory)
     boosted(directory)
     onnx_tables(directory)
     onnx_images(directory)

@@ -97,7 +97,7 @@ def saved_model(directory: Path) -> None:
         input_example={"x": numpy.array([[1, 2], [3, 4]], dtype="float32")},
         pip_requirements=["tensorflow-cpu"],
     )
-    keep(place, [[[1.0, 2.0]], [[3.0, 4.0]]], [{"y": 5.0}, {"y": 11.0}], columns=["x"], wrong=[[1.0, 2.0, 3.0]])
+    keep(place, [[[1.0, 2.0]], [[3.0, 4.0]]], [{"y": [5.0]}, {"y": [11.0]}], columns=["x"], wrong=[[1.0, 2.0, 3.0]])
 
 
 def main(directory: Path) -> None:

@@ -46,7 +46,7 @@ def tree(element: Element, fields: Fields, target_type: str) -> Compute:
                     return node.result
                 following = next((child for child in node.children if child.name == node.default), None)
                 if following is None:
-                    raise PmmlError(f"the node {node.name!r} has no default child for a missing value")
+                    return NOTHING
             if following is None:
                 return node.result if no_child == "returnLastPrediction" else NOTHING
             node = following

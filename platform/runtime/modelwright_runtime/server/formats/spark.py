@@ -38,6 +38,7 @@ def open_session() -> Any:
     builder = SparkSession.builder.master("local[1]").appName("modelwright")
     for key, value in {
         "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.memory": os.environ.get(_MEMORY, "1g"),
