@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.shortcuts import render
 from django.urls import reverse
 
 from models.endpoints.models import Endpoint
@@ -28,8 +29,7 @@ class TrafficView(EndpointPage):
         context = {"endpoint": endpoint, "period": period, **_drawn(endpoint, period)}
         if request.headers.get("HX-Request") == "true":
             is_part = request.GET.get("part") == "tiles"
-            self.template = "components/tiles.html" if is_part else "predictions/_traffic.html"
-            return self.page(context)
+            return render(request, "components/tiles.html" if is_part else "predictions/_traffic.html", context)
         return self.page(context, crumbs=endpoint_crumbs(endpoint, ("Traffic", "")))
 
 

@@ -32,14 +32,15 @@ def collector(settings: Settings) -> Iterator[Collector]:
 async def visit(*requests: tuple[str, str]) -> list[int]:
     """Paths, each with a traceparent or none, asked of one process of `web` from its start to its end."""
     web = Web()
-    life = ApplicationCommunicator(web, {"type": "lifespan"})
+    communicate: Any = ApplicationCommunicator
+    life = communicate(web, {"type": "lifespan"})
     await life.send_input({"type": "lifespan.startup"})
     await life.receive_output(30)
     statuses = []
     for path, header in requests:
         headers = [(b"host", b"localhost"), *([(b"traceparent", header.encode())] if header else [])]
         scope: dict[str, Any] = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}
-        client = ApplicationCommunicator(web, scope)
+        client = communicate(web, scope)
         await client.send_input({"type": "http.request", "body": b""})
         statuses.append((await client.receive_output(30))["status"])
         await client.wait(30)

@@ -58,7 +58,8 @@ def _sums() -> Iterable[Family]:
 def _rows(sql: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql)
-        return cursor.fetchall()
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
 
 
 def _table(name: str, help: str, labels: Sequence[str], rows: Iterable[Sequence[Any]]) -> Family:
