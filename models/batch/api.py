@@ -144,7 +144,7 @@ class BatchInputListView(PlatformAPIView):
         stream: BinaryIO
         if (request.content_type or "").partition(";")[0].strip() == FileParser.media_type:
             name, size = request.query_params.get("name", ""), int(request.META.get("CONTENT_LENGTH") or 0)
-            stream = cast(BinaryIO, request.data.get("stream") or io.BytesIO())
+            stream = cast(BinaryIO, cast(dict[str, Any], request.data).get("stream") or io.BytesIO())
         else:
             values = self.parse(BatchInputCreateSerializer)
             name, content = values["name"], _bytes(values["name"], values["content"])

@@ -60,7 +60,7 @@ class BatchJobCreateSerializer(serializers.Serializer[BatchJob]):
         default=None,
         help_text="Whose rules of retention and redaction hold for the predictions.",
     )
-    source = SourceSerializer()
+    source = SourceSerializer()  # type: ignore[assignment]  # a field may be called as an argument of fields
     key_columns = serializers.ListField(
         child=serializers.CharField(max_length=200),
         required=False,
@@ -90,7 +90,7 @@ class BatchJobSerializer(serializers.ModelSerializer[BatchJob]):
     model = serializers.CharField(source="model_version.model.name", read_only=True)
     version = serializers.IntegerField(source="model_version.number", read_only=True)
     profile = serializers.CharField(source="profile.name", default="", read_only=True)
-    source = serializers.JSONField(read_only=True)
+    source = serializers.JSONField(read_only=True)  # type: ignore[assignment]
     key_columns = serializers.ListField(child=serializers.CharField(), read_only=True)
     waiting_reason = serializers.CharField(source="workload.waiting_reason", read_only=True)
     seconds_left = serializers.FloatField(read_only=True, allow_null=True)
@@ -130,7 +130,7 @@ class BatchAttemptSerializer(serializers.ModelSerializer[BatchAttempt]):
 class BatchJobDetailSerializer(BatchJobSerializer):
     """A batch job with its first errors and its attempts."""
 
-    errors = RowErrorSerializer(source="error_sample", many=True, read_only=True)
+    errors = RowErrorSerializer(source="error_sample", many=True, read_only=True)  # type: ignore[assignment]
     attempts = BatchAttemptSerializer(many=True, read_only=True)
 
     class Meta(BatchJobSerializer.Meta):

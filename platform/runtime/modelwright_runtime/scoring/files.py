@@ -24,8 +24,11 @@ class Chunk(NamedTuple):
 class Source(Protocol):
     """Something to read. `is_text` says that all values are texts."""
 
-    is_text: bool
-    columns: Sequence[str]
+    @property
+    def is_text(self) -> bool: ...
+
+    @property
+    def columns(self) -> Sequence[str]: ...
 
     def count(self) -> int:
         """How many rows there are."""
