@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from models.predictions.models import Prediction, Reexecution
+from models.registry.models import ModelVersion
 from modelwright.accounts.models import User
 from modelwright.core.errors import NotFound
 from projects.selectors import visible_projects
@@ -16,6 +18,14 @@ def reexecutions_of(prediction: Prediction) -> QuerySet[Reexecution]:
     """How often it was made again, newest first. The caller may see the prediction."""
     found = Reexecution.objects.filter(prediction_id=prediction.pk).select_related("workload")
     return found.defer("workload__spec", "workload__secrets").order_by("-id")
+
+
+def asked_again_by(workload_ids: Iterable[UUID]) -> dict[UUID, ModelVersion]:
+    """The version that each of the workloads asked again. The caller may see them all, as auditors may."""
+    made = Reexecution.objects.filter(workload__in=list(workload_ids)).values_list("workload_id", "model_version_id")
+    asked = dict(made)
+    versions = ModelVersion.objects.select_related("model").in_bulk(set(asked.values()))
+    return {workload: versions[version] for workload, version in asked.items() if version in versions}
 
 
 def get_reexecution(viewer: User, reexecution_id: UUID) -> Reexecution:

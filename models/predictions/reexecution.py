@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from django.db import DataError, transaction
+from django.db.models import Exists, OuterRef
 
 from models.predictions import reexecution_services as services
 from models.predictions import transitions
@@ -29,6 +30,17 @@ def tick() -> int:
     for reexecution in begun[:100]:
         transitions.run(reexecution)
     return sum(_collect(workload) for workload in compute.uncollected(Workload.Kind.REEXECUTION))
+
+
+def forget_answers() -> int:
+    """Forget what came again of predictions that are deleted: retention of the one is retention of the other.
+
+    No audit row: that of the deleted predictions says it. The verdicts stay.
+    """
+    there = Prediction.objects.filter(pk=OuterRef("prediction_id"))
+    left = Reexecution.objects.exclude(outputs=None).exclude(Exists(there))
+    said = "What came again is deleted with the prediction."
+    return left.update(outputs=None, probabilities=None, difference=None, detail=said)
 
 
 def _collect(workload: Workload) -> bool:

@@ -44,6 +44,7 @@ CENTRAL_LOOPS = (
     Loop("deployments", reconciler.tick, 0.25),
     Loop("ended-batch-jobs", collecting.collect, 0.5),
     Loop("re-executions", reexecution.tick, 0.5),
+    Loop("forgotten-answers", reexecution.forget_answers, 600.0),
     Loop("audit-seal", sealing.seal, 2.0),
     Loop("prediction-days", partitions.make_ahead, 600.0),
     Loop("prediction-retention", retention.tick, 300.0),

@@ -217,6 +217,11 @@ def test_results_that_are_no_results_end_as_failed(
     assert [Reexecution.objects.get(pk=each.pk).state for each in made] == [
         *("failed", "failed", "different", "failed", "queued")
     ]
+    assert reexecution.forget_answers() == 0
+    Prediction.objects.filter(pk=made[2].prediction_id).delete()
+    assert reexecution.forget_answers() == 1
+    forgotten = Reexecution.objects.get(pk=made[2].pk)
+    assert (forgotten.state, forgotten.outputs, forgotten.difference) == ("different", None, None)
     gone.delete()
     monkeypatch.setattr(reexecution, "read_result", lambda *_: json.loads('{"answer": {"predictions": []}}'))
     Workload.objects.filter(pk=made[4].workload_id).update(state="succeeded", finished_at=now, handed_in_at=now)

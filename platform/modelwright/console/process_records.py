@@ -13,6 +13,7 @@ from jobs.selectors import runs_of_workloads
 from models.batch.selectors import scored_by
 from models.endpoints.models import Replica
 from models.endpoints.selectors import replicas_of_workloads
+from models.predictions.evidence_selectors import asked_again_by
 from models.registry.models import ModelVersion
 from models.registry.selectors import inspected_by
 from modelwright.compute.models import EnvironmentCopy, Workload
@@ -47,7 +48,7 @@ class Belongings:
     images: Mapping[tuple[UUID, UUID], str]
 
     def version(self, workload: Workload) -> ModelVersion | None:
-        """The model version that it serves, inspects or scores with."""
+        """The model version that it serves, inspects, scores with or asks again."""
         replica = self.replicas.get(workload.pk)
         return replica.model_version if replica else self.inspected.get(workload.pk)
 
@@ -69,7 +70,11 @@ def belongings(workloads: Sequence[Workload]) -> Belongings:
         projects=Project.objects.in_bulk({each.project_id for each in workloads if each.project_id}),
         runs=runs_of_workloads(ids),
         replicas=replicas_of_workloads(ids),
-        inspected={**inspected_by(ids), **{pk: job.model_version for pk, job in scored_by(ids).items()}},
+        inspected={
+            **inspected_by(ids),
+            **{pk: job.model_version for pk, job in scored_by(ids).items()},
+            **asked_again_by(ids),
+        },
         images={(each.environment_id, each.host_id): each.image for each in copies},
     )
 
