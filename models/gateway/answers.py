@@ -67,6 +67,17 @@ def not_found(method: bytes, path: bytes, is_page: bool) -> Response:
     )
 
 
+def not_spoken(match: Match, path: bytes) -> Response:
+    """An address of a protocol that is not answered, such as one of an extension."""
+    shown = path[:200].decode("latin-1")
+    return problem(
+        404,
+        f"Nothing is answered at {shown}.",
+        title="Unknown address",
+        remedy=f"See /{match.endpoint.name}/openapi.json for the addresses of this endpoint.",
+    )
+
+
 def wrong_key(authorization: bytes) -> Response:
     """No key, or one that the endpoint does not have."""
     detail = "The API key is not one of this endpoint, or it was revoked." if authorization else "No API key was sent."

@@ -101,6 +101,8 @@ class Application:
             if method != b"POST":
                 is_feedback = match.operation == paths.FEEDBACK
                 return match, None, feedback.ONLY_POSTED if is_feedback else answers.METHOD_NOT_ALLOWED
+        elif match.operation == paths.UNKNOWN:
+            return match, None, answers.not_spoken(match, path)
         elif method not in _READING:
             return match, None, answers.NOT_CHANGED
         key_id = key_id_of(match.endpoint, authorization)

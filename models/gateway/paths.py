@@ -11,6 +11,7 @@ OWN, MLFLOW, V2, TENSORFLOW = "own", "mlflow", "v2", "tensorflow"
 PREDICT = "predict"  # the only operation whose body is records
 FEEDBACK = "feedback"  # its body is truth for predictions; every other operation is read
 OPENAPI = "openapi"  # the endpoint's OpenAPI document
+UNKNOWN = "unknown"  # nothing: an address that this protocol's clients may ask, and that is not answered
 
 PROTOCOLS = (OWN, MLFLOW, V2, TENSORFLOW)
 
@@ -44,6 +45,7 @@ _BY_MODEL = {
     "v1/models/{}": Address(TENSORFLOW, "status"),
     "v1/models/{}/metadata": Address(TENSORFLOW, "metadata"),
 }
+_PREFIXES = {"v2/": V2, "v1/": TENSORFLOW}
 _PATTERN = re.compile(
     r"(?P<protocol>v1|v2)/models/(?P<model>[^/:]+)(?:/versions/(?P<version>[^/:]+))?(?P<rest>(?:[/:][a-z]+)?)"
 )
@@ -61,14 +63,12 @@ def hot(models: Iterable[tuple[str, int]]) -> dict[str, Address]:
 
 
 def parse(path: str) -> Address | None:
-    """What an address means that names a model or version which may not exist; None when no protocol has it."""
+    """What an address means that names a model or version which may not exist; None when it is of no protocol."""
     fixed = _FIXED.get(path)
     if fixed is not None:
         return fixed
     match = _PATTERN.fullmatch(path)
-    if match is None:
-        return None
-    address = _BY_MODEL.get(f"{match['protocol']}/models/{{}}{match['rest']}")
-    if address is None:
-        return None
+    address = _BY_MODEL.get(f"{match['protocol']}/models/{{}}{match['rest']}") if match is not None else None
+    if match is None or address is None:
+        return next((Address(name, UNKNOWN) for prefix, name in _PREFIXES.items() if path.startswith(prefix)), None)
     return address._replace(model=unquote(match["model"]), version=unquote(match["version"] or ""))

@@ -26,6 +26,11 @@ def describe(value: Any) -> str:
     return f"{kind} {_shortened(value)}"
 
 
+def quoted(value: Any) -> str:
+    """A name that a client gave, for a message; what is no text is described."""
+    return _shortened(value) if isinstance(value, str) else describe(value)
+
+
 def check_depth(value: Any) -> Any:
     """The value itself. Raises `Mismatch` when lists and objects nest deeper than JSON writers go."""
     level, depth = [value], 0

@@ -94,7 +94,7 @@ def test_a_table_is_answered_in_rows_or_in_columns() -> None:
         ({"instances": [RECORD], "inputs": [RECORD]}, "it has instances, inputs"),
         ({"instances": RECORD}, "instances is no list but an object"),
         ({"instances": [1]}, "cellar has 5 inputs, so a record is an object, not the number 1"),
-        ({"instances": [RECORD], "signature_name": "x"}, 'The model has no signature text "x"'),
+        ({"instances": [RECORD], "signature_name": "x"}, 'The model has no signature "x"'),
         ({"instances": [{**RECORD, "shade": {"b64": "?"}}]}, 'b64 of shade is no base64 but text "?"'),
         ({"instances": [{**RECORD, "shade": {"b64": "/w=="}}]}, "b64 of shade is no UTF-8"),
         ({"inputs": {"alcohol": [1, 2], "shade": ["light"]}}, "alcohol has 2, shade has 1"),

@@ -143,6 +143,8 @@ def test_a_client_of_others_is_told_what_is_wrong(speaking: Gateway) -> None:
         ("No API key was sent", lambda: spoken.infer("cellar", good)),
         ("no output", lambda: spoken.infer("cellar", good, outputs=other, headers=key())),
         ("does not serve beer", lambda: spoken.get_model_metadata("beer", headers=key())),
+        ("See /acme/wine/openapi.json", lambda: spoken.get_model_repository_index(headers=key())),
+        ("See /acme/wine/openapi.json", lambda: spoken.get_inference_statistics("cellar", headers=key())),
     ):
         with pytest.raises(InferenceServerException) as caught:
             ask()  # type: ignore[no-untyped-call]
@@ -200,7 +202,7 @@ def test_lists_and_objects_are_columns_too() -> None:
         ({"name": ""}, 'The name of an input is text ""'),
         ({"datatype": "FP8"}, 'The datatype of x is text "FP8"'),
         ({"shape": [-1]}, "The shape of x is a list [-1]"),
-        ({"shape": [3]}, "x has 2 elements, but its shape 3 has 3"),
+        ({"shape": [3]}, "x has 2 elements, but its shape [3] has 3"),
         ({"shape": [2, 1], "data": [[1], 2]}, "x has the number 2 in place of a list in dimension 0"),
         ({"shape": [2, 1], "data": [[1], [2, 3]]}, "x has a list of 2 in place of 1 in dimension 1"),
         ({"data": [1, "a"]}, 'Element 1 of x is text "a", not FP64'),

@@ -8,19 +8,22 @@ import orjson
 
 from models.gateway.responses import JSON, Response
 
-MAX_TOLD = 10
+MAX_TOLD = 5
+MAX_REMEDIES = 2
 
 
 def words(response: Response) -> str:
     """The whole problem as one text: what happened, what is wrong where, what to do."""
     problem = orjson.loads(response.body)
-    parts = [problem["detail"]]
     errors = problem.get("errors") or []
-    parts += [_one(error) for error in errors[:MAX_TOLD]]
+    if not errors:
+        return f"{problem['detail']} {problem['remedy']}"
+    parts = [problem["detail"], *(_one(error) for error in errors[:MAX_TOLD])]
     if len(errors) > MAX_TOLD:
         parts.append(f"{len(errors) - MAX_TOLD} more are wrong.")
-    parts.append(problem["remedy"])
-    return " ".join(parts)
+    # The problem's own remedy points to its list of errors, which this text has no room for.
+    remedies = dict.fromkeys(error.get("remedy", problem["remedy"]) for error in errors[:MAX_TOLD])
+    return " ".join([*parts, *list(remedies)[:MAX_REMEDIES]])
 
 
 def _one(error: dict[str, Any]) -> str:

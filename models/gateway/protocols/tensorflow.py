@@ -20,7 +20,7 @@ from models.gateway.protocols.refusals import as_error
 from models.gateway.protocols.v2_outputs import names_of
 from models.gateway.responses import Response
 from models.gateway.routes import Match, Target
-from models.gateway.words import MAX_DEPTH, describe
+from models.gateway.words import MAX_DEPTH, describe, quoted
 
 SIGNATURE = "serving_default"
 REMEDY = (
@@ -51,7 +51,7 @@ class TensorFlow(Protocol):
             raise bad(f"The body needs instances or inputs, and besides only signature_name; it has {found}.", REMEDY)
         signature = data.get("signature_name") or SIGNATURE
         if signature != SIGNATURE:
-            raise bad(f"The model has no signature {describe(signature)}.", f"Name {SIGNATURE}, or none.")
+            raise bad(f"The model has no signature {quoted(signature)}.", f"Name {SIGNATURE}, or none.")
         fields = {field.name: field for field in target.signature.fields}
         if "instances" in data:
             return Asked(limited(_rows(data["instances"], target, fields)), _in_rows)

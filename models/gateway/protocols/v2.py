@@ -20,7 +20,7 @@ from models.gateway.protocols.v2_outputs import PROBABILITIES, as_bytes, as_json
 from models.gateway.protocols.v2_records import records_of
 from models.gateway.responses import Response
 from models.gateway.routes import Match, Target
-from models.gateway.words import describe
+from models.gateway.words import describe, quoted
 from modelwright import __version__
 
 LENGTH = b"inference-header-content-length"
@@ -76,8 +76,10 @@ class V2(Protocol):
         head, rest = _parts(request)
         data = json_object(head, REMEDY)
         inputs = data.get("inputs")
-        if not isinstance(inputs, list) or not inputs:
-            raise bad(f"inputs is {describe(inputs)}.", REMEDY)
+        if not inputs:
+            raise bad("The body has no inputs.", REMEDY)
+        if not isinstance(inputs, list):
+            raise bad(f"inputs is no list but {describe(inputs)}.", REMEDY)
         raw = RawBytes(rest)
         tensors = [read(spec, raw) for spec in inputs]
         raw.finish()
@@ -135,9 +137,7 @@ def _wanted(one: dict[str, Any], fields: Sequence[Field], in_bytes: bool) -> tup
     name, parameters = one.get("name"), one.get("parameters") or {}
     known = (*names_of(fields), PROBABILITIES)
     if name not in known:
-        raise bad(
-            f"The model has no output {describe(name)}.", f"Ask for {', '.join(known)}, or for none in particular."
-        )
+        raise bad(f"The model has no output {quoted(name)}.", f"Ask for {', '.join(known)}, or for none in particular.")
     if not isinstance(parameters, dict):
         raise bad(f"The parameters of the output {name} are {describe(parameters)}.", "Send an object, or none.")
     if parameters.get("classification"):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from models.gateway.protocols.bodies import bad
 from models.gateway.protocols.datatypes import BYTES, FLOATS, NAMES, NUMERIC
-from models.gateway.tensors import MAX_DIMENSIONS, shown
+from models.gateway.tensors import MAX_DIMENSIONS
 from models.gateway.words import describe
 
 REMEDY = (
@@ -90,23 +90,27 @@ def _from_json(name: str, datatype: str, shape: tuple[int, ...], data: Any) -> l
     size = math.prod(shape)
     flat = list(_elements(name, data, shape, 0)) if is_nested else data
     if len(flat) != size:
-        detail = f"{name} has {len(flat)} elements, but its shape {shown(shape)} has {size}."
+        detail = f"{name} has {_count(len(flat))}, but its shape {list(shape)} has {size}."
         raise bad(detail, "Send as many elements as the shape says.")
     flat = _checked(name, datatype, flat)
     return _nested(flat, shape)
 
 
+def _count(number: int) -> str:
+    return "1 element" if number == 1 else f"{number} elements"
+
+
 def _elements(name: str, data: list[Any], shape: Sequence[int], axis: int) -> Iterator[Any]:
     if len(data) != shape[axis]:
         detail = f"{name} has a list of {len(data)} in place of {shape[axis]} in dimension {axis}."
-        raise bad(detail, f"Nest the data as the shape {shown(shape)} says, or send it as one flat list.")
+        raise bad(detail, f"Nest the data as the shape {list(shape)} says, or send it as one flat list.")
     if axis == len(shape) - 1:
         yield from data
         return
     for item in data:
         if type(item) is not list:
             detail = f"{name} has {describe(item)} in place of a list in dimension {axis}."
-            raise bad(detail, f"Nest the data as the shape {shown(shape)} says, or send it as one flat list.")
+            raise bad(detail, f"Nest the data as the shape {list(shape)} says, or send it as one flat list.")
         yield from _elements(name, item, shape, axis + 1)
 
 

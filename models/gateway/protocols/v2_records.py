@@ -12,7 +12,6 @@ from models.gateway.fields import Field
 from models.gateway.protocols.bodies import Record, bad
 from models.gateway.protocols.datatypes import BYTES
 from models.gateway.protocols.v2_inputs import Tensor
-from models.gateway.tensors import shown
 
 
 def records_of(tensors: Sequence[Tensor], fields: Sequence[Field]) -> list[Record]:
@@ -53,8 +52,8 @@ def _column(tensor: Tensor, field: Field | None) -> list[Any]:
     if tensor.datatype == BYTES and field is not None and field.kind in kinds:
         return [_parsed(tensor.name, value) for value in values]
     if field is not None and field.is_tensor and tensor.shape[1:] != field.shape and _has_fixed(field, tensor):
-        expected = shown((-1, *(field.shape or ())))
-        detail = f"{tensor.name} has the shape {shown(tensor.shape)}, but the model takes {expected}."
+        expected = [-1, *(field.shape or ())]
+        detail = f"{tensor.name} has the shape {list(tensor.shape)}, but the model takes {expected}."
         raise bad(detail, f"Send {expected}, the first dimension being the rows.")
     return values
 

@@ -260,6 +260,7 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
     }}}),),
     "http": (
         b"\0" + _HEAD + _HEAD,
+        b"\1" + _HEAD + _HEAD,
         b"\3POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n",
         b"\1GET /health/live HTTP/1.0\r\nExpect: 100-continue\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
     ),
