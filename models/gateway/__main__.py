@@ -8,9 +8,11 @@ import gc
 import logging
 import os
 import re
+import shutil
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,7 +122,7 @@ async def _serve(options: argparse.Namespace, opens_bridges: Access, metrics_tok
     host, port = options.listen
     is_one_of_many = options.siblings is not None
     if is_one_of_many:
-        _when_input_ends(stop.set)
+        _when_input_ends(partial(_left_alone, stop, options.siblings))
     try:
         server = await loop.create_server(
             lambda: Connection(site), host, port, backlog=1024, reuse_port=is_one_of_many or None
@@ -158,6 +160,12 @@ async def _repeat(work: Callable[[], None], seconds: float) -> None:
     while True:
         await asyncio.sleep(seconds)
         work()
+
+
+def _left_alone(stop: asyncio.Event, siblings: Path) -> None:
+    """Nobody else takes away the folder of a supervisor that was killed."""
+    stop.set()
+    shutil.rmtree(siblings, ignore_errors=True)
 
 
 def _when_input_ends(then: Callable[[], None]) -> None:

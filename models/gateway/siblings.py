@@ -36,8 +36,9 @@ class Siblings:
         self._slot = slot
 
     def publish(self, revision: int, metrics: bytes) -> None:
-        """Tell the others. A folder that cannot be written is logged: they go on by what they know."""
-        if self._directory is None:
+        """Tell the others. A folder that cannot be written is logged: they go on by what they know. Without a folder
+        there is nobody to tell: it goes with the supervisor."""
+        if self._directory is None or not self._directory.is_dir():
             return
         path = _path(self._directory, self._slot)
         try:

@@ -118,12 +118,15 @@ def test_processes_do_not_outlive_a_killed_supervisor_and_another_takes_the_port
     pair: Gateway, start_gateway: StartGateway
 ) -> None:
     left = children(pair)
+    siblings = Path(left[0].cmdline()[left[0].cmdline().index("--siblings") + 1])
+    assert siblings.is_dir()
     pair.stop(signal.SIGKILL)
     again = start_gateway("--processes", "2", "--listen", f"127.0.0.1:{pair.port}")
     psutil.wait_procs(left, timeout=30)
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in left)
     wait_for(lambda: ready_with(again, 2))
     assert again.port == pair.port
+    assert not siblings.exists()
     assert again.stop() == 0
 
 
