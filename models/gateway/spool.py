@@ -22,6 +22,8 @@ import orjson
 
 MAX_RECORD_BYTES = 128 * 1024 * 1024
 
+PIECE_BYTES = 1024 * 1024
+
 HEAD = struct.Struct(">II")
 _NAME = re.compile(r"^(?P<gateway>[A-Za-z0-9_.-]+)-(?P<sequence>\d{10})\.spool$")
 
@@ -70,13 +72,22 @@ def read_records(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], 
     Ends quietly before a record that is torn or still being written, and before a damaged one; `finish` tells them
     apart. `offset` must be 0 or one that this function gave.
     """
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         file.seek(offset)
+        # Cut out of large pieces: a call of `read` for each head and each body would cost as much as all the rest.
+        piece, begin = file.read(PIECE_BYTES), 0
         while True:
-            body = _read_body(file.read)
+            body = _cut_body(piece, begin)
             if body is None:
-                return
-            offset += HEAD.size + len(body)
+                piece, begin = piece[begin:], 0
+                more = file.read(max(PIECE_BYTES, _missing(piece)))
+                if not more:
+                    return
+                piece += more
+                continue
+            size = HEAD.size + len(body)
+            begin += size
+            offset += size
             yield orjson.loads(body), offset
 
 
@@ -98,6 +109,22 @@ def finish(path: Path, offset: int) -> Finish:
             return Finish.DELETED
         path.rename(path.with_name(path.name + ".damaged"))
         return Finish.SET_ASIDE
+
+
+def _cut_body(piece: bytes, begin: int) -> bytes | None:
+    """The body that begins there; None where it is not whole, or damaged."""
+    if len(piece) - begin < HEAD.size:
+        return None
+    length, checksum = HEAD.unpack_from(piece, begin)
+    begin += HEAD.size
+    body = piece[begin : begin + length]
+    return body if 0 < length <= MAX_RECORD_BYTES and len(body) == length and zlib.crc32(body) == checksum else None
+
+
+def _missing(piece: bytes) -> int:
+    """How much of its first record a piece lacks, as far as its head can be believed."""
+    length: int = HEAD.unpack_from(piece)[0] if len(piece) >= HEAD.size else 0
+    return max(length + HEAD.size - len(piece), 0) if length <= MAX_RECORD_BYTES else 0
 
 
 def _read_body(read: Any) -> bytes | None:

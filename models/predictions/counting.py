@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable
-from uuid import UUID
 
 from django.db import connection
 
@@ -30,7 +28,12 @@ class Tally:
 _ADD = """
 INSERT INTO predictions_predictionbucket AS there
   (endpoint_id, minute, deployment_id, model_version_id, count, rows, errors, latency, latency_sum_ms)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+SELECT endpoint_id, to_timestamp(minute * 60), deployment_id, model_version_id, count, rows, errors,
+       latency::bigint[], latency_sum_ms
+  FROM unnest(%s::uuid[], %s::bigint[], %s::uuid[], %s::uuid[],
+              %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::float8[])
+    AS added(endpoint_id, minute, deployment_id, model_version_id, count, rows, errors, latency, latency_sum_ms)
+ ORDER BY 1, 2, 3, 4
 ON CONFLICT (endpoint_id, minute, deployment_id, model_version_id) DO UPDATE SET
   count = there.count + excluded.count, rows = there.rows + excluded.rows, errors = there.errors + excluded.errors,
   latency = (SELECT array_agg(a + b ORDER BY number)
@@ -60,21 +63,16 @@ def tally(rows: Iterable[Row]) -> dict[Key, Tally]:
 def count(rows: Iterable[Row]) -> None:
     """Add rows that were not stored before to their buckets. Call it in the transaction that stores them."""
     tallies = tally(rows)
+    if not tallies:
+        return
+    added = [
+        (*key, each.count, each.rows, each.errors, _array(each.latency), each.latency_sum_ms)
+        for key, each in tallies.items()
+    ]
     with connection.cursor() as cursor:
-        for key in sorted(tallies):
-            endpoint_id, minute, deployment_id, model_version_id = key
-            added = tallies[key]
-            cursor.execute(
-                _ADD,
-                [
-                    UUID(endpoint_id),
-                    datetime.datetime.fromtimestamp(minute * 60, datetime.UTC),
-                    UUID(deployment_id),
-                    UUID(model_version_id),
-                    added.count,
-                    added.rows,
-                    added.errors,
-                    added.latency,
-                    added.latency_sum_ms,
-                ],
-            )
+        cursor.execute(_ADD, [list(column) for column in zip(*added, strict=True)])
+
+
+def _array(numbers: list[int]) -> str:
+    """As PostgreSQL writes an array: one of arrays would have two dimensions."""
+    return f"{{{','.join(map(str, numbers))}}}"

@@ -4,8 +4,8 @@ another. This is the shipper's inner loop: it does little for each record, and l
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -21,19 +21,19 @@ COLUMNS = (
     *("protocol", "served_by", "status", "error", "trace_id", "rows"),
 )
 NULL = b"\\N"
+YEAR_10000 = 253_402_300_800
 UNSTORABLE = b'[{"unstorable": true}]'
 
 # Ids of what a record names: endpoint, deployment, version, key.
 Ids = tuple[str, str, str, str]
 Record = dict[str, Any]
 
-_HEX = re.compile(r"[0-9a-f]{32}")
-_LINE = b"%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\n"
-_fromtimestamp = datetime.datetime.fromtimestamp
+_HEX, _TAB = "0123456789abcdef", b"\t"
 
 
 class Row(NamedTuple):
-    """A record ready to be stored: its line, and what is counted of it. Ids are 32 hex digits or have hyphens."""
+    """A record ready to be stored: its line, without the line's end, and what is counted of it. Ids are 32 hex digits
+    or have hyphens."""
 
     id: str
     minute: int
@@ -56,27 +56,49 @@ def row_of(record: Record, named: Callable[[Ids], bytes], *, with_values: bool =
     them. Raises KeyError, TypeError, ValueError, OverflowError for what is no prediction."""
     ids = ids_of(record)
     id_, at, inputs, latency = record["id"], record["at"], record["inputs"], float(record["latency_ms"])
-    if not _HEX.fullmatch(id_):
+    if len(id_) != 32 or id_.strip(_HEX):
         id_ = UUID(id_).hex
-    status = record.get("status", 200)
-    error, probabilities = record.get("error"), record.get("probabilities")
+    get = record.get
+    if not 0 <= at < YEAR_10000 or not 0 <= get("status", 200) < 1000:
+        raise ValueError("its time or its status is none")
+    status, error, probabilities = get("status", 200), get("error"), get("probabilities")
+    trace_id = get("trace_id")
     count = len(inputs) if isinstance(inputs, list) else 1
-    line = _LINE % (
-        id_.encode(),
-        _fromtimestamp(at, datetime.UTC).isoformat().encode(),
-        named(ids),
-        json_field(inputs) if with_values else UNSTORABLE,
-        json_field(record["outputs"]) if with_values else UNSTORABLE,
-        json_field(probabilities) if with_values and probabilities is not None else NULL,
-        repr(latency).encode(),
-        text_field(record.get("protocol", "own")[:16]),
-        text_field(record.get("served_by", "original")[:80]),
-        b"%d" % status,
-        json_field(error) if with_values and error is not None else NULL,
-        text_field((record.get("trace_id") or "")[:32]),
-        b"%d" % count,
+    line = _TAB.join(
+        (
+            id_.encode(),
+            _time_field(at),
+            named(ids),
+            json_field(inputs) if with_values else UNSTORABLE,
+            json_field(record["outputs"]) if with_values else UNSTORABLE,
+            NULL if probabilities is None or not with_values else json_field(probabilities),
+            repr(latency).encode(),
+            _word_field(get("protocol", "own"), 16),
+            _word_field(get("served_by", "original"), 80),
+            b"%d" % status,
+            NULL if error is None or not with_values else json_field(error),
+            b"" if not trace_id else text_field(trace_id[:32]),
+            b"%d" % count,
+        )
     )
     return Row(id_, int(at // 60), ids[0], ids[1], ids[2], count, status != 200, latency, line)
+
+
+def _time_field(at: float) -> bytes:
+    """A moment as PostgreSQL reads it, to the microsecond."""
+    second = int(at)
+    return b"%b.%06d+00" % (_second(second), int((at - second) * 1_000_000))
+
+
+@lru_cache(maxsize=256)
+def _second(second: int) -> bytes:
+    return datetime.datetime.fromtimestamp(second, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S").encode()
+
+
+@lru_cache(maxsize=1024)
+def _word_field(text: str, longest: int) -> bytes:
+    """One of few words."""
+    return text_field(text[:longest])
 
 
 def json_field(value: Any) -> bytes:

@@ -1,5 +1,5 @@
-"""Predictions that are older than they are kept are deleted: in bounded pieces, and where nothing of a day is kept, with
-its partition. Whole days are kept or deleted, by the time in their ids."""
+"""Predictions that are older than they are kept are deleted, in bounded pieces; a day of which nothing is kept goes as
+a partition. Whole days are kept or deleted, by the time in their ids."""
 
 from __future__ import annotations
 

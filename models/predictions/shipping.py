@@ -32,7 +32,7 @@ from modelwright.core import counting, pulse
 
 logger = logging.getLogger(__name__)
 
-BATCH_RECORDS = 5000
+BATCH_RECORDS = 10_000
 BATCH_BYTES = 16 * 1024 * 1024
 IDLE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Protocol
 
 import psycopg
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 UNSTORABLE = (DataError, psycopg.DataError, errors.ProgramLimitExceeded, errors.StatementTooComplex)
 ALREADY_THERE = (IntegrityError, errors.UniqueViolation)
 NO_PREDICTION = (KeyError, TypeError, ValueError, OverflowError, OSError, AttributeError)
+
+PIECE_ROWS = 250
 
 _FIELDS = ", ".join(COLUMNS)
 _STAGING = """
@@ -46,51 +49,70 @@ _names = Names()
 @transaction.atomic
 def store(records: Sequence[Record], names: Naming = _names) -> int:
     """Store what is not stored yet, count it, and return how many that were. What is no prediction is logged."""
-    rows, sources = _rows_of(records, names)
-    if not rows:
-        return 0
+    made = _Rows(records, names)
     try:
-        stored = _store(rows)
+        stored = _store(made)
     except UNSTORABLE:
         # One record in it that PostgreSQL cannot store must not hold up, or cost, the others.
-        stored = [row for row, source in zip(rows, sources, strict=True) for row in _store_alone(row, source, names)]
+        stored = [row for row, source in made.all() for row in _store_alone(row, source, names)]
     count(stored)
     return len(stored)
 
 
-def _rows_of(records: Sequence[Record], names: Naming) -> tuple[list[Row], list[Record]]:
-    rows: list[Row] = []
-    sources: list[Record] = []
-    wanted = set()
-    for record in records:
-        try:
-            wanted.add(ids_of(record))
-        except NO_PREDICTION:
-            continue
-    wrong = names.prepare(wanted)
-    for record in records:
-        try:
-            if ids_of(record) in wrong:
-                raise ValueError("an id is none")
-            rows.append(row_of(record, names))
-            sources.append(record)
-        except NO_PREDICTION:
-            logger.exception("a record is no prediction: %.2000r", record)
-    return rows, sources
+class _Rows:
+    """Makes rows of records, a piece at a time: PostgreSQL works on one while the next is made."""
+
+    def __init__(self, records: Sequence[Record], names: Naming) -> None:
+        self._names = names
+        self.rows: list[Row] = []
+        self._sources: list[Record] = []
+        wanted = set()
+        for record in records:
+            try:
+                wanted.add(ids_of(record))
+            except NO_PREDICTION:
+                continue
+        self._wrong = names.prepare(wanted)
+        self._rest = iter(records)
+
+    def pieces(self) -> Iterator[list[Row]]:
+        """The rows that are not made yet."""
+        while records := list(islice(self._rest, PIECE_ROWS)):
+            piece: list[Row] = []
+            for record in records:
+                try:
+                    if self._wrong and ids_of(record) in self._wrong:
+                        raise ValueError("an id is none")
+                    piece.append(row_of(record, self._names))
+                    self._sources.append(record)
+                except NO_PREDICTION:
+                    logger.exception("a record is no prediction: %.2000r", record)
+            self.rows += piece
+            yield piece
+
+    def all(self) -> Iterator[tuple[Row, Record]]:
+        """Every row and what it was made of."""
+        for _ in self.pieces():
+            pass
+        return zip(self.rows, self._sources, strict=True)
 
 
-def _store(rows: Sequence[Row]) -> Sequence[Row]:
+def _store(made: _Rows) -> Sequence[Row]:
     """The rows that were not there before."""
     try:
         with transaction.atomic():
-            _copy("predictions_prediction", rows)
-        return rows
+            _copy("predictions_prediction", made.pieces())
+        return made.rows
     except ALREADY_THERE:
-        pass
+        rows = [row for row, _ in made.all()]
+    return _store_new(rows)
+
+
+def _store_new(rows: Sequence[Row]) -> Sequence[Row]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_STAGING)
         cursor.execute("DELETE FROM predictions_incoming")
-        _copy("predictions_incoming", rows)
+        _copy("predictions_incoming", [rows])
         cursor.execute(_INSERT)
         new = {found.hex for (found,) in cursor.fetchall()}
     fresh = []
@@ -104,14 +126,16 @@ def _store(rows: Sequence[Row]) -> Sequence[Row]:
 def _store_alone(row: Row, source: Record, names: Naming) -> Sequence[Row]:
     try:
         with transaction.atomic():
-            return _store([row])
+            return _store_new([row])
     except UNSTORABLE:
         logger.exception("prediction %s is stored without its values", row.id)
-        return _store([row_of(source, names, with_values=False)])
+        return _store_new([row_of(source, names, with_values=False)])
 
 
-def _copy(table: str, rows: Sequence[Row]) -> None:
+def _copy(table: str, pieces: Iterable[Sequence[Row]]) -> None:
     with connection.cursor() as cursor:
         copying: Any = cursor.copy(f"COPY {table} ({_FIELDS}) FROM STDIN")
         with copying as copy:
-            copy.write(b"".join([row.line for row in rows]))
+            for rows in pieces:
+                if rows:
+                    copy.write(b"\n".join([row.line for row in rows]) + b"\n")

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import Sum
 
 from lineage.models import Edge
 from models.gateway.spool import encode_record, segment_path
 from models.gateway.spool_writer import SpoolWriter
 from models.predictions import shipping
-from models.predictions.models import Prediction, SpoolPosition
+from models.predictions.models import Prediction, PredictionBucket, SpoolPosition
 from modelwright.local.layout import REPOSITORY
 from tests.jobs.servers import test_database_url as database_url
 from tests.models_support import wait_for
@@ -173,3 +174,5 @@ def test_a_killed_shipper_loses_and_doubles_nothing(tmp_path: Path, make_record:
             code = shipper.wait(60)
     assert code == 0
     assert sorted(ids) == [row.hex for row in Prediction.objects.order_by("id").values_list("id", flat=True)]
+    counted = PredictionBucket.objects.aggregate(requests=Sum("count"), rows=Sum("rows"))
+    assert counted == {"requests": len(ids), "rows": len(ids)}
