@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest_django.live_server_helper import LiveServer
 
 from models.batch import collecting, services
 from models.batch.models import BatchJob
@@ -24,19 +24,42 @@ from modelwright.compute.layout import local_backend
 from modelwright.compute.models import GIB, Host, ResourceProfile
 from projects.models import Project
 from tests.batch.environment import scoring_environment
+from tests.jobs.servers import Mlflow, web_running
 from tests.models_support import make_project, ready_version, wait_for, watch
 
 StartJob = Callable[..., BatchJob]
 
 
-@pytest.fixture
-def data(settings: Any) -> Iterator[Path]:
-    """A data directory of the test's own."""
+@pytest.fixture(scope="session")
+def _data() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="mwb-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        settings.DATA_DIR = Path(folder)
-        settings.SOCKETS_DIR = Path(folder) / "s"
-        settings.SOCKETS_DIR.mkdir()
+        (Path(folder) / "s").mkdir()
         yield Path(folder)
+
+
+@pytest.fixture
+def data(settings: Any, _data: Path) -> Path:
+    """A data directory of the room's own."""
+    settings.DATA_DIR = _data
+    settings.SOCKETS_DIR = _data / "s"
+    return _data
+
+
+@pytest.fixture(scope="session")
+def _web(django_db_setup: None, _data: Path) -> Iterator[str]:
+    secret = Path(os.environ["MODELWRIGHT_DATA_DIR"]) / "secrets" / "secret-key"
+    variables = {
+        "MODELWRIGHT_DATA_DIR": str(_data),
+        "MODELWRIGHT_SECRET_KEY_FILE": os.environ.get("MODELWRIGHT_SECRET_KEY_FILE", str(secret)),
+    }
+    with web_running(_data, Mlflow("", _data / "none", _data), variables) as address:
+        yield address
+
+
+@pytest.fixture
+def web(_web: str, transactional_db: None) -> str:
+    """The address of a real web process over the test database, which therefore is written for real."""
+    return _web
 
 
 @pytest.fixture
@@ -89,9 +112,9 @@ def start(project: Project, version: ModelVersion, ann: User) -> StartJob:
 
 
 @pytest.fixture
-def turn(backend: LocalBackend, live_server: LiveServer, settings: Any) -> Callable[[], None]:
+def turn(backend: LocalBackend, web: str, settings: Any) -> Callable[[], None]:
     """One round of this host's watcher and of the tick that looks after batch jobs."""
-    settings.WEB_URL = live_server.url
+    settings.WEB_URL = web
     host: Host = compute.announce_host(name="test-host", cpu=8, memory_bytes=16 * GIB, acting_user=Actor.system("t"))
     settings.HOST_NAME = host.name
 

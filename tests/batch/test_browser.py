@@ -19,6 +19,12 @@ from tests.ui.browser import NARROW, WIDE, check_page, sign_in
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
 
+@pytest.fixture
+def web(live_server: LiveServer) -> str:
+    """Pages are asked of this process, and so is what scoring processes ask."""
+    return str(live_server.url)
+
+
 def check_both(page: Page) -> None:
     """The page at both widths."""
     for size in (NARROW, WIDE):

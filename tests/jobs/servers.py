@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -62,8 +62,8 @@ def test_database_url() -> str:
 
 
 @contextmanager
-def web_running(folder: Path, mlflow: Mlflow) -> Iterator[str]:
-    """`modelwright.asgi` under uvicorn on a free port of the loopback address; its URL."""
+def web_running(folder: Path, mlflow: Mlflow, variables: Mapping[str, str] | None = None) -> Iterator[str]:
+    """`modelwright.asgi` under uvicorn on a free port of the loopback address; its URL. `variables` are its own."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     environment = {
@@ -73,6 +73,7 @@ def web_running(folder: Path, mlflow: Mlflow) -> Iterator[str]:
         "MODELWRIGHT_MLFLOW_SOCKET": str(mlflow.socket),
         "MODELWRIGHT_MLFLOW_ARTIFACTS_DIR": str(mlflow.artifacts),
         "MODELWRIGHT_WEB_URL": f"http://127.0.0.1:{port}",
+        **(variables or {}),
     }
     program = Program(
         name="web",
