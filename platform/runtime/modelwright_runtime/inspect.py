@@ -15,6 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from modelwright_runtime.inspecting import boosting, networks, others
+from modelwright_runtime.inspecting.nodes import Described
+from modelwright_runtime.server.formats.choosing import loader
+from modelwright_runtime.server.formats.ways import Opened
+from modelwright_runtime.server.loading import open_model
+
 EXIT_LOAD = 3
 MAX_DEPTH = 12
 MAX_CHILDREN = 60
@@ -45,24 +51,42 @@ def main(arguments: list[str] | None = None) -> int:
 
 def inspect(directory: Path) -> dict[str, Any]:
     """Load the model of an MLflow model directory and describe it. Raises whatever loading raises."""
-    import mlflow.pyfunc
-
-    pyfunc = mlflow.pyfunc.load_model(str(directory))
-    flavors = [name for name in pyfunc.metadata.flavors if name != "python_function"]
-    model = _raw(pyfunc)
+    opened = open_model(directory)
+    metadata = opened.pyfunc.metadata
+    flavors = [name for name in metadata.flavors if name != "python_function"]
+    model = _raw(opened.pyfunc)
+    described = _by_format(opened, loader(metadata), model) or Described(summary(model), Walk().node(model, 0))
     return {
         "flavor": flavors[0] if flavors else "python_function",
-        "summary": summary(model)[:MAX_TEXT],
-        "algorithm": Walk().node(model, 0),
+        "summary": described.summary[:MAX_TEXT],
+        "algorithm": boosting.add_trees(model, described.algorithm),
     }
 
 
+def _by_format(opened: Opened, loader_module: str, model: Any) -> Described | None:
+    """The description of a format that has one of its own; scikit-learn's estimators are walked through instead."""
+    if loader_module == "mlflow.onnx":
+        return networks.onnx(model, opened.directory / str(opened.flavor("onnx").get("data", "model.onnx")))
+    if loader_module in ("mlflow.keras", "mlflow.tensorflow"):
+        return networks.keras(model)
+    if loader_module == "mlflow.spark":
+        return others.spark(model)
+    if loader_module == "modelwright_runtime.flavors.pmml":
+        return others.pmml(model)
+    if loader_module in ("modelwright_runtime.flavors.python_class", "mlflow.pyfunc.model"):
+        return others.own_class(model)
+    return boosting.booster(model)
+
+
 def _raw(pyfunc: Any) -> Any:
-    try:
-        raw = pyfunc.get_raw_model()
-    except Exception:
-        raw = None
-    return pyfunc if raw is None else raw
+    for way in ("get_raw_model", "unwrap_python_model"):
+        try:
+            raw = getattr(pyfunc, way)()
+        except Exception:  # noqa: S112 - not every flavour has either
+            continue
+        if raw is not None:
+            return raw
+    return pyfunc
 
 
 def summary(model: Any) -> str:
@@ -217,6 +241,8 @@ def _params(model: Any) -> dict[str, Any]:
     shown = {}
     for name, value in sorted(values.items()):
         if not _is_plain(value) or value in ("deprecated", "warn"):
+            continue
+        if value is None and name not in defaults:  # an estimator that takes anything, such as XGBoost's
             continue
         if name not in _ALWAYS and name in defaults and _same(defaults[name], value):
             continue

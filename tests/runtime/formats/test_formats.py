@@ -67,8 +67,8 @@ class Server(Process):
     def __init__(self, directory: Path, environment: str, model: Path) -> None:
         self.socket = directory / "s.sock"
         command = [environments.python(environment), "-m", "modelwright_runtime.server", "--socket", str(self.socket)]
-        variables = environments.variables() | {"PYTHONPATH": str(environments.RUNTIME)}
-        super().__init__([*command, "--model", str(model)], directory / "log", **variables)
+        path = str(environments.RUNTIME)
+        super().__init__([*command, "--model", str(model)], directory / "log", OMP_NUM_THREADS="1", PYTHONPATH=path)
 
 
 def case(environment: str, name: str) -> Any:

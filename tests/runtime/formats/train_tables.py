@@ -111,8 +111,8 @@ def onnx_tables(directory: Path) -> None:
     )
     pipeline = make_pipeline(transformer, LogisticRegression())
     pipeline.fit(mixed, numpy.array(["red", "rose", "white"])[target])
-    types = [("alcohol", FloatTensorType([None, 1])), ("hue", FloatTensorType([None, 1]))]
-    converted = skl2onnx.to_onnx(pipeline, initial_types=[*types, ("shade", StringTensorType([None, 1]))])
+    numbers = [("alcohol", FloatTensorType([None, 1])), ("hue", FloatTensorType([None, 1]))]
+    converted = skl2onnx.to_onnx(pipeline, initial_types=[*numbers, ("shade", StringTensorType([None, 1]))])
     mlflow.onnx.save_model(
         converted,
         directory / "onnx_columns",
@@ -184,7 +184,7 @@ def own(directory: Path) -> None:
         signature=ModelSignature(Schema([TensorSpec(numpy.dtype("float64"), (-1, 3))])),
         pip_requirements=["numpy"],
     )
-    said = [[3.0, [1 / 3, 1 / 3, 1 / 3]], [4.0, [0.25, 0.25, 0.5]]]
+    said: Any = [[3.0, [1 / 3, 1 / 3, 1 / 3]], [4.0, [0.25, 0.25, 0.5]]]
     keep(directory / "pyfunc_outputs", [[[1.0, 1.0, 1.0]], [[1.0, 1.0, 2.0]]], said, wrong=[[1.0, 2.0]])
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "weights.json").write_text(json.dumps({"age": 0.5, "income": 0.001}))

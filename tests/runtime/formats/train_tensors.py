@@ -75,6 +75,9 @@ def two_inputs_two_outputs(directory: Path) -> None:
     keep(place, rows, said, columns=["wide", "deep"], wrong=[[1.0, 2.0], [1.0, 2.0]])
 
 
+POINTS = tensorflow.TensorSpec([None, 2], tensorflow.float32, "x")
+
+
 class Line(tensorflow.Module):  # type: ignore[misc, name-defined, unused-ignore]
     """A straight line as a SavedModel without Keras."""
 
@@ -82,7 +85,7 @@ class Line(tensorflow.Module):  # type: ignore[misc, name-defined, unused-ignore
         super().__init__()
         self.slope = tensorflow.Variable([[2.0], [1.0]])
 
-    @tensorflow.function(input_signature=[tensorflow.TensorSpec([None, 2], tensorflow.float32, "x")])
+    @tensorflow.function(input_signature=[POINTS])  # type: ignore[untyped-decorator, unused-ignore]
     def __call__(self, x: Any) -> Any:
         return {"y": tensorflow.linalg.matmul(x, self.slope) + 1.0}
 

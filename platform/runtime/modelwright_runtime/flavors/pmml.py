@@ -92,7 +92,9 @@ def signature_of(evaluator: Evaluator) -> Any:
 
     name, kind = evaluator.target
     # A number that the document has no value for may still be missing: only its data say whether that makes sense.
-    inputs = [ColSpec(_TYPES[kind], column, required=required) for column, kind, required in evaluator.inputs]
+    inputs: list[Any] = [
+        ColSpec(_TYPES[kind], column, required=required) for column, kind, required in evaluator.inputs
+    ]
     return ModelSignature(Schema(inputs), Schema([ColSpec(_TYPES[kind], name)]))
 
 

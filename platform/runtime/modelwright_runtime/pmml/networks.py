@@ -105,12 +105,13 @@ def clustering(element: Element, fields: Fields) -> Compute:
         raise PmmlError("a <ClusteringModel> has no <ComparisonMeasure>")
     only(measure, "kind", "", ("distance",))
     only(measure, "compareFunction", "absDiff", ("absDiff",))
-    distance = {
+    distances: dict[str, Callable[[list[float]], float]] = {
         "squaredEuclidean": lambda parts: sum(part * part for part in parts),
         "euclidean": lambda parts: sum(part * part for part in parts),
         "cityBlock": sum,
         "chebychev": max,
-    }.get(measure[0].tag)
+    }
+    distance = distances.get(measure[0].tag)
     if distance is None:
         raise PmmlError(f"the distance <{measure[0].tag}> is not supported")
     names = [need(each, "field") for each in element.iterfind("ClusteringField")]
@@ -179,7 +180,7 @@ def _bayes_input(element: Element, fields: Fields, target_type: str, floor: floa
             if value is None:
                 return 0.0
             mean, variance = normals[category]
-            log = -((value - mean) ** 2) / (2 * variance) - 0.5 * math.log(2 * math.pi * variance)
+            log: float = -((value - mean) ** 2) / (2 * variance) - 0.5 * math.log(2 * math.pi * variance)
             return max(log, math.log(floor)) if floor > 0 else log
 
         return density
