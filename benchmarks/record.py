@@ -61,7 +61,7 @@ class Source:
         self.made += 1
         self.some_id = f"{int(at * 1000) << 80 | 7 << 76 | self.made % 4096 << 64 | 2 << 62 | tail:032x}"
         is_failed = draw.random() < 0.02
-        record = {
+        record: dict[str, Any] = {
             "id": self.some_id,
             "at": at,
             **self._ids,

@@ -26,7 +26,7 @@ class Recorder:
     as this process runs."""
 
     def __init__(self, secret: str) -> None:
-        self._key = hmac.digest(secret.encode() or secrets.token_bytes(32), b"modelwright redaction", "sha256")
+        self._key = redaction_key(secret) if secret else secrets.token_bytes(32)
 
     def predicted(self, result: Prediction, prediction_id: str, now: float) -> bytes:
         """The bytes of an answered request's record; `now` is of `time.monotonic()`."""
@@ -73,10 +73,17 @@ class Recorder:
         ]
 
     def _digest(self, value: Any) -> dict[str, str] | None:
-        if value is None:
-            return None
-        # One number, however it is written, is one value.
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if not isinstance(value, int) else str(value).encode()
-        return {"redacted": hmac.new(self._key, text, sha256).hexdigest()[:DIGEST_DIGITS]}
+        return None if value is None else {"redacted": digest_of(self._key, value)}
+
+
+def redaction_key(secret: str) -> bytes:
+    """The key of the digests, made from the installation's secret; it does not tell that."""
+    return hmac.digest(secret.encode(), b"modelwright redaction", "sha256")
+
+
+def digest_of(key: bytes, value: Any) -> str:
+    """What stands on record for a value that is redacted. One number, however it is written, is one value."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = str(value).encode() if isinstance(value, int) else orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return hmac.new(key, text, sha256).hexdigest()[:DIGEST_DIGITS]
