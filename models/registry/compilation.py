@@ -26,6 +26,8 @@ CPU, MEMORY_BYTES, MEMORY_PER_FILE_BYTE, TIMEOUT_SECONDS = 0.5, GIB, 12, 1800
 AT_ONCE = 10
 # TreeEnsemble in double precision, which the proof of boosted trees stands on, came with these.
 CONVERTERS = ("onnx>=1.17", "onnxruntime>=1.20")
+# For estimators of scikit-learn that the platform has no exact form of.
+BORROWED = "skl2onnx>=1.17"
 # What a compiled replica runs in besides the onnxruntime of the proof.
 SERVING = ("numpy", "orjson")
 VERDICTS = ("equal", "different", "impossible")
@@ -96,7 +98,8 @@ def requirements_with_converters(request: EnvironmentRequest) -> str:
     pins = _PIN.findall(lock)
     lines = [f"{name}{rest.rstrip()}" for name, rest in pins] or request.requirements.splitlines()
     own = {name.lower() for name, _ in pins}
-    return "\n".join([*lines, *(each for each in CONVERTERS if each.partition(">")[0] not in own), ""])
+    wanted = [*CONVERTERS, BORROWED] if "scikit-learn" in own else CONVERTERS
+    return "\n".join([*lines, *(each for each in wanted if each.partition(">")[0] not in own), ""])
 
 
 def environment_for(request: EnvironmentRequest, *, acting_user: Actor) -> EnvironmentRequest:

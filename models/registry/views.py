@@ -63,7 +63,11 @@ class RegistryPage(ProjectPage):
     def may(self, request: HttpRequest, project: Project) -> dict[str, bool]:
         """What of these pages' actions the person may do."""
         held = project_permissions(person_of(request), project)
-        return {"may_edit_models": Permission.MODEL_EDIT in held, "may_deploy": Permission.ENDPOINT_DEPLOY in held}
+        return {
+            "may_edit_models": Permission.MODEL_EDIT in held,
+            "may_deploy": Permission.ENDPOINT_DEPLOY in held,
+            "may_score": Permission.RUN_START in held,
+        }
 
     def listing(self, request: HttpRequest, project: Project | None = None) -> Listing[RegisteredModel]:
         """The models of one project, or of all, as a page's list."""

@@ -170,3 +170,19 @@ def test_what_is_not_ready_or_of_another_flavour_is_not_compiled(version: ModelV
         compiling.compile_again(version, acting_user=Actor.person(User.objects.create(username="stranger")))
     compilation.note_new()
     assert CompiledModel.objects.get().state == "pending"
+
+
+def test_it_is_compiled_in_exactly_its_own_packages_and_the_converters() -> None:
+    second = "scikit-learn==1.9.1 ; python_version >= '3.11' \\\n    --hash=sha256:bb\n"
+    lock = f"numpy==2.4.6 \\\n    --hash=sha256:aa\n{second}"
+    environment = Environment(lock=lock, python_version="3.11.7")
+    request = EnvironmentRequest(environment=environment, requirements="scikit-learn\n")
+    assert compilation.requirements_with_converters(request).splitlines() == [
+        "numpy==2.4.6",
+        "scikit-learn==1.9.1 ; python_version >= '3.11'",
+        *compilation.CONVERTERS,
+        compilation.BORROWED,
+    ]
+    environment.lock = "xgboost==3.2.0\nonnx==1.19.0\n"
+    lines = compilation.requirements_with_converters(request).splitlines()
+    assert lines == ["xgboost==3.2.0", "onnx==1.19.0", compilation.CONVERTERS[1]]

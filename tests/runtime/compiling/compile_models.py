@@ -23,6 +23,8 @@ from sklearn.ensemble import (
 )
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC
@@ -85,7 +87,10 @@ def train(directory: Path) -> list[Path]:
         ),
         "histogram": (HistGradientBoostingRegressor(max_iter=15), rows[NUMBERS], numpy.exp(rows["alcohol"] - 10)),
         "own_code": (make_pipeline(Doubled(), LogisticRegression()), numbers, labels),
-        "machine": (SVC(), numbers, labels),
+        # The first is computed here, the second as skl2onnx has it.
+        "network": (make_pipeline(StandardScaler(), MLPClassifier((4,), max_iter=30)), numbers, labels),
+        "machine": (make_pipeline(StandardScaler(), SVC()), numbers, labels),
+        "chosen": (FixedThresholdClassifier(LogisticRegression(), threshold=0.3), numbers, labels == "red"),
         "changed": (changed, numbers, None),
     }
     for name, (model, taken, target) in models.items():

@@ -48,7 +48,9 @@ def compiled() -> Iterator[Compiled]:
 
 
 @pytest.mark.parametrize(
-    "name", ["logistic", "boosted", "strict", "forest", "histogram", "matrix", *BOOSTED], ids=lambda name: name
+    "name",
+    ["logistic", "boosted", "strict", "forest", "histogram", "network", "machine", "matrix", *BOOSTED],
+    ids=lambda name: name,
 )
 def test_pipelines_and_boosted_trees_are_proved_equal_on_thousands_of_rows(compiled: Compiled, name: str) -> None:
     verdict = compiled.verdicts[name]
@@ -71,8 +73,8 @@ def test_rows_at_the_thresholds_of_trees_are_in_the_probe_set(compiled: Compiled
 def test_what_onnx_cannot_say_is_not_compiled_and_the_reason_names_it(compiled: Compiled) -> None:
     assert compiled.verdicts["own_code"]["verdict"] == "impossible"
     assert "Doubled is code of the project's own" in compiled.verdicts["own_code"]["reason"]
-    assert compiled.verdicts["machine"]["verdict"] == "impossible"
-    assert "SVC" in compiled.verdicts["machine"]["reason"]
+    assert compiled.verdicts["chosen"]["verdict"] == "impossible"
+    assert "FixedThresholdClassifier" in compiled.verdicts["chosen"]["reason"]
 
 
 def test_a_model_that_answers_otherwise_than_its_parts_say_is_different_with_the_worst_row(compiled: Compiled) -> None:

@@ -39,6 +39,7 @@ def convert(model: Any, inputs: Inputs, example: Rows | None) -> Conversion:
         "tensor": None if read.tensor is None else {"name": read.tensor, "dtype": read.dtype, "width": read.width},
         "words": graph.words if any(each.read == TEXT for each in read.columns) else {},
         "classes": answer.classes,
+        "has_label": answer.has_label,
     }
     return Conversion(graph.finish(answer.value), description, graph, read)
 

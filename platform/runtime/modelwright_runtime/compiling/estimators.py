@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from .borrowed import classify, compute
 from .graph import Graph, NotCompilableError
 from .trees import Forest, grow, leaf_means
 
@@ -14,16 +15,21 @@ class Answer(NamedTuple):
 
     value: str
     classes: list[Any] | None = None
+    # The first column is the number of the class, and probabilities may follow.
+    has_label: bool = False
 
 
 def estimate(graph: Graph, model: Any, value: str) -> Answer:
     """What the fitted estimator says about the columns of `value`. Raises `NotCompilableError`."""
     name = type(model).__name__
-    if name not in _ESTIMATORS or not type(model).__module__.startswith("sklearn."):
-        raise NotCompilableError(f"{name} has no exact counterpart in ONNX here")
     classes = getattr(model, "classes_", None)
-    if isinstance(classes, list) or getattr(model, "n_outputs_", 1) != 1:
+    if isinstance(classes, list) or (classes is None and getattr(model, "n_outputs_", 1) != 1):
         raise NotCompilableError(f"{name} predicts several targets at once")
+    if name not in _ESTIMATORS or not type(model).__module__.startswith("sklearn."):
+        if classes is None:
+            return Answer(compute(graph, model, value))
+        said = classify(graph, model, value)
+        return Answer(said.value, classes.tolist(), said.has_label)
     return Answer(_ESTIMATORS[name](graph, model, value), None if classes is None else classes.tolist())
 
 
@@ -69,6 +75,24 @@ def _logistic(graph: Graph, model: Any, value: str) -> str:
         total = graph.add("ReduceSum", each, graph.constant([1], "int64"), width=1, keepdims=1)
         return graph.add("Div", each, total, width=graph.width(raw))
     return softmax(graph, raw)
+
+
+def _layers(graph: Graph, model: Any, value: str) -> str:
+    """A network's last layer before its activation."""
+    last = len(model.coefs_) - 1
+    for number, (weights, offset) in enumerate(zip(model.coefs_, model.intercepts_, strict=True)):
+        width = weights.shape[1]
+        value = graph.add("MatMul", value, graph.constant(weights), width=width)
+        value = graph.add("Add", value, graph.constant(offset), width=width)
+        if number < last and model.activation != "identity":
+            activation = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}[model.activation]
+            value = graph.add(activation, value, width=width)
+    return value
+
+
+def _network_classifier(graph: Graph, model: Any, value: str) -> str:
+    raw = _layers(graph, model, value)
+    return softmax(graph, raw) if model.out_activation_ == "softmax" else two_sided(graph, sigmoid(graph, raw))
 
 
 def _tree_classifier(graph: Graph, model: Any, value: str) -> str:
@@ -174,6 +198,8 @@ _ESTIMATORS: dict[str, Callable[[Graph, Any, str], str]] = {
         ("DecisionTreeRegressor", "ExtraTreeRegressor", "ExtraTreesRegressor", "RandomForestRegressor"),
         _tree_regressor,
     ),
+    "MLPClassifier": _network_classifier,
+    "MLPRegressor": _layers,
     "GradientBoostingClassifier": _boosted_classifier,
     "GradientBoostingRegressor": _boosted_raw,
     "HistGradientBoostingClassifier": _histogram_classifier,

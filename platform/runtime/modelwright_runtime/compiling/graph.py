@@ -61,6 +61,7 @@ class Graph:
         self._constants: list[Any] = []
         self._widths: dict[str, int] = {INPUT: inputs}
         self._inputs = inputs
+        self.opset, self._ml_opset = OPSET, ML_OPSET
         self.words: dict[str, int] = {}
         self.words_of: dict[int, set[str]] = defaultdict(set)
         self.edges: dict[int, set[float]] = defaultdict(set)
@@ -90,7 +91,7 @@ class Graph:
 
     def width(self, value: str) -> int:
         """How many columns the value has."""
-        return self._widths[value]
+        return self._widths.get(value, 0)
 
     def columns(self, value: str, *, is_text: bool = False) -> list[Column]:
         """All columns of a value."""
@@ -162,6 +163,37 @@ class Graph:
         """Whole numbers, for looking something up."""
         return self.add("Cast", value, width=self.width(value), to=self._onnx.TensorProto.INT64)
 
+    def needs_trees(self) -> None:
+        """Raises `NotCompilableError` behind a borrowed part, which is of an older set of operators."""
+        if self._ml_opset < ML_OPSET:
+            raise NotCompilableError("trees behind a part that skl2onnx converts are not known here")
+
+    def reshaped(self, value: str, width: int) -> str:
+        """The value as rows of so many columns."""
+        return self.add("Reshape", value, self.constant([-1, width], "int64"), width=width)
+
+    def include(self, model: Any, value: str, ml_opset: int) -> list[str]:
+        """Take the nodes of a model over whose one input is `value`; the names of its outputs."""
+        if any(node.op_type == "TreeEnsemble" for node in self._nodes):
+            raise NotCompilableError("trees before a borrowed part are not known here")
+        self._ml_opset = min(self._ml_opset, ml_opset)
+        wanted = model.graph.input[0]
+        prefix = f"b{len(self._nodes)}_"
+        given = self.add("Cast", value, width=self.width(value), to=wanted.type.tensor_type.elem_type)
+
+        def renamed(name: str) -> str:
+            return given if name == wanted.name else prefix + name if name else name
+
+        for constant in model.graph.initializer:
+            constant.name = renamed(constant.name)
+            self._constants.append(constant)
+        for node in model.graph.node:
+            node.name = prefix + node.name
+            node.input[:] = [renamed(name) for name in node.input]
+            node.output[:] = [renamed(name) for name in node.output]
+            self._nodes.append(node)
+        return [renamed(output.name) for output in model.graph.output]
+
     def finish(self, value: str) -> bytes:
         """The model whose output is `value`."""
         onnx = self._onnx
@@ -174,7 +206,7 @@ class Graph:
             [onnx.helper.make_tensor_value_info(OUTPUT, kind, [None, self.width(value)])],
             self._constants,
         )
-        opsets = [onnx.helper.make_opsetid("", OPSET), onnx.helper.make_opsetid(ML, ML_OPSET)]
+        opsets = [onnx.helper.make_opsetid("", OPSET), onnx.helper.make_opsetid(ML, self._ml_opset)]
         model = onnx.helper.make_model(graph, opset_imports=opsets, producer_name="modelwright")
         model.ir_version = IR_VERSION
         onnx.checker.check_model(model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .borrowed import compute
 from .graph import MISSING, Column, Graph, NotCompilableError
 
 Columns = list[Column]
@@ -22,7 +23,7 @@ def transform(graph: Graph, step: Any, columns: Columns) -> Columns:
         return found(graph, step, columns)
     if hasattr(step, "get_support"):
         return [column for column, kept in zip(columns, step.get_support(), strict=True) if kept]
-    raise NotCompilableError(f"{name} has no exact counterpart in ONNX here")
+    return graph.columns(compute(graph, step, numbers(graph, columns, name)))
 
 
 def _pipeline(graph: Graph, step: Any, columns: Columns) -> Columns:
@@ -217,6 +218,26 @@ def _bins(graph: Graph, step: Any, columns: Columns) -> Columns:
     return made
 
 
+def _powers(graph: Graph, step: Any, columns: Columns) -> Columns:
+    """Products of columns, those of one degree at once."""
+    value = numbers(graph, columns, "PolynomialFeatures")
+    given = graph.columns(value)
+    factors = [[place for place, power in enumerate(each) for _ in range(power)] for each in step.powers_.tolist()]
+    made: dict[int, Column] = {}
+    for degree in sorted({len(each) for each in factors}):
+        wanted = [number for number, each in enumerate(factors) if len(each) == degree]
+        if degree == 0:
+            first = graph.gather(given[:1])
+            product = graph.number(graph.add("Equal", first, first, width=1))
+        else:
+            parts = [graph.gather([given[factors[number][i]] for number in wanted]) for i in range(degree)]
+            product = parts[0]
+            for part in parts[1:]:
+                product = graph.add("Mul", product, part, width=len(wanted))
+        made.update(zip(wanted, graph.columns(product), strict=False))
+    return [made[number] for number in range(len(factors))]
+
+
 _TRANSFORMERS: dict[str, Callable[[Graph, Any, Columns], Columns]] = {
     "Binarizer": _binarizer,
     "ColumnTransformer": _column_transformer,
@@ -229,6 +250,7 @@ _TRANSFORMERS: dict[str, Callable[[Graph, Any, Columns], Columns]] = {
     "OrdinalEncoder": _ordinal,
     "PCA": _pca,
     "Pipeline": _pipeline,
+    "PolynomialFeatures": _powers,
     "RobustScaler": _robust,
     "SimpleImputer": _imputer,
     "StandardScaler": _standard,

@@ -53,6 +53,7 @@ class Forest:
         import onnx
 
         numpy = graph.numpy
+        graph.needs_trees()
         for feature, split in zip(self.features, self.splits, strict=True):
             graph.edge(value, feature, split)
 

@@ -22,7 +22,7 @@ from .inputs import TEXT
 from .proving import TOLERANCE, Comparison, Model, Said, ask, compare
 
 _MAX_WORDS = 2000
-_TELLING = ("onnx", "onnxruntime", "numpy", "scikit-learn", "xgboost", "lightgbm")
+_TELLING = ("onnx", "onnxruntime", "skl2onnx", "numpy", "scikit-learn", "xgboost", "lightgbm")
 _LARGEST_SINGLE = 3.4028234663852886e38
 
 

@@ -220,8 +220,9 @@ class TableTarget:
 
 def column_types(connection: Any, table: str) -> dict[str, str]:
     """The columns of the table and their types in SQL, none where there is no such table."""
+    # Without lengths: a cast to varchar(10) would cut off what an assignment refuses.
     statement = (
-        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+        "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute "
         "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
     )
     quoted = ".".join('"{}"'.format(part.replace('"', '""')) for part in table.split("."))
