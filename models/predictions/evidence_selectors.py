@@ -10,8 +10,18 @@ from django.db.models import QuerySet
 from models.predictions.models import Prediction, Reexecution
 from models.registry.models import ModelVersion
 from modelwright.accounts.models import User
+from modelwright.accounts.permissions import Permission
 from modelwright.core.errors import NotFound
-from projects.selectors import visible_projects
+from projects.models import Project
+from projects.selectors import get_project, visible_projects
+
+# Of predictions whose endpoint was not known when they were stored.
+NO_PROJECT = UUID(int=0)
+
+
+def project_of(viewer: User, prediction: Prediction, permission: Permission = Permission.PROJECT_VIEW) -> Project:
+    """The project of a prediction, in which the person holds `permission`. Raises NotFound, PermissionRefused."""
+    return get_project(viewer, prediction.project_id or NO_PROJECT, permission)
 
 
 def reexecutions_of(prediction: Prediction) -> QuerySet[Reexecution]:

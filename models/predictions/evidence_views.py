@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from models.endpoints.pages import EndpointPage
 from models.predictions import selectors
 from models.predictions.evidence import again
+from models.predictions.evidence_selectors import project_of
 from models.predictions.feedback_forms import TruthForm
 from models.predictions.feedback_services import by_prediction, give
 from models.predictions.receipt_keys import public_keys
@@ -23,7 +24,6 @@ from modelwright.accounts.views import person_of
 from modelwright.core.api import SIGNED_IN
 from modelwright.core.errors import PlatformError
 from modelwright.core.pages import PlatformView
-from projects.selectors import get_project
 
 
 class TruthView(PredictionView):
@@ -35,7 +35,7 @@ class TruthView(PredictionView):
         """Store it; show the page again with what is wrong."""
         person = person_of(request)
         prediction = selectors.get_prediction(person, prediction_id)
-        get_project(person, prediction.project_id, Permission.PREDICT)
+        project_of(person, prediction, Permission.PREDICT)
         version = selectors.provenance(person, prediction).version
         form = TruthForm(prediction, version.signature if version else None, request.POST)
         if not form.is_valid():
@@ -59,7 +59,7 @@ class ReexecutionsView(EndpointPage):
         """Answer the fragment; the last one, when nothing runs any more, asks for no other."""
         person = person_of(request)
         prediction = selectors.get_prediction(person, prediction_id)
-        project = get_project(person, prediction.project_id)
+        project = project_of(person, prediction)
         return self.page({**self.may(request, project), **again(prediction)})
 
     def post(self, request: HttpRequest, prediction_id: UUID) -> HttpResponseBase:

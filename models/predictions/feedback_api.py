@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 from uuid import UUID
 
+from django.db.models import Q
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
@@ -57,10 +58,9 @@ class CsvParser(BaseParser):
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> bytes:
+    ) -> Any:
         """The bytes, up to one more than a table may have."""
-        content: bytes = stream.read(MAX_BYTES + 1)
-        return content
+        return stream.read(MAX_BYTES + 1)
 
 
 class FeedbackListView(PlatformAPIView):
@@ -74,7 +74,7 @@ class FeedbackListView(PlatformAPIView):
         """List what was said, newest first. Of several for one record, the one with the latest `known_at` counts."""
         found = feedback_of(get_endpoint(current_user(request), endpoint_id))
         if (matched := _choice(request, "matched", ("true", "false"))) is not None:
-            found = found.filter(matched=matched == "true")
+            found = found.filter(Q(matched=matched == "true"))
         if (source := _choice(request, "source", ("key", "person"))) is not None:
             found = found.filter(source=source)
         if given := request.query_params.get("prediction"):
@@ -90,8 +90,9 @@ class FeedbackListView(PlatformAPIView):
         """Say what turned out to be true, of up to 10,000 records at once, as JSON or as a CSV table: all is stored, or
         nothing, and then each row that is wrong is named. Truth for a prediction that is not on record is kept."""
         endpoint = get_endpoint(current_user(request), endpoint_id, Permission.PREDICT)
-        if isinstance(request.data, bytes):
-            placed = read_table(endpoint, request.data)
+        data: Any = request.data
+        if isinstance(data, bytes):
+            placed = read_table(endpoint, data)
         else:
             placed = _placed(self.parse(FeedbackBodySerializer)["feedback"])
         return _stored(give(by_endpoint(endpoint), placed, acting_user=actor_of(request)))

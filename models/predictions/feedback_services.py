@@ -12,6 +12,7 @@ from django.db import transaction
 from models.endpoints.models import Endpoint
 from models.endpoints.services import endpoint_target
 from models.gateway.feedback_items import MAX_ITEMS, BadItem, Item
+from models.predictions.evidence_selectors import NO_PROJECT
 from models.predictions.feedback_types import Known, known_predictions, problem_of
 from models.predictions.models import Feedback, Prediction
 from modelwright.accounts.actors import Actor
@@ -55,7 +56,7 @@ def by_endpoint(endpoint: Endpoint) -> Answered:
 
 def by_prediction(prediction: Prediction) -> Answered:
     """What answered the prediction. Raises NotFound where its project is gone."""
-    project = Project.objects.filter(pk=prediction.project_id).first()
+    project = Project.objects.filter(pk=prediction.project_id or NO_PROJECT).first()
     if project is None:
         raise NotFound("There is no such prediction.", remedy="Check its id.")
     target = Target("prediction", prediction.pk, prediction.pk.hex)

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from models.endpoints.models import DeploymentTarget
-from models.gateway.values import Mismatch, describe, value_type
+from models.gateway.values import value_type
+from models.gateway.words import Mismatch, describe
 from models.predictions.models import Prediction
 from models.registry.models import ModelVersion
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -110,7 +110,7 @@ def _tile(endpoint: Endpoint, days: int) -> tuple[str, str, str]:
 def _by_match(found: QuerySet[Feedback], value: str) -> QuerySet[Feedback]:
     if value == "none":
         return found.filter(prediction_id=None)
-    return found.filter(matched=value == "true").exclude(prediction_id=None)
+    return found.filter(Q(matched=value == "true")).exclude(prediction_id=None)
 
 
 def _by_row(error: PlatformError) -> PlatformError:

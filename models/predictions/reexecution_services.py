@@ -11,6 +11,7 @@ from models.endpoints.models import Endpoint
 from models.gateway.signature import Invalid, compile_signature
 from models.predictions import transitions
 from models.predictions.answering import Path, path_of
+from models.predictions.evidence_selectors import NO_PROJECT
 from models.predictions.models import Prediction, Reexecution
 from models.predictions.redacted import holds_redacted
 from models.predictions.verdicts import Verdict
@@ -39,7 +40,7 @@ _WITHOUT_FILES = "Nothing can be done: without its files the answer cannot be ma
 def start_reexecution(prediction: Prediction, *, acting_user: Actor) -> Reexecution:
     """Queue the prediction on its exact version and path. Raises PermissionRefused, NotFound; Conflict, saying why it
     cannot be made again."""
-    project = Project.objects.filter(pk=prediction.project_id).first()
+    project = Project.objects.filter(pk=prediction.project_id or NO_PROJECT).first()
     if project is None:
         raise NotFound("There is no such prediction.", remedy="Check its id.")
     role = authorize(acting_user, Permission.PREDICT, project)
@@ -139,7 +140,7 @@ def _version(prediction: Prediction) -> ModelVersion:
             remedy="Ask again with the values themselves, on the endpoint's page.",
         )
     version = ModelVersion.objects.select_related("model", "environment_request").filter(
-        pk=prediction.model_version_id, model__project_id=prediction.project_id
+        pk=prediction.model_version_id, model__project_id=prediction.project_id or NO_PROJECT
     )
     found = version.first()
     if found is None:

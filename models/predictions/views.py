@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -12,6 +13,7 @@ from models.endpoints.pages import EndpointPage, endpoint_crumbs
 from models.endpoints.selectors import endpoints
 from models.predictions import selectors
 from models.predictions.evidence import evidence
+from models.predictions.evidence_selectors import project_of
 from models.predictions.feedback_forms import TruthForm
 from models.predictions.models import Prediction
 from models.registry.links import link_of
@@ -19,7 +21,6 @@ from models.registry.selectors import lineage_of
 from modelwright.accounts.permissions import Permission
 from modelwright.accounts.views import person_of
 from projects.navigation import project_crumbs
-from projects.selectors import get_project
 
 RECENT = 8
 
@@ -51,12 +52,12 @@ class PredictionView(EndpointPage):
     ) -> HttpResponse:
         """Show it, what was said of it and whether it could be made again; `form` is what a person got wrong."""
         person = person_of(request)
-        project = get_project(person, prediction.project_id)
+        project = project_of(person, prediction)
         endpoint = endpoints(person).filter(pk=prediction.endpoint_id).first()
         found = selectors.provenance(person, prediction)
         graph = lineage_of(person, found.version, ancestors_only=True) if found.version else None
         data = [(node, link_of(node)) for node in found.data]
-        context = {"prediction": prediction, "endpoint": endpoint, "found": found, "data": data}
+        context: dict[str, Any] = {"prediction": prediction, "endpoint": endpoint, "found": found, "data": data}
         context |= {**self.may(request, project), **evidence(prediction, found.version, form)}
         context["drawing"] = draw(graph, link_of=link_of) if graph else None
         own = (prediction.pk.hex, "")

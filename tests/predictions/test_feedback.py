@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -77,7 +78,7 @@ def test_feedback_of_the_spool_is_stored_once_with_its_key_and_in_order_with_pre
     path.write_bytes(content)
     ship_all(spool)
     first, second = Feedback.objects.order_by("id")
-    assert (first.prediction_id.hex, first.truth, first.problem) == (prediction["id"], 0, "")
+    assert (first.prediction_id, first.truth, first.problem) == (UUID(prediction["id"]), 0, "")
     assert (first.source, first.created_by) == ("key", "The endpoint's page")
     assert first.project_id == deployment.endpoint.project_id
     assert (second.prediction_id, second.response, second.truth) == (None, "a", "b")
@@ -167,8 +168,8 @@ def test_people_say_it_in_bulk_and_it_is_audited(
     assert first is not None
     assert first.happened_at == datetime(2026, 11, 20, 9, tzinfo=UTC)
     assert (first.source, first.source_id, first.created_by) == ("person", ann.pk, "ann")
-    event = AuditEvent.objects.get(action="feedback.given")
-    assert event.after["count"] == 3
+    after: Any = AuditEvent.objects.get(action="feedback.given").after
+    assert after["count"] == 3
     rows = api(ann).get(address, {"matched": "true"}).json()["results"]
     assert [row["truth"] for row in rows] == [1]
     assert api(ann).get(address, {"matched": "perhaps"}).status_code == 422
