@@ -15,6 +15,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from jobs.serializers import LogSerializer
 from models.batch import selectors, services
 from models.batch.downloads import output_of
 from models.batch.models import BatchJob, Format
@@ -36,6 +37,7 @@ from modelwright.accounts.api import current_user
 from modelwright.accounts.idempotency import idempotent
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
+from modelwright.compute.selectors import read_log
 from modelwright.core.api import SIGNED_IN, PlatformAPIView, paged_schema
 from modelwright.core.errors import ValidationFailed
 from modelwright.core.parsers import PlainJSONParser
@@ -45,6 +47,8 @@ FILTERS = [
     OpenApiParameter("state", str, description="Only jobs in this state."),
     OpenApiParameter("version", {"type": "string", "format": "uuid"}, description="Only jobs of this model version."),
 ]
+OFFSET = OpenApiParameter("offset", {"type": "integer", "minimum": 0}, description="Byte to read from, 0 at first.")
+MAX_OFFSET_DIGITS = 15
 NAME = OpenApiParameter("name", str, description="The file's name, where the body is the file itself.")
 
 
@@ -197,6 +201,24 @@ class BatchPredictionListView(PlatformAPIView):
         """List what was predicted, the last rows first."""
         job = selectors.get_batch_job(current_user(request), batch_id)
         return self.paged(selectors.predictions_of(job), PredictionSerializer)
+
+
+class BatchLogView(PlatformAPIView):
+    """What the process of a batch job printed."""
+
+    permissions = {"GET": Permission.PROJECT_VIEW}
+
+    @extend_schema(parameters=[OFFSET], responses=LogSerializer)
+    def get(self, request: Request, batch_id: UUID) -> Response:
+        """Answer at most 128 KiB of the newest attempt's log from a byte on."""
+        job = selectors.get_batch_job(current_user(request), batch_id)
+        raw = request.query_params.get("offset", "0")
+        if not (raw.isascii() and raw.isdigit()) or len(raw) > MAX_OFFSET_DIGITS:
+            raise ValidationFailed(
+                f"`offset` is {raw[:40]!r}.", remedy="Give the `offset` of the answer before, or 0.", field="offset"
+            )
+        text, offset, finished = read_log(job.workload, int(raw))
+        return Response({"text": text, "offset": offset, "finished": finished})
 
 
 class BatchOutputView(PlatformAPIView):

@@ -46,7 +46,7 @@ def check(header: Any, most_rows: int) -> Header:
     """Raises ValidationFailed where the header is none."""
     try:
         return _checked(header, most_rows)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValidationFailed(
             f"The chunk is not what it should be: {error!s:.200}.", remedy="Use the runtime of this platform."
         ) from None
@@ -60,7 +60,7 @@ def _checked(header: Any, most_rows: int) -> Header:
     made = Header(
         first_row=int(header["first_row"]),
         rows=rows,
-        seconds=max(0.0, float(header["seconds"])),
+        seconds=min(max(0.0, float(header["seconds"])), 1e6),
         milliseconds=int(header["milliseconds"]),
         last_key=storable(str(header["last_key"])),
         columns=columns,

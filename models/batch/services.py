@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 from django.db import transaction
 from django.db.models import Max
+from modelwright_runtime.scoring.tables import WRITTEN
 
 from jobs.quota import check_quota
 from models.batch import transitions
@@ -103,7 +104,7 @@ def start(project: Project, request: BatchRequest, *, acting_user: Actor) -> Bat
         connection=found.connection,
         key_columns=check_keys([str(key) for key in request.key_columns], found, redacted),
         output_format=_one_of(request.output_format, Format.values, "output_format"),
-        output_table=_output_table(request, found),
+        output_table=_output_table(request, found, request.key_columns),
         chunk_rows=_chunk_rows(request.chunk_rows),
         on_error=_one_of(request.on_error, BatchJob.OnError.values, "on_error"),
         profile=size,
@@ -153,9 +154,15 @@ def _check_version(project: Project, request: BatchRequest) -> None:
         )
 
 
-def _output_table(request: BatchRequest, found: Found) -> str:
+def _output_table(request: BatchRequest, found: Found, keys: Sequence[str]) -> str:
     if not request.output_table:
         return ""
+    if taken := set(keys) & set(WRITTEN):
+        raise ValidationFailed(
+            f"The key column cannot be called {taken.pop()}: a table gets its predictions in a column of that name.",
+            remedy="Rename the column in a query, or leave the table out.",
+            field="key_columns",
+        )
     if found.connection is None:
         raise ValidationFailed(
             "Predictions can be written to a table only where the input is a table or query.",
@@ -281,6 +288,15 @@ def begin_again(job: BatchJob, *, because: str, acting_user: Actor, role: str = 
             remedy="Reload the page; start a new job to score it anew.",
         )
     compute.mark_collected(before)
+    request = before.environment_request
+    if request is not None and request.state == "failed":
+        # It is built again; the new attempt waits for it.
+        compute.request_environment(
+            requirements=request.requirements,
+            kind=request.kind,
+            python=request.python_version,
+            acting_user=acting_user,
+        )
     BatchAttempt.objects.create(
         job=job, number=job.attempt + 1, workload=workload, because=because, actor_name=acting_user.name
     )

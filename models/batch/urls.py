@@ -14,6 +14,7 @@ api_urlpatterns: list[URLPattern] = [
     path(_JOB, api.BatchJobDetailView.as_view(), name="api-batch-job"),
     path(f"{_JOB}chunks/", api.BatchChunkListView.as_view(), name="api-batch-job-chunks"),
     path(f"{_JOB}predictions/", api.BatchPredictionListView.as_view(), name="api-batch-job-predictions"),
+    path(f"{_JOB}log/", api.BatchLogView.as_view(), name="api-batch-job-log"),
     path(f"{_JOB}output/", api.BatchOutputView.as_view(), name="api-batch-job-output"),
     path(f"{_JOB}cancellation/", api.BatchCancellationView.as_view(), name="api-batch-job-cancellation"),
     path(f"{_JOB}retries/", api.BatchRetryView.as_view(), name="api-batch-job-retries"),

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from jobs.run_views import attempt_of
 from lineage.selectors import find as find_node
 from models.batch import selectors, services
 from models.batch.downloads import output_of
@@ -111,7 +112,8 @@ class BatchJobView(BatchPage):
     def get(self, request: HttpRequest, batch_id: UUID) -> HttpResponseBase:
         """Show it."""
         job = self.job(request, batch_id)
-        text, offset, finished = read_log(job.workload, 0)
+        shown = attempt_of(request) or job.attempt
+        text, offset, finished = read_log(selectors.attempt_workload(job, shown))
         context = {
             **self.frame(request, job.project),
             **self.may(request, job.project),
@@ -120,6 +122,7 @@ class BatchJobView(BatchPage):
             "predictions": selectors.predictions_of(job)[:NEWEST_PREDICTIONS],
             "lineage": _lineage(job),
             "attempts": selectors.attempts_of(job) if job.attempt > 1 else [],
+            "shown": shown,
             "log": text,
             "offset": offset,
             "finished": finished,
@@ -154,7 +157,7 @@ class BatchStateView(BatchPage):
 
 
 class BatchLogView(BatchPage):
-    """New lines of the log of the newest attempt."""
+    """New lines of the log of an attempt."""
 
     permissions = {"GET": Permission.PROJECT_VIEW}
 
@@ -162,7 +165,8 @@ class BatchLogView(BatchPage):
         """Answer what `static/js/live.js` polls."""
         given = request.GET.get("offset", "")
         offset = int(given[:15]) if given.isascii() and given.isdigit() else 0
-        text, next_offset, finished = read_log(self.job(request, batch_id).workload, offset)
+        workload = selectors.attempt_workload(self.job(request, batch_id), attempt_of(request))
+        text, next_offset, finished = read_log(workload, offset)
         return JsonResponse({"text": text, "offset": next_offset, "finished": finished})
 
 

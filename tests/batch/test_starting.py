@@ -12,9 +12,10 @@ from django.test import Client
 from models.batch import services, sources
 from models.batch.models import BatchInput, BatchJob
 from models.batch.sources import Wanted
+from models.registry.models import CompiledModel
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
-from modelwright.compute.models import Environment, EnvironmentRequest
+from modelwright.compute.models import Environment, EnvironmentRequest, Workload
 from modelwright.core.errors import Conflict, NotFound, PermissionRefused, PlatformError, ValidationFailed
 from projects.models import Project
 from tests.conftest import MakeUser
@@ -43,6 +44,10 @@ def add(project: Project, name: str = "rows.csv", content: bytes = b"alcohol\n1\
         ({"chunk_rows": 0}, "cannot have 0 rows"),
         ({"output_format": "xml"}, "is no choice"),
         ({"key_columns": ["a", "a"]}, "key columns are not right"),
+        (
+            {"source": Wanted("table", connection="db", table="t"), "key_columns": ["error"], "output_table": "t"},
+            "cannot be called error",
+        ),
     ],
 )
 def test_what_cannot_be_scored_is_refused_with_the_reason(
@@ -154,3 +159,26 @@ def test_what_reading_takes_is_asked_for_beside_the_versions_own_packages(
     version.save(update_fields=["environment_request"])
     with pytest.raises(Conflict, match="no environment"):
         start("alcohol\n1\n")
+
+
+def test_it_is_scored_by_the_compiled_model_where_that_is_proved_equal(start: Any, version: Any) -> None:
+    request = version.environment_request
+    CompiledModel.objects.create(
+        version=version, state="equal", manifest_digest="c" * 64, environment_request=request, size=1
+    )
+    job = start("alcohol\n1\n")
+    assert job.served_by == f"onnx:{'c' * 64}"
+    assert job.workload.spec["command"][-2:] == ["--compiled", f"{{model:{'c' * 64}}}"]
+    assert job.workload.spec["models"] == ["c" * 64]
+
+
+def test_an_environment_that_could_not_be_built_is_built_again_with_the_next_attempt(
+    start: Any, version: Any, ann: User
+) -> None:
+    job = start("alcohol\n1\n")
+    services.cancel(job, acting_user=Actor.person(ann))
+    EnvironmentRequest.objects.filter(pk=version.environment_request_id).update(
+        state="failed", environment=None, requirements="numpy\n"
+    )
+    services.retry(job, acting_user=Actor.person(ann))
+    assert Workload.objects.filter(kind=Workload.Kind.ENVIRONMENT, state="queued").count() == 1
