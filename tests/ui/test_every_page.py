@@ -25,6 +25,7 @@ NO_PAGES = {
     "scoring-chunk",
     "scoring-input",
     "scoring-job",
+    "endpoint-predictions-export",
     "endpoint-traffic-chart",
     "health-live",
     "health-ready",
