@@ -12,6 +12,7 @@ from models.registry.services import audit, target_of
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
 from modelwright.audit.actions import AuditAction
+from modelwright.compute.services import request_environment
 from modelwright.core.errors import Conflict, ValidationFailed
 from modelwright.core.text import storable
 from projects.selectors import authorize
@@ -50,7 +51,8 @@ def conclude(compiled: CompiledModel, verdict: str, *, reason: str, acting_user:
 def compile_again(version: ModelVersion, *, acting_user: Actor) -> CompiledModel:
     """Have the version compiled, or compiled again, for a person with MODEL_EDIT.
 
-    Raises PermissionRefused, ValidationFailed for a flavour that is never compiled, Conflict while it is compiled,
+    Where it is proved equal and what its replicas run in could not be built, that alone is tried again. Raises
+    PermissionRefused, ValidationFailed for a flavour that is never compiled, Conflict while it is compiled,
     once it is proved equal, and for a version that is not ready.
     """
     role = authorize(acting_user, Permission.MODEL_EDIT, version.model.project)
@@ -63,7 +65,9 @@ def compile_again(version: ModelVersion, *, acting_user: Actor) -> CompiledModel
         raise Conflict(f"{version} is not ready.", remedy="Wait until it is, or have it inspected again.")
     compiled, is_new = CompiledModel.objects.get_or_create(version=version)
     before = None if is_new else compiled.state
-    if not is_new and not transitions.compile_again(compiled):
+    if compiled.state == "equal" and _build_again(compiled, acting_user):
+        compiled.refresh_from_db()
+    elif not is_new and not transitions.compile_again(compiled):
         raise Conflict(
             f"{version} is {compiled.get_state_display().lower()}.", remedy="Reload the page to see how far it is."
         )
@@ -75,6 +79,17 @@ def compile_again(version: ModelVersion, *, acting_user: Actor) -> CompiledModel
         acting_user=acting_user,
         role=role,
         before={"compiled": before},
-        after={"compiled": "pending"},
+        after={"compiled": compiled.state},
     )
     return compiled
+
+
+def _build_again(compiled: CompiledModel, acting_user: Actor) -> bool:
+    """Have what its replicas run in built again where that failed. False where it did not."""
+    request = compiled.environment_request
+    if request is None or request.state != "failed":
+        return False
+    text, python = request.requirements, request.python_version
+    compiled.environment_request = request_environment(requirements=text, python=python, acting_user=acting_user)
+    compiled.save(update_fields=["environment_request"])
+    return True

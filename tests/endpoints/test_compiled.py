@@ -10,6 +10,7 @@ from django.test import Client
 
 from models.endpoints import changing, routes, selectors, services
 from models.endpoints.models import Endpoint, Replica
+from models.endpoints.paths import path_of
 from models.registry import compilation, compiling
 from models.registry.models import CompiledModel, ModelVersion
 from modelwright.accounts.actors import Actor
@@ -170,6 +171,22 @@ def test_what_is_not_ready_or_of_another_flavour_is_not_compiled(version: ModelV
         compiling.compile_again(version, acting_user=Actor.person(User.objects.create(username="stranger")))
     compilation.note_new()
     assert CompiledModel.objects.get().state == "pending"
+
+
+def test_what_a_compiled_model_runs_in_is_built_again_where_that_failed(
+    endpoint: Endpoint, version: ModelVersion, ann: User
+) -> None:
+    request = EnvironmentRequest.objects.get(requirements__startswith="onnxruntime==")
+    CompiledModel.objects.create(version=version, state="equal", manifest_digest="a" * 64, environment_request=request)
+    assert path_of(endpoint, version).is_compiled
+    EnvironmentRequest.objects.filter(pk=request.pk).update(state="failed", error="The index was not reached.")
+    version = ModelVersion.objects.get(pk=version.pk)
+    path = path_of(endpoint, version)
+    assert (path.is_compiled, "The index was not reached." in path.why) == (False, True)
+    again = compiling.compile_again(version, acting_user=Actor.person(ann))
+    assert again.state == "equal"
+    assert again.environment_request is not None
+    assert again.environment_request.state == "building"
 
 
 def test_it_is_compiled_in_exactly_its_own_packages_and_the_converters() -> None:
