@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 # What is one thing seen by each process, not a part that each of them has; so is all that replicas say of themselves.
 LOWEST = frozenset({"modelwright_gateway_routes_revision"})
-HIGHEST = frozenset({"modelwright_gateway_spool_bytes", "modelwright_gateway_spool_oldest_seconds"})
+HIGHEST = frozenset(
+    {"modelwright_gateway_spool_bytes", "modelwright_gateway_replicas_connected", "modelwright_gateway_refusing"}
+)
 
 OF_REPLICAS = ("modelwright_replica_", "modelwright_model_")
 
