@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -72,3 +74,39 @@ def test_a_search_by_time_reads_the_days_in_question_only(make_record: Any) -> N
     plan = found.order_by("-id").explain()
     assert f"predictions_prediction_{FAR:%Y%m%d}" in plan
     assert "predictions_prediction_before" not in plan
+
+
+def test_the_table_of_the_release_before_becomes_a_partition_as_it_is() -> None:
+    migration = importlib.import_module("models.predictions.migrations.0002_partitions")
+    tomorrow = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    old, new, beyond = (id_at(at) for at in (FAR.replace(year=2024), timezone.now(), FAR))
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA before; SET LOCAL search_path TO before")
+        cursor.execute(
+            "CREATE TABLE predictions_prediction "
+            "(LIKE public.predictions_prediction INCLUDING DEFAULTS, PRIMARY KEY (id))"
+        )
+        cursor.execute("CREATE INDEX prediction_of_endpoint ON predictions_prediction (endpoint_id, id DESC)")
+        cursor.execute("CREATE INDEX prediction_of_deployment ON predictions_prediction (deployment_id, id DESC)")
+        cursor.execute(
+            "INSERT INTO predictions_prediction (id, at, endpoint_id, deployment_id, model_version_id, inputs, "
+            "outputs, latency_ms, endpoint_name, model_name, key_name) "
+            "SELECT id::uuid, now(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '[]', "
+            "'[]', 1, '', '', '' FROM unnest(%s::text[]) AS ids(id)",
+            [[old, new, beyond]],
+        )
+        cursor.execute("SELECT pg_relation_filenode('predictions_prediction')")
+        file = cursor.fetchone()
+
+        migration.partition(None, SimpleNamespace(connection=connection))
+
+        cursor.execute("SELECT pg_relation_filenode('predictions_prediction_before')")
+        assert cursor.fetchone() == file
+        cursor.execute("SELECT id::text, tableoid::regclass::text FROM predictions_prediction ORDER BY id")
+        before, rest = "predictions_prediction_before", partitions.REST
+        assert [(id_.replace("-", ""), place) for id_, place in cursor.fetchall()] == [
+            *((old, before), (new, before), (beyond, rest))
+        ]
+        assert [part.name for part in partitions.partitions()][1:] == [
+            f"predictions_prediction_{tomorrow + timedelta(days=number):%Y%m%d}" for number in range(3)
+        ]

@@ -18,7 +18,7 @@ from django.db.models import Sum
 from lineage.models import Edge
 from models.gateway.spool import encode_record, segment_path
 from models.gateway.spool_writer import SpoolWriter
-from models.predictions import shipping
+from models.predictions import shipping, storing
 from models.predictions.models import Prediction, PredictionBucket, SpoolPosition
 from modelwright.local.layout import REPOSITORY
 from tests.jobs.servers import test_database_url as database_url
@@ -123,6 +123,33 @@ def test_all_predictions_of_a_deployment_are_one_node(spool: Path, make_record: 
     ship_all(spool)
     edge = Edge.objects.get(dst__kind="predictions")
     assert edge.src.kind == "deployment"
+
+
+class Killed(BaseException):
+    """What nothing catches, as nothing catches a signal."""
+
+
+@pytest.mark.parametrize("point", ["count", "add_lineage", "save", "finish"])
+@pytest.mark.django_db(transaction=True)
+def test_wherever_the_shipper_ends_each_record_is_stored_and_counted_once(
+    spool: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    owners: dict[str, Any] = {"count": storing, "add_lineage": shipping, "save": SpoolPosition, "finish": shipping}
+    write(spool, [make_record() for _ in range(5)])
+
+    def die(*_args: Any, **_options: Any) -> None:
+        raise Killed
+
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(owners[point], point, die)
+            with pytest.raises(Killed):
+                ship_all(spool)
+        write(spool, [make_record()])
+    ship_all(spool)
+    assert Prediction.objects.count() == 7
+    assert PredictionBucket.objects.aggregate(requests=Sum("count")) == {"requests": 7}
+    assert not list(spool.iterdir())
 
 
 @pytest.mark.django_db(transaction=True)
