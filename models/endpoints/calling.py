@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -43,8 +43,13 @@ def example_of(version: ModelVersion, redacted: Collection[str]) -> dict[str, An
         return None
     columns = [column.get("name") for column in (version.signature or {}).get("inputs", [])]
     ordered = {**{name: example[name] for name in columns if name in example}, **example}
-    kept = {name: value for name, value in ordered.items() if name not in redacted}
+    kept = without(ordered, redacted)
     return kept if kept and len(json.dumps(kept)) <= MAX_EXAMPLE_BYTES else None
+
+
+def without(example: Mapping[str, Any] | None, redacted: Collection[str]) -> dict[str, Any] | None:
+    """The example without the columns that are redacted."""
+    return {name: value for name, value in (example or {}).items() if name not in redacted} or None
 
 
 def calls_of(endpoint: Endpoint, live: Deployment | None) -> list[Call]:

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from models.endpoints.calling import example_of
+from models.endpoints.calling import example_of, without
 from models.endpoints.models import Deployment, Endpoint, EndpointKey, PublishedRoutes
 from models.registry.mlmodel import served_signature
 
@@ -70,9 +70,13 @@ def switched(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) ->
 
 def kept(endpoint: Endpoint, before: Mapping[str, Any]) -> dict[str, Any] | None:
     """The endpoint's entry as it was published, while nothing reliable is known of its replicas. What must not be
-    recorded does not wait for that."""
+    recorded or shown does not wait for that."""
     entry = before.get(endpoint.path)
-    return {**entry, "redact": sorted(endpoint.redacted_columns)} if entry else None
+    if not entry:
+        return None
+    redacted = endpoint.redacted_columns
+    targets = [{**one, "example": without(one.get("example"), redacted)} for one in entry.get("targets", ())]
+    return {**entry, "redact": sorted(redacted), "targets": targets}
 
 
 def published() -> dict[str, Any]:

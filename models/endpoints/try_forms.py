@@ -7,6 +7,8 @@ from typing import Any
 
 from django import forms
 
+from models.gateway.schemas import example_record
+from models.gateway.signature import compile_signature
 from models.registry.mlmodel import served_signature
 from models.registry.models import ModelVersion
 from modelwright.core.errors import FieldError, PlatformError
@@ -29,7 +31,9 @@ class TryForm(forms.Form):
         for index, column in enumerate(self.columns):
             self.fields[f"column-{index}"] = _field(column, example.get(column["name"]))
         if not self.columns:
-            text = json.dumps([example] if example else [{}], indent=2, ensure_ascii=False)
+            record = example or example_record(compile_signature(signature), None) or {}
+            is_tensor = any(column["type"] == "tensor" for column in columns)
+            text = json.dumps([record], indent=None if is_tensor else 2, ensure_ascii=False)
             self.fields["records"] = forms.CharField(
                 label="Records",
                 initial=text,

@@ -60,7 +60,9 @@ def test_a_change_is_audited_once_and_reaches_the_route_table(endpoint: Endpoint
 
 def test_redaction_does_not_wait_for_a_host_in_trouble(endpoint: Endpoint, ann: User) -> None:
     changed = change_endpoint(endpoint, redacted_columns=["age"], acting_user=Actor.person(ann))
-    assert routes.kept(changed, {endpoint.path: {"redact": [], "keys": {}}}) == {"redact": ["age"], "keys": {}}
+    targets = [{"version": 1, "example": {"name": "ann", "age": 41}}]
+    kept = routes.kept(changed, {endpoint.path: {"redact": [], "keys": {}, "targets": targets}})
+    assert kept == {"redact": ["age"], "keys": {}, "targets": [{"version": 1, "example": {"name": "ann"}}]}
     assert routes.kept(changed, {}) is None
 
 

@@ -32,6 +32,48 @@ def test_a_table_is_found_by_path() -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("predict", ("own", "predict", "", "")),
+        ("feedback", ("own", "feedback", "", "")),
+        ("openapi.json", ("own", "openapi", "", "")),
+        ("invocations", ("mlflow", "predict", "", "")),
+        ("v2/models/m/infer", ("v2", "predict", "m", "")),
+        ("v2/models/wine/versions/1/infer", ("v2", "predict", "wine", "1")),
+        ("v2/models/a%20%26%20b/ready", ("v2", "model-ready", "a & b", "")),
+        ("v2/models/a%20&%20b/ready", ("v2", "model-ready", "a & b", "")),
+        ("v2/models/other/versions/x", ("v2", "model", "other", "x")),
+        ("v2/repository/index", ("v2", "unknown", "", "")),
+        ("v1/models/m:predict", ("tensorflow", "predict", "m", "")),
+        ("v1/models/m/versions/7:predict", ("tensorflow", "predict", "m", "7")),
+        ("v1/models/m:classify", ("tensorflow", "unknown", "", "")),
+        ("predict/", None),
+        ("", None),
+    ],
+)
+def test_a_path_says_protocol_operation_model_and_version(path: str, expected: tuple[str, ...] | None) -> None:
+    served = endpoint(3, target("m", 1), target("a & b", 2))
+    parsed = parse(json.dumps({"revision": 7, "endpoints": {"acme/wine": served}}).encode())
+    match = parsed.match(f"/acme/wine/{path}".encode())
+    assert (None if match is None else tuple(match)[1:]) == expected
+    assert parsed.match(f"/acme/beer/{path}".encode()) is None
+
+
+def test_a_named_version_answers_alone_and_the_endpoint_s_name_stands_for_all() -> None:
+    served = endpoint(1, target("m", 1, weight=50), target("m", 2, weight=50), target("other", 1, weight=0))
+    found = parse(json.dumps({"revision": 1, "endpoints": {"acme/wine": served}}).encode()).endpoints["acme/wine"]
+
+    def picked(model: str, version: str = "") -> set[int]:
+        picks = (found.pick_named(model, version, lambda _: True) for _ in range(60))
+        return {pick.version for pick in picks if pick is not None}
+
+    assert picked("m", "2") == {2}
+    assert picked("m") == picked("wine") == picked("") == {1, 2}
+    assert picked("m", "3") == picked("other") == picked("beer") == set()
+    assert found.pick_named("m", "", lambda one: one.version == 2) == found.targets[1]
+
+
+@pytest.mark.parametrize(
     "content",
     [
         b"",

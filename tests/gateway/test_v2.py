@@ -241,6 +241,17 @@ def test_a_wrong_length_of_the_json_is_told(length: bytes) -> None:
         asking.ask("v2", b"{}", headers={b"inference-header-content-length": length})
 
 
+def test_an_answer_has_the_id_of_the_request_or_of_the_prediction() -> None:
+    header = {b"x-request-id": b"from the header"}
+    for more, headers, expected in (
+        ({"id": "mine"}, header, "mine"),
+        ({}, header, "from the header"),
+        ({}, {}, asking.ID),
+    ):
+        answered = asking.ask("v2", {"inputs": [column()], **more}, headers=headers, signature=one("double"))
+        assert orjson.loads(answered.answer([1, 2]).body)["id"] == expected
+
+
 def test_a_table_is_answered_by_one_output_per_column() -> None:
     signature = {**one("double"), "outputs": [{"name": "n", "type": "float"}, {"name": "t", "type": "string"}]}
     body = {"inputs": [column()], "outputs": [{"name": "n"}, {"name": "t", "parameters": {"binary_data": True}}]}

@@ -84,6 +84,8 @@ class V2(Protocol):
         tensors = [read(spec, raw) for spec in inputs]
         raw.finish()
         wish = _wish(data, match, target)
+        if wish.id is None and b"x-request-id" in request.headers:
+            wish = wish._replace(id=request.headers[b"x-request-id"].decode("latin-1"))
         return Asked(limited(list(records_of(tensors, target.signature.fields))), wish.encode)
 
     def read(self, match: Match, state: State) -> Response:
