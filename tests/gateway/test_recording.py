@@ -76,7 +76,11 @@ def test_what_is_no_trace_is_left_out(trace: str | None) -> None:
 
 
 def test_values_of_redacted_columns_stay_comparable_and_unreadable() -> None:
-    rows = [{"name": "Ann", "age": 41, "x": 1}, {"name": "Ann", "age": 41.0, "x": 2}, {"name": None, "age": 42, "x": 3}]
+    rows: list[dict[str, Any]] = [
+        {"name": "Ann", "age": 41, "x": 1},
+        {"name": "Ann", "age": 41.0, "x": 2},
+        {"name": None, "age": 42, "x": 3},
+    ]
     first, second, third = recorded(rows, ["name", "age", "absent"])["inputs"]
     assert [row["x"] for row in (first, second, third)] == [1, 2, 3]
     assert first["name"] == second["name"]

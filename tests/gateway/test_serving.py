@@ -55,6 +55,19 @@ def test_a_prediction_is_answered_with_its_id_and_recorded_before(serving: Gatew
     assert record["status"] == 200
 
 
+def test_values_of_redacted_columns_never_reach_the_disk(gateway: Gateway, replicas: dict[str, Path]) -> None:
+    gateway.publish({"acme/wine": {**endpoint(3, target("wine", 1, replicas["one"])), "redact": ["proline"]}})
+    asked = [{**RECORD, "proline": value} for value in (987654321, 987654321, 12)]
+    answer = gateway.predict(*asked)
+    assert answer.status_code == 200
+    assert [len(probabilities) for probabilities in answer.json()["probabilities"]] == [3, 3, 3]
+    first, second, third = (record["proline"] for record in gateway.recorded()[0]["inputs"])
+    assert first == second != third
+    assert set(first) == {"redacted"}
+    for path in gateway.directory.rglob("*"):
+        assert path.is_dir() or path.is_socket() or b"987654321" not in path.read_bytes()
+
+
 def test_what_is_refused_is_not_recorded(serving: Gateway) -> None:
     for response in (
         serving.predict({**RECORD, "proline": True}),

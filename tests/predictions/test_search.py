@@ -230,8 +230,8 @@ def test_files_have_what_was_found_and_the_audit_log_who_took_it(
             {"inputs": [{"age": 3}], "outputs": [], "status": 502, "error": {"code": "c", "message": "m"}},
         ]
     )
-    response = browser_client(ann).get(f"/endpoints/{endpoint.pk}/predictions/export/", {"format": "csv"})
-    rows = list(csv.DictReader(io.StringIO(b"".join(response.streaming_content).decode())))
+    page: Any = browser_client(ann).get(f"/endpoints/{endpoint.pk}/predictions/export/", {"format": "csv"})
+    rows = list(csv.DictReader(io.StringIO(b"".join(page.streaming_content).decode())))
     assert [(row["input.age"], row["record"], row["output"], row["status"]) for row in rows] == [
         *(("3", "0", "", "502"), ("1", "0", "a", "200"), ("2", "1", "b", "200"))
     ]
