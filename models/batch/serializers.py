@@ -67,7 +67,7 @@ class BatchJobCreateSerializer(serializers.Serializer[BatchJob]):
         max_length=MAX_KEYS,
         help_text="Columns that are copied to the output. A table needs one, which names each row once.",
     )
-    output_format = serializers.ChoiceField(choices=Format.values, required=False)
+    output_format = serializers.ChoiceField(choices=Format.choices, required=False)
     output_table = serializers.CharField(
         required=False,
         allow_blank=True,
@@ -78,7 +78,7 @@ class BatchJobCreateSerializer(serializers.Serializer[BatchJob]):
         required=False, min_value=1, max_value=MOST_CHUNK_ROWS, help_text=f"{USUAL_CHUNK_ROWS} if left out."
     )
     on_error = serializers.ChoiceField(
-        choices=BatchJob.OnError.values, required=False, help_text="What a row that cannot be predicted does."
+        choices=BatchJob.OnError.choices, required=False, help_text="What a row that cannot be predicted does."
     )
     profile = serializers.CharField(required=False, allow_blank=True, max_length=63, help_text="Name of a size.")
 

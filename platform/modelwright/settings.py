@@ -258,6 +258,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
     # Fields of one name with different choices.
     "ENUM_NAME_OVERRIDES": {
+        "BatchFormatEnum": "models.batch.models.Format",
+        "BatchOnErrorEnum": "models.batch.models.BatchJob.OnError",
+        "BatchStateEnum": "models.batch.states.BatchState",
         "DataConnectionKindEnum": "workspaces.models.DataConnection.Kind",
         "EndpointStateEnum": "models.endpoints.states.EndpointState",
         "EnvironmentStateEnum": "modelwright.compute.states.EnvironmentState",
