@@ -44,7 +44,7 @@ def test_every_process_tells_what_it_did(stack: Stack) -> None:
         shipped = total(found, "modelwright_shipper_records_total")
         return names <= set(found) and shipped > 0 and total(found, "modelwright_replica_rows_total") > 0
 
-    wait_for(told, "counts of web, worker, watcher and shipper", 60)
+    wait_for("counts of web, worker, watcher and shipper", told)
     found = scrape(stack)
     assert total(found, "modelwright_web_requests_total", status="200") > 10
     assert total(found, "modelwright_worker_tasks_total", outcome="done") > 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from modelwright.core import counting
+from modelwright.core.exposition import render
 from modelwright.observability.collecting import everything
 from tests.observability.documented import documented
 from tests.observability.queries import expressions, load, selectors
@@ -130,3 +133,15 @@ def test_grafana_and_prometheus_are_told_of_both_addresses() -> None:
     overlay = yaml.safe_load((ROOT / "grafana" / "docker-compose.yml").read_text())["services"]
     assert (source["type"], source["url"]) == ("prometheus", "${PROMETHEUS_URL}")
     assert f"./grafana/dashboards:{provider['options']['path']}:ro" in overlay["grafana"]["volumes"]
+
+
+@pytest.mark.django_db
+def test_prometheus_own_tool_finds_nothing_to_complain_of(tmp_path: Path) -> None:
+    tool = shutil.which("promtool")
+    if tool is None:
+        pytest.skip("promtool is not installed: Debian's package prometheus has it")
+    (tmp_path / "token").write_text("token")
+    config = tmp_path / "prometheus.yml"
+    config.write_text((ROOT / "grafana/prometheus.yml").read_text().replace("/run/secrets/metrics-token", "token"))
+    subprocess.run([tool, "check", "config", str(config)], check=True, capture_output=True)
+    subprocess.run([tool, "check", "metrics"], input=render(everything()), check=True, capture_output=True)
