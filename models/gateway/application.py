@@ -13,7 +13,7 @@ import orjson
 from models.gateway import answers, feedback, openapi, paths, scraping
 from models.gateway.addresses import Access
 from models.gateway.admission import Bounds
-from models.gateway.batching import Batch, Outlet
+from models.gateway.batching import Batch, BatchQueue, Outlet
 from models.gateway.fleet import Fleet
 from models.gateway.http import MAX_HEADS, Head, Request, Slot
 from models.gateway.ids import new_prediction_id, new_prediction_ids
@@ -156,7 +156,7 @@ class Application:
             answer(BY_NAME[match.protocol].read(match, state))
 
     def _predict(self, match: Match, key_id: str, request: Request, answer: Callable[[Response], None]) -> None:
-        refusal = self._spool.refusal()
+        refusal = self._spool.refusal(request.received)
         if refusal is not None:
             answer(_not_recorded(refusal))
             return
@@ -168,8 +168,9 @@ class Application:
         if target is None:
             answer(answers.not_served(match) if match.model else answers.no_target(endpoint))
             return
-        too_busy = self.fleet.refusal(endpoint, target, len(request.body), request.received)
-        if too_busy is not None:
+        queue = self.fleet.queue(target)
+        too_busy = queue and queue.refusal(endpoint.name, len(request.body), request.received)
+        if too_busy:
             answer(too_busy)
             return
         try:
@@ -195,7 +196,7 @@ class Application:
             pending.spans = self._tracing.begin(pending)
             if pending.spans is not None:
                 pending.trace = pending.spans.traceparent
-        self._submit(pending)
+        self._submit(pending, queue)
 
     def _take_feedback(self, endpoint: Endpoint, key_id: str, body: bytes) -> Response:
         try:
@@ -203,13 +204,12 @@ class Application:
         except SpoolRefused as refused:
             return _not_recorded(refused)
 
-    def _submit(self, pending: Pending) -> None:
+    def _submit(self, pending: Pending, queue: BatchQueue | None) -> None:
         try:
             pending.columns, pending.rows = pending.target.signature.check(pending.records)
         except Invalid as invalid:
             pending.finish(answers.does_not_fit(pending.endpoint, pending.target, invalid))
             return
-        queue = self.fleet.queue(pending.target)
         if queue is None:
             pending.finish(answers.no_replica(pending.endpoint))
         else:
@@ -224,7 +224,7 @@ class Application:
                 pending.rerouted = True
                 pending.broken = 0
                 pending.endpoint, pending.target = endpoint, target
-                self._submit(pending)
+                self._submit(pending, self.fleet.queue(target))
                 return
         pending.finish(answers.no_replica(pending.endpoint))
 

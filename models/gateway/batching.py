@@ -27,8 +27,9 @@ logger = logging.getLogger(__name__)
 MAX_ROWS = 256
 MAX_BYTES = 8 * 1024 * 1024
 GRACE_SECONDS = 1.0
-# How long it is good to know that nobody waits too long.
+# For so long small requests are taken without another look, once one was.
 CALM_SECONDS = 0.01
+SMALL_BYTES = 4096
 
 Batch = list[Pending]
 
@@ -115,12 +116,12 @@ class BatchQueue:
 
     def refusal(self, name: str, body_bytes: int, now: float) -> Response | None:
         """Why a request to the endpoint of that name may not wait here; None when it may. Needs no look at its body."""
+        if now < self._calm_until and body_bytes <= SMALL_BYTES:
+            return None
         lacking = self._holding.lacks_room(body_bytes)
         if lacking:
             return too_busy(name, lacking, self.expected_wait())
-        if not self._waiting or now < self._calm_until:
-            return None
-        wait = self.expected_wait()
+        wait = self.expected_wait() if self._waiting else 0.0
         if wait <= self._longest_wait:
             self._calm_until = now + CALM_SECONDS
             return None

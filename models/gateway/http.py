@@ -86,7 +86,7 @@ class Slot:
         """Give the answer; it leaves when those before it have left."""
         self.close = self.close or response.close or self._connection.site.draining
         self.data = render(response, close=self.close, without_body=self.head_only)
-        self._connection.flush()
+        self._connection.deliver(self)
 
 
 class Handler(Protocol):
@@ -381,8 +381,16 @@ class Connection(asyncio.Protocol):
 
     # -- answers --------------------------------------------------------------------------------------------------
 
-    def flush(self) -> None:
-        """Write the answers that are next in order."""
+    def deliver(self, slot: Slot) -> None:
+        """The slot has its answer: write it when it is the only one, else what is next in order."""
+        if len(self._slots) > 1 or slot.close or self._closing or self._reading_paused or self._transport is None:
+            self._flush()
+            return
+        self._slots.clear()
+        self._transport.write(slot.data or b"")
+        self._set_idle_deadline()
+
+    def _flush(self) -> None:
         slots = self._slots
         while slots and slots[0].data is not None:
             slot = slots.popleft()

@@ -56,9 +56,10 @@ class SpoolWriter:
         """Bytes in all segments of the folder, at most a second old plus what this writer appended since."""
         return self._total
 
-    def refusal(self) -> SpoolRefused | None:
+    def refusal(self, now: float | None = None) -> SpoolRefused | None:
         """Why an append would be refused now, without trying; None when it is worth a try."""
-        now = time.monotonic()
+        if now is None:
+            now = time.monotonic()
         if self._refusal is not None and now < self._retry_at:
             return self._refusal
         self._rescan(now)
