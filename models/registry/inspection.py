@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 INSPECTOR = Actor.system("model inspection")
 CPU, MEMORY_BYTES, TIMEOUT_SECONDS = 0.5, GIB, 600
+# Libraries that take most of a GiB before they have read a model.
+LARGE_FLAVORS = frozenset({"keras", "spark", "tensorflow"})
 
 
 def environment_for(version: ModelVersion, *, acting_user: Actor) -> EnvironmentRequest:
@@ -60,7 +62,7 @@ def start(version: ModelVersion, *, acting_user: Actor) -> None:
         name=f"inspection of {version}",
         command=["{python}", "-m", "modelwright_runtime.inspect", "--model", model, "--out", RESULT],
         cpu=CPU,
-        memory_bytes=MEMORY_BYTES + 4 * version.size,
+        memory_bytes=MEMORY_BYTES * (2 if version.flavor in LARGE_FLAVORS else 1) + 4 * version.size,
         timeout_seconds=TIMEOUT_SECONDS,
         environment_request=request,
         models=[version.manifest_digest],
