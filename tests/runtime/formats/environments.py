@@ -77,8 +77,17 @@ def variables() -> dict[str, str]:
 
 
 def _sources(program: Path) -> list[Path]:
-    flavors = RUNTIME / "modelwright_runtime" / "flavors"
-    return [program, HERE / "training.py", *sorted(flavors.rglob("*.py")), *sorted((HERE / "project").rglob("*.py"))]
+    """What decides how the models come out; only those for tables are logged by flavours of our own."""
+    if program.name != "train_tables.py":
+        return [program, HERE / "training.py"]
+    flavors, project = RUNTIME / "modelwright_runtime" / "flavors", HERE / "project"
+    return [
+        program,
+        HERE / "training.py",
+        HERE / "pmml_writer.py",
+        *sorted(flavors.rglob("*.py")),
+        *sorted(project.rglob("*.py")),
+    ]
 
 
 def _digest(requirements: tuple[str, ...]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Sequence
 from typing import Any
 
-from modelwright_runtime.server.inputs import Inputs, Rows
+from modelwright_runtime.server.inputs import Inputs
 from modelwright_runtime.server.results import Outcome
 
 from .ways import LoadError, Opened, Way
@@ -62,36 +63,33 @@ def way(opened: Opened) -> Way | None:
 
 
 class _RowsBuilder:
-    """Leaves rows as they are, in the signature's order, with whole numbers for floating columns made floating."""
+    """Rows as JSON objects of the signature's columns, so that Spark reads them without a Python process of its own."""
 
     def __init__(self, inputs: Inputs) -> None:
-        self._order = [column.name for column in inputs.columns]
-        self._floating = [column.type in ("double", "float") for column in inputs.columns]
+        self._known = {column.name for column in inputs.columns}
+        self._required = [column.name for column in inputs.columns if column.required]
 
-    def build(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
-        places = [list(columns).index(name) for name in self._order]
-        made = [
-            tuple(
-                float(row[place]) if floating and row[place] is not None else row[place]
-                for place, floating in zip(places, self._floating, strict=True)
-            )
-            for row in rows
-        ]
-        return Rows(tuple(self._order), made)  # type: ignore[arg-type]
+    def build(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+        """Raises `ValueError` when a column is missing or unknown."""
+        missing = [name for name in self._required if name not in columns]
+        unknown = [name for name in columns if name not in self._known]
+        if missing or unknown:
+            raise ValueError(f"the model has no column {unknown[0]}" if unknown else f"{missing[0]} is missing")
+        return json.dumps([dict(zip(columns, row, strict=True)) for row in rows])
 
 
 class _Predictor:
     """`transform`, and of its columns the prediction and the probabilities that it comes with."""
 
-    def __init__(self, session: Any, model: Any, schema: Any) -> None:
+    def __init__(self, session: Any, model: Any, schema: str) -> None:
         self._session = session
         self._model = model
-        self._schema = schema
+        # What is no value of its column's type fails, and does not silently become null.
+        self._query = f"SELECT inline(from_json(:rows, '{schema}', map('mode', 'FAILFAST')))"
 
-    def predict(self, data: Rows) -> Outcome:
+    def predict(self, data: str) -> Outcome:
         """One prediction per row; Spark's classes are numbered 0.0, 1.0, …"""
-        table = self._session.createDataFrame(data.rows, self._schema, verifySchema=True)
-        made = self._model.transform(table)
+        made = self._model.transform(self._session.sql(self._query, args={"rows": data}))
         wanted = [name for name in ("prediction", "probability") if name in made.columns]
         rows = made.select(*wanted).collect()
         predictions = [row["prediction"] for row in rows]
@@ -101,17 +99,15 @@ class _Predictor:
         return Outcome(predictions, [float(index) for index in range(len(probabilities[0]))], probabilities)
 
 
-def _schema(inputs: Inputs) -> Any:
-    from pyspark.sql import types
+# Types of MLflow's columns as Spark's.
+_TYPES = {
+    "boolean": "boolean", "integer": "int", "long": "bigint", "float": "float", "double": "double", "string": "string",
+}  # fmt: skip
 
-    known = {
-        "boolean": types.BooleanType(),
-        "integer": types.IntegerType(),
-        "long": types.LongType(),
-        "float": types.FloatType(),
-        "double": types.DoubleType(),
-        "string": types.StringType(),
-    }
-    if not inputs.columns or any(column.type not in known for column in inputs.columns):
+
+def _schema(inputs: Inputs) -> str | None:
+    """The columns as a literal of Spark SQL; None where one has another type or a name that would end the literal."""
+    if not inputs.columns or any(c.type not in _TYPES or "'" in c.name or "\\" in c.name for c in inputs.columns):
         return None
-    return types.StructType([types.StructField(c.name, known[c.type], True) for c in inputs.columns])
+    fields = ", ".join("`" + c.name.replace("`", "``") + "`: " + _TYPES[c.type] for c in inputs.columns)
+    return f"array<struct<{fields}>>"
