@@ -52,10 +52,12 @@ _PATTERN = re.compile(
 
 
 def hot(models: Iterable[tuple[str, int]]) -> dict[str, Address]:
-    """Every address of an endpoint that serves these models and versions."""
-    found = dict(_FIXED)
+    """The addresses that are asked often, of an endpoint that serves these models and versions."""
+    found = {path: address for path, address in _FIXED.items() if address.operation in (PREDICT, FEEDBACK)}
     for model, version in models:
         for pattern, address in _BY_MODEL.items():
+            if address.operation != PREDICT:
+                continue
             found[pattern.format(quote(model, safe=""))] = address._replace(model=model)
             with_version = f"{quote(model, safe='')}/versions/{version}"
             found[pattern.format(with_version)] = address._replace(model=model, version=str(version))
@@ -63,7 +65,8 @@ def hot(models: Iterable[tuple[str, int]]) -> dict[str, Address]:
 
 
 def parse(path: str) -> Address | None:
-    """What an address means that names a model or version which may not exist; None when it is of no protocol."""
+    """What any address means, whether the model or version that it names exists or not; None when it is of no
+    protocol."""
     fixed = _FIXED.get(path)
     if fixed is not None:
         return fixed

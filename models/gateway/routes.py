@@ -127,10 +127,10 @@ class RouteTable:
     def match(self, path: bytes) -> Match | None:
         """What the path (without its query) asks for; None when that is nothing an endpoint here answers."""
         found = self._matches.get(path)
-        return found if found is not None else self._match_unknown(path)
+        return found if found is not None else self._match_with_care(path)
 
-    def _match_unknown(self, path: bytes) -> Match | None:
-        """An address that names a model or version which the endpoint does not serve, or writes it in another way."""
+    def _match_with_care(self, path: bytes) -> Match | None:
+        """An address that is seldom asked, names what the endpoint does not serve, or writes it in another way."""
         try:
             _, workspace, name, rest = path.decode("ascii").split("/", 3)
         except ValueError:
