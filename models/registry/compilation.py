@@ -22,7 +22,8 @@ from modelwright.core.errors import PlatformError
 logger = logging.getLogger(__name__)
 
 COMPILER = Actor.system("model compilation")
-CPU, MEMORY_BYTES, MEMORY_PER_FILE_BYTE, TIMEOUT_SECONDS = 0.5, GIB, 12, 1800
+# Little is reserved: it must not keep a run waiting, and nobody waits for it.
+CPU, MEMORY_BYTES, MEMORY_PER_FILE_BYTE, TIMEOUT_SECONDS = 0.1, GIB, 12, 3600
 AT_ONCE = 10
 # TreeEnsemble in double precision, which the proof of boosted trees stands on, came with these.
 CONVERTERS = ("onnx>=1.17", "onnxruntime>=1.20")
