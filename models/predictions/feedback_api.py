@@ -115,7 +115,7 @@ class PredictionFeedbackListView(PlatformAPIView):
         """Say what turned out to be true of one of its records."""
         prediction = get_prediction(current_user(request), prediction_id)
         values = self.parse(TruthBodySerializer)
-        placed = _placed([{**values, "prediction_id": prediction.pk.hex}])
+        placed = _placed([{**values, "prediction_id": prediction.pk.hex}], alone=True)
         return _stored(give(by_prediction(prediction), placed, acting_user=actor_of(request)))
 
 
@@ -137,15 +137,16 @@ def _stored(given: Given) -> Response:
     return Response(FeedbackGivenSerializer(body).data, status=201)
 
 
-def _placed(values: list[Any]) -> list[Placed]:
+def _placed(values: list[Any], *, alone: bool = False) -> list[Placed]:
     placed: list[Placed] = []
     errors: list[FieldError] = []
     now = time.time()
     for index, value in enumerate(values):
+        place = "" if alone else f"feedback[{index}]"
         try:
-            placed.append(Placed(f"feedback[{index}]", read_item(value, now=now)))
+            placed.append(Placed(place, read_item(value, now=now)))
         except BadItem as bad:
-            errors += errors_at(f"feedback[{index}]", bad)
+            errors += errors_at(place, bad)
     if errors:
         raise refuse(errors)
     return placed

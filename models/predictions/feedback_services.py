@@ -35,7 +35,7 @@ class Given(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """An item and where the person wrote it, such as `feedback[3]` or `row 4`."""
+    """An item and where the person wrote it, such as `feedback[3]` or `row 4`; empty where there is only this one."""
 
     place: str
     item: Item
@@ -104,9 +104,7 @@ def refuse(errors: Sequence[FieldError]) -> ValidationFailed:
 
 def errors_at(place: str, bad: BadItem) -> list[FieldError]:
     """What is wrong with the item at `place`."""
-    return [
-        FieldError(f"{place}.{fault.key}" if fault.key else place, fault.message, fault.remedy) for fault in bad.faults
-    ]
+    return [FieldError(".".join(filter(None, (place, fault.key))), fault.message, fault.remedy) for fault in bad.faults]
 
 
 def _check_types(placed: Sequence[Placed], known: dict[UUID, Known]) -> None:
@@ -115,7 +113,8 @@ def _check_types(placed: Sequence[Placed], known: dict[UUID, Known]) -> None:
         found = known.get(UUID(item.prediction_id)) if item.prediction_id else None
         if problem := problem_of(found, item.record, item.truth):
             key = "record" if found is not None and item.record >= found.rows else "truth"
-            errors.append(FieldError(f"{place}.{key}", problem, "Give what the model should have answered."))
+            where = ".".join(filter(None, (place, key)))
+            errors.append(FieldError(where, problem, "Give what the model should have answered."))
     if errors:
         raise refuse(errors)
 

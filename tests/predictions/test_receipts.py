@@ -20,6 +20,7 @@ from modelwright.accounts.models import User
 from modelwright.audit.models import AuditEvent
 from modelwright.compute.models import Environment, EnvironmentRequest
 from modelwright.core.canonical import digest
+from modelwright.core.ids import new_id
 from modelwright.local.verifying import main
 from tests.predictions.test_shipping import ship_all, write
 
@@ -145,3 +146,20 @@ def test_pages_give_receipt_keys_and_truth(
     feedback = page.get(f"/endpoints/{prediction.endpoint_id}/feedback/").content.decode()
     assert "1 of 1 records" in feedback
     assert "No feedback" not in page.get(f"/endpoints/{prediction.endpoint_id}/feedback/?matched=true").content.decode()
+
+
+def test_what_a_batch_job_predicted_without_an_endpoint_has_all_of_it(
+    api: Api, browser_client: Callable[[User], Client], ann: User, prediction: Prediction
+) -> None:
+    job = new_id()
+    Prediction.objects.update(endpoint_id=job, deployment_id=job, endpoint_name="", deployment_number=None, key_id=None)
+    shown = browser_client(ann).get(f"/predictions/{prediction.pk.hex}/")
+    assert (shown.status_code, "Download the receipt" in shown.content.decode()) == (200, True)
+    address = f"/api/v1/predictions/{prediction.pk.hex}/"
+    said = api(ann).post(f"{address}feedback/", {"truth": "one:0"}, content_type="application/json")
+    assert (said.status_code, said.json()["unmatched"]) == (201, 0)
+    assert api(ann).get(f"{address}feedback/").json()["results"][0]["matched"] is True
+    payload = api(ann).get(f"{address}receipt/").json()["payload"]
+    assert payload["deployment"] == {"id": str(job), "number": None, "kind": None, "targets": None}
+    wrong = api(ann).post(f"{address}feedback/", {"truth": 1, "record": 3}, content_type="application/json")
+    assert wrong.json()["errors"][0]["field"] == "record"
