@@ -145,7 +145,8 @@ def _whole(value: Any, where: str) -> Any:
     if type(value) is float:
         if not value.is_integer():
             raise Mismatch(f"{describe(value)}{f' at {where}' if where else ''}")
-        return int(value)
+        # What is too large for any of the types stays as it was written, so that the message can say it.
+        return int(value) if abs(value) < 2**64 else value
     return value
 
 
