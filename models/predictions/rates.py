@@ -16,22 +16,16 @@ from models.predictions import histogram
 MINUTE = timedelta(minutes=1)
 MAX_POINTS = 2000
 
-_FROM = """
+# A sum for each counter: several times as quick as taking the arrays apart and adding up by number.
+_SUMS = ", ".join(f"sum(latency[{number}])::bigint" for number in range(1, histogram.COUNTERS + 1))
+_COUNTS = f"""
+SELECT date_bin(%(step)s, minute, %(since)s), sum(count)::bigint, sum(rows)::bigint, sum(errors)::bigint,
+       sum(latency_sum_ms), ARRAY[{_SUMS}]
   FROM predictions_predictionbucket
  WHERE endpoint_id = %(endpoint)s AND minute >= %(since)s AND minute < %(until)s
    AND (%(deployment)s::uuid IS NULL OR deployment_id = %(deployment)s)
    AND (%(version)s::uuid IS NULL OR model_version_id = %(version)s)
-"""
-_COUNTS = f"""
-SELECT date_bin(%(step)s, minute, %(since)s), sum(count)::bigint, sum(rows)::bigint, sum(errors)::bigint,
-       sum(latency_sum_ms)
-{_FROM} GROUP BY 1
-"""
-_LATENCIES = f"""
-SELECT bin, number, sum(requests)::bigint
-  FROM (SELECT date_bin(%(step)s, minute, %(since)s) AS bin, latency {_FROM}) AS bins,
-       unnest(latency) WITH ORDINALITY AS counted(requests, number)
- WHERE requests > 0 GROUP BY 1, 2
+ GROUP BY 1
 """  # noqa: S608 - no value is in it
 
 
@@ -82,11 +76,7 @@ def buckets_of(
     with connection.cursor() as cursor:
         cursor.execute(_COUNTS, values)
         counts = {row[0]: row[1:] for row in cursor.fetchall()}
-        cursor.execute(_LATENCIES, values)
-        latencies: dict[datetime, list[int]] = {}
-        for at, number, requests in cursor.fetchall():
-            latencies.setdefault(at, histogram.empty())[number - 1] = requests
-    return [_rate(at, step, counts.get(at), latencies.get(at)) for at in _steps(since, until, step)]
+    return [_rate(at, step, counts.get(at)) for at in _steps(since, until, step)]
 
 
 def _steps(since: datetime, until: datetime, step: timedelta) -> Iterator[datetime]:
@@ -96,21 +86,11 @@ def _steps(since: datetime, until: datetime, step: timedelta) -> Iterator[dateti
         at += step
 
 
-def _rate(
-    at: datetime, step: timedelta, counted: tuple[int, int, int, float] | None, latencies: list[int] | None
-) -> Rate:
+def _rate(at: datetime, step: timedelta, counted: tuple[Any, ...] | None) -> Rate:
     seconds = step.total_seconds()
     if counted is None:
         return Rate(at, seconds)
-    count, rows, errors, latency_sum_ms = counted
-    of = latencies or histogram.empty()
+    count, rows, errors, latency_sum_ms, latency = counted
     answered = count - errors
-    return Rate(
-        at,
-        seconds,
-        count,
-        rows,
-        errors,
-        round(latency_sum_ms / answered, 4) if answered else None,
-        *(histogram.percentile(of, share) for share in (0.5, 0.95, 0.99)),
-    )
+    mean = round(latency_sum_ms / answered, 4) if answered else None
+    return Rate(at, seconds, count, rows, errors, mean, *histogram.percentiles(latency, (0.5, 0.95, 0.99)))

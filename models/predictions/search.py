@@ -18,6 +18,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint
 from models.gateway.recording import digest_of, redaction_key
+from models.predictions.activity import first_of_newest
 from models.predictions.conditions import MAX_NAME, Condition, typed
 from models.predictions.models import Prediction, PredictionBucket
 from models.predictions.partitions import floor_id, time_of
@@ -28,9 +29,10 @@ SCAN = 20_000
 MAX_VERSIONS = 20
 # An id is made after its request was received, at most so much later.
 ID_LAG = timedelta(hours=1)
-MINUTE = timedelta(minutes=1)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 FAILED = ("failed", "502", "504")
 PROTOCOLS = ("own", "mlflow", "v2", "tensorflow", "batch")
+END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 Params = Mapping[str, Any]
 
 
@@ -70,11 +72,32 @@ class Found:
 
 def find(endpoint: Endpoint, search: Search, *, cursor: Cursor | None = None, limit: int = 50) -> Found:
     """A page of what is looked for. The caller has required PROJECT_VIEW."""
-    found = _by_index(endpoint, _narrowed(endpoint, search))
+    search = _narrowed(endpoint, search)
+    found = _by_index(endpoint, search)
     if cursor is not None and cursor.is_after:
         return _newer(found, search, cursor, limit)
     if cursor is not None:
         found = found.filter(pk__lt=cursor.id)
+    near = _near(endpoint, search, cursor, SCAN if _needs_looking(search) else limit + 1)
+    if near is not None:
+        page = _older(found.filter(pk__gte=near), search, cursor, limit)
+        if page.older is not None:
+            return page
+    return _older(found, search, cursor, limit)
+
+
+def _near(endpoint: Endpoint, search: Search, cursor: Cursor | None, wanted: int) -> UUID | None:
+    """From where on there should be as many as are wanted: most often that is a day or two."""
+    if search.id is not None:
+        return None
+    ends = [END_OF_TIME if cursor is None else time_of(cursor.id) - ID_LAG]
+    ends += [search.until] if search.until else []
+    return first_of_newest(
+        endpoint, wanted, before=min(ends), deployment=search.deployment, only_failed=search.status in FAILED
+    )
+
+
+def _older(found: QuerySet[Prediction], search: Search, cursor: Cursor | None, limit: int) -> Found:
     # Whatever has to be looked at one by one is bounded by the id of the last one to look at.
     last = _id_at(found.order_by("-pk"), SCAN) if _needs_looking(search) else None
     if last is not None:
@@ -106,7 +129,8 @@ def _id_at(ordered: QuerySet[Prediction], number: int) -> UUID | None:
 
 
 def _by_index(endpoint: Endpoint, search: Search) -> QuerySet[Prediction]:
-    found = Prediction.objects.filter(endpoint_id=endpoint.pk)
+    # Nothing is older than the endpoint, whatever clocks say, so what is older need not be looked at.
+    found = Prediction.objects.filter(endpoint_id=endpoint.pk, pk__gte=floor_id(endpoint.created_at - DAY))
     if search.id is not None:
         found = found.filter(pk=search.id)
     if search.deployment is not None:

@@ -22,7 +22,7 @@ UNSTORABLE = (DataError, psycopg.DataError, errors.ProgramLimitExceeded, errors.
 ALREADY_THERE = (IntegrityError, errors.UniqueViolation)
 NO_PREDICTION = (KeyError, TypeError, ValueError, OverflowError, OSError, AttributeError)
 
-PIECE_ROWS = 250
+PIECE_ROWS = 500
 
 _FIELDS = ", ".join(COLUMNS)
 _STAGING = """

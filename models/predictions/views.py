@@ -16,6 +16,7 @@ from models.predictions.evidence import evidence
 from models.predictions.evidence_selectors import project_of
 from models.predictions.feedback_forms import TruthForm
 from models.predictions.models import Prediction
+from models.predictions.search import Search, find
 from models.registry.links import link_of
 from models.registry.selectors import lineage_of
 from modelwright.accounts.permissions import Permission
@@ -34,7 +35,7 @@ class RecentPredictionsView(EndpointPage):
     def get(self, request: HttpRequest, endpoint_id: UUID) -> HttpResponseBase:
         """Answer the fragment."""
         endpoint = self.endpoint(request, endpoint_id)
-        return self.page({"endpoint": endpoint, "rows": selectors.predictions_of(endpoint)[:RECENT]})
+        return self.page({"endpoint": endpoint, "rows": find(endpoint, Search(), limit=RECENT).rows})
 
 
 class PredictionView(EndpointPage):

@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from models.endpoints.models import Deployment, Endpoint
 from models.gateway.recording import digest_of, redaction_key
-from models.predictions import exporting, search
+from models.predictions import exporting, partitions, search
 from models.predictions.conditions import typed
+from models.predictions.models import Prediction
 from models.predictions.search import Cursor, Search, find, read
 from models.predictions.storing import store
 from models.registry.models import ModelVersion
@@ -42,6 +45,8 @@ ODD = 'odd "name" \'$'
 def endpoint(deployment: Deployment) -> Endpoint:
     ModelVersion.objects.update(signature=SIGNATURE)
     endpoint: Endpoint = deployment.endpoint
+    Endpoint.objects.update(created_at=START)
+    endpoint.refresh_from_db()
     return endpoint
 
 
@@ -176,6 +181,23 @@ def test_pages_meet_without_gap_or_overlap(endpoint: Endpoint, put: Any) -> None
     assert find(endpoint, Search(), cursor=back.newer, limit=10).newer is None
 
 
+def test_a_page_reads_the_days_only_that_it_needs(endpoint: Endpoint, put: Any) -> None:
+    ids = put([{}] * 25)
+    for day in (START + number * 4 * search.DAY for number in range(400, 403)):
+        partitions.make_ahead(day.date())
+    with CaptureQueriesContext(connection) as queries:
+        assert [row.pk.hex for row in find(endpoint, Search(), limit=10).rows] == ids[:14:-1]
+    assert "predictions_predictionbucket" in queries[0]["sql"]
+    assert f"\"id\" >= '{ids[14][:12]}{'0' * 20}'" in queries[1]["sql"]
+    assert len(queries) == 2
+
+
+def test_what_was_deleted_is_still_counted_and_misleads_nobody(endpoint: Endpoint, put: Any) -> None:
+    ids = put([{}] * 25)
+    Prediction.objects.filter(pk__in=ids[10:20]).delete()
+    assert [row.pk.hex for row in find(endpoint, Search(), limit=10).rows] == [*ids[:19:-1], *ids[9:4:-1]]
+
+
 def test_a_search_looks_at_so_many_and_can_go_on(
     endpoint: Endpoint, put: Any, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
 ) -> None:
@@ -184,7 +206,7 @@ def test_a_search_looks_at_so_many_and_can_go_on(
     looked: list[list[int]] = []
     cursor: Cursor | None = None
     while True:
-        with django_assert_max_num_queries(2):
+        with django_assert_max_num_queries(3):
             page = find(endpoint, Search(protocol="v2"), cursor=cursor, limit=5)
         looked.append([ids.index(row.pk.hex) for row in page.rows])
         cursor = page.older
