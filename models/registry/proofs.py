@@ -39,4 +39,8 @@ def proof_facts(compiled: CompiledModel) -> list[tuple[str, Any]]:
         "Probe set (SHA-256)": proof.get("digest"),
         "Libraries": ", ".join(f"{k} {v}" for k, v in sorted(versions.items())) if isinstance(versions, dict) else None,
     }
-    return [(label, str(value)[:500]) for label, value in told.items() if value is not None]
+    return [(label, _words(value)) for label, value in told.items() if value is not None]
+
+
+def _words(value: Any) -> str:
+    return f"{value:.1e}" if isinstance(value, float) else str(value)[:500]
