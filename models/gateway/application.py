@@ -15,7 +15,8 @@ from models.gateway.addresses import Access
 from models.gateway.admission import Bounds
 from models.gateway.batching import Batch, BatchQueue, Outlet
 from models.gateway.fleet import Fleet
-from models.gateway.http import MAX_HEADS, Head, Request, Slot
+from models.gateway.http import MAX_HEADS, Request, Slot
+from models.gateway.http_messages import Head
 from models.gateway.ids import new_prediction_id, new_prediction_ids
 from models.gateway.metrics import Metrics
 from models.gateway.observing import exposition

@@ -7,19 +7,28 @@ import logging
 import time
 from collections import deque
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple, Protocol, cast
 
 import httptools
 
-from models.gateway.responses import Response, problem, render
+from models.gateway.http_messages import KEPT_HEADERS, NO_HEADERS, Head, Message
+from models.gateway.http_refusals import (
+    ENCODED,
+    HEAD_TOO_LARGE,
+    OUR_FAULT,
+    TOO_MANY_BODIES,
+    TOO_SLOW,
+    bad_request,
+    body_too_large,
+)
+from models.gateway.responses import Response, render
 
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 0.5
 MAX_PIPELINED = 16
 MAX_HEADS = 4096
-MAX_HEAD_KEPT = 2048
+MAX_HEADKEPT_HEADERS = 2048
 SMALL_BODY = 64 * 1024
 MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 
@@ -36,30 +45,9 @@ class Limits(NamedTuple):
     discard_seconds: float = 5.0
 
 
-NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
-
-# What protocols read besides; everything else in a head is passed over.
-_KEPT = frozenset((b"accept", b"traceparent", b"inference-header-content-length", b"x-request-id"))
-
-
-class Head:
-    """A head that came before, byte for byte: clients that keep a connection send the same one again and again. It was
-    understood then, and `length` bytes of body follow it. Compared by identity: what others know of it, they keep."""
-
-    __slots__ = ("authorization", "content_type", "headers", "length", "method", "path")
-
-    def __init__(self, message: _Message) -> None:
-        self.method = message.method
-        self.path = message.path
-        self.authorization = message.authorization
-        self.content_type = message.content_type
-        self.headers = NO_HEADERS if message.headers is None else message.headers
-        self.length = message.length
-
-
 class Request(NamedTuple):
     """One request; `path` is without the query, `authorization` is the header's value or empty, `headers` has those of
-    `_KEPT` that came, by name in small letters."""
+    `KEPT_HEADERS` that came, by name in small letters."""
 
     method: bytes
     path: bytes
@@ -128,49 +116,6 @@ class Site:
             connection.close_if_idle()
 
 
-class _Message:
-    """What is known of the request that is being read."""
-
-    __slots__ = (
-        "authorization",
-        "body_bytes",
-        "chunks",
-        "content_type",
-        "encoding",
-        "expects_continue",
-        "head_bytes",
-        "header_bytes",
-        "headers",
-        "in_body",
-        "length",
-        "method",
-        "path",
-        "refusal",
-        "refused_early",
-        "reserved",
-        "url",
-    )
-
-    def __init__(self) -> None:
-        self.url = b""
-        self.path = b""
-        self.method = b""
-        self.authorization = b""
-        self.encoding = b""
-        self.content_type = b""
-        self.headers: dict[bytes, bytes] | None = None
-        self.length = 0
-        self.expects_continue = False
-        self.header_bytes = 0
-        self.head_bytes = 0
-        self.body_bytes = 0
-        self.chunks: list[bytes] = []
-        self.refusal: Response | None = None
-        self.refused_early = False
-        self.reserved = 0
-        self.in_body = False
-
-
 class Connection(asyncio.Protocol):
     """One client. Requests may be pipelined; answers leave in the order of the requests."""
 
@@ -185,7 +130,7 @@ class Connection(asyncio.Protocol):
         self._reading_paused = False
         self._writing_paused = False
         self._deadline = time.monotonic() + self._limits.head_seconds
-        self._message = _Message()
+        self._message = Message()
         self._in_message = False
 
     # -- transport ------------------------------------------------------------------------------------------------
@@ -222,15 +167,15 @@ class Connection(asyncio.Protocol):
             self._stop_after_answers()
         except httptools.HttpParserCallbackError:
             logger.exception("a request made the gateway fail")
-            self._fail(_OUR_FAULT)
+            self._fail(OUR_FAULT)
         except httptools.HttpParserError as error:
             if not self._closing:
-                self._fail(_bad_request(str(error)))
+                self._fail(bad_request(str(error)))
             elif self._transport is not None:
                 self._transport.close()
         message = self._message
         if self._in_message and not message.in_body and not self._closing and message.head_bytes > self._limits.head:
-            self._fail(_HEAD_TOO_LARGE)
+            self._fail(HEAD_TOO_LARGE)
         if len(self._slots) > MAX_PIPELINED:
             self._pause_reading()
 
@@ -253,7 +198,7 @@ class Connection(asyncio.Protocol):
     # -- parser ---------------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        self._message = _Message()
+        self._message = Message()
         self._in_message = True
         self._deadline = time.monotonic() + self._limits.head_seconds
 
@@ -275,7 +220,7 @@ class Connection(asyncio.Protocol):
             message.expects_continue = value.lower() == b"100-continue"
         elif name == b"content-encoding":
             message.encoding = value.lower()
-        elif name in _KEPT:
+        elif name in KEPT_HEADERS:
             if message.headers is None:
                 message.headers = {}
             message.headers[name] = value
@@ -289,13 +234,13 @@ class Connection(asyncio.Protocol):
         message.method = self._parser.get_method()
         message.path = message.url.partition(b"?")[0]
         if message.header_bytes + len(message.url) > limits.head:
-            self._refuse_early(_HEAD_TOO_LARGE)
+            self._refuse_early(HEAD_TOO_LARGE)
         elif message.length > limits.body:
-            self._refuse_early(_body_too_large(limits.body))
+            self._refuse_early(body_too_large(limits.body))
         elif message.length > SMALL_BODY and not self._reserve(message.length):
-            self._refuse_early(_TOO_MANY_BODIES)
+            self._refuse_early(TOO_MANY_BODIES)
         elif message.encoding not in (b"", b"identity"):
-            message.refusal = _ENCODED
+            message.refusal = ENCODED
         elif message.expects_continue or not 0 < message.length <= SMALL_BODY:
             # A small body is read first: whoever sends it is then refused with one look at the key instead of two.
             message.refusal = self._handler.refuse(message.method, message.path, message.authorization, message.length)
@@ -310,11 +255,11 @@ class Connection(asyncio.Protocol):
                 self._transport.close()
         elif message.body_bytes > self._limits.body:
             message.chunks.clear()
-            self._refuse_early(_body_too_large(self._limits.body))
+            self._refuse_early(body_too_large(self._limits.body))
         elif message.refusal is None:
             if message.body_bytes > message.length and not self._reserve(len(body)):
                 message.chunks.clear()
-                self._refuse_early(_TOO_MANY_BODIES)
+                self._refuse_early(TOO_MANY_BODIES)
                 return
             message.chunks.append(body)
 
@@ -360,7 +305,7 @@ class Connection(asyncio.Protocol):
             self._handler.handle(request, slot)
         except Exception:
             logger.exception("a request made the gateway fail")
-            self._fail(_OUR_FAULT)
+            self._fail(OUR_FAULT)
         if len(self._slots) > MAX_PIPELINED:
             self._pause_reading()
 
@@ -371,7 +316,7 @@ class Connection(asyncio.Protocol):
             message.method == b"POST"
             and 0 < message.length <= SMALL_BODY
             and len(data) == end + message.length == end + message.body_bytes
-            and end <= MAX_HEAD_KEPT
+            and end <= MAX_HEADKEPT_HEADERS
             and message.refusal is None
             and not message.expects_continue
         ):
@@ -417,7 +362,7 @@ class Connection(asyncio.Protocol):
             if self._writing_paused or not self._slots:
                 self._transport.abort()
         elif self._in_message:
-            self._fail(_TOO_SLOW)
+            self._fail(TOO_SLOW)
         elif not self._slots:
             self._transport.close()
 
@@ -491,54 +436,3 @@ class Connection(asyncio.Protocol):
         if self._reading_paused and not self._writing_paused and self._transport is not None:
             self._reading_paused = False
             self._transport.resume_reading()
-
-
-def _bad_request(reason: str) -> Response:
-    return problem(
-        400,
-        f"The request is no valid HTTP/1.1: {reason}.",
-        remedy="Send the request with an HTTP client library or curl.",
-        close=True,
-    )
-
-
-def _body_too_large(limit: int) -> Response:
-    return problem(
-        413,
-        f"The body is larger than the {limit} bytes that one request may have.",
-        remedy="Send fewer records per request.",
-        close=True,
-    )
-
-
-_HEAD_TOO_LARGE = problem(
-    431,
-    "The request line and headers are larger than the gateway reads.",
-    remedy="Send fewer or shorter headers.",
-    close=True,
-)
-_TOO_MANY_BODIES = problem(
-    429,
-    "The gateway is reading as many large bodies as it has room for.",
-    title="Too many requests waiting",
-    remedy="Try again after the seconds in Retry-After, or send fewer records per request.",
-    headers=((b"Retry-After", b"1"),),
-    close=True,
-)
-_TOO_SLOW = problem(
-    408,
-    "The request did not arrive in time.",
-    remedy="Send the whole request without pauses.",
-    close=True,
-)
-_ENCODED = problem(
-    415,
-    "The body is compressed, which the gateway does not read.",
-    remedy="Send the JSON without Content-Encoding.",
-)
-_OUR_FAULT = problem(
-    500,
-    "The gateway failed at this request.",
-    remedy="Tell the administrator; the gateway's log says more.",
-    close=True,
-)

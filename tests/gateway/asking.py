@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from models.gateway import answers
-from models.gateway.http import NO_HEADERS, Request
+from models.gateway.http import Request
+from models.gateway.http_messages import NO_HEADERS
 from models.gateway.paths import PREDICT
 from models.gateway.pending import Pending, Prediction
 from models.gateway.protocols import BY_NAME
