@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 0.5
 MAX_PIPELINED = 16
 MAX_HEADS = 4096
-MAX_HEADKEPT_HEADERS = 2048
+MAX_HEAD_KEPT = 2048
 SMALL_BODY = 64 * 1024
 MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 
@@ -316,7 +316,7 @@ class Connection(asyncio.Protocol):
             message.method == b"POST"
             and 0 < message.length <= SMALL_BODY
             and len(data) == end + message.length == end + message.body_bytes
-            and end <= MAX_HEADKEPT_HEADERS
+            and end <= MAX_HEAD_KEPT
             and message.refusal is None
             and not message.expects_continue
         ):
