@@ -26,7 +26,7 @@ LOOK_SECONDS = 0.05
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 5.0
 SETTLED_SECONDS = 10.0
-PORT_SECONDS = 5.0
+PORT_SECONDS = 3.0
 # What a process says when starting it again would not help.
 HOPELESS = frozenset({2, 4, 5})
 
