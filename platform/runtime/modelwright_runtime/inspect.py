@@ -68,7 +68,7 @@ def _by_format(opened: Opened, loader_module: str, model: Any) -> Described | No
     if loader_module == "mlflow.onnx":
         return networks.onnx(model, opened.directory / str(opened.flavor("onnx").get("data", "model.onnx")))
     if loader_module in ("mlflow.keras", "mlflow.tensorflow"):
-        return networks.keras(model)
+        return networks.keras(model) or networks.saved_model(model)
     if loader_module == "mlflow.spark":
         return others.spark(model)
     if loader_module == "modelwright_runtime.flavors.pmml":

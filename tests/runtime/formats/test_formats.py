@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from modelwright_runtime.server import frames
 
+from models.registry.mlmodel import parse
 from tests.gateway.processes import Process
 from tests.runtime.connection import Client
 from tests.runtime.formats import environments
@@ -29,19 +30,35 @@ SERVED = [
     ("tables", "class_table"),
     ("tensors", "keras_images"),
 ]
+# The models of each environment, and how an inspection sums them up.
 MODELS = {
-    "tables": [
-        "xgboost_classifier", "xgboost_booster", "lightgbm_classifier", "lightgbm_booster",
-        "onnx_matrix", "onnx_columns", "onnx_images", "onnx_batch_of_4",
-        "pmml_regression", "pmml_forest", "pyfunc_outputs", "class_table", "class_images",
-    ],
-    "tensors": ["keras_images", "keras_outputs", "saved_model"],
-}  # fmt: skip
+    "tables": {
+        "xgboost_classifier": "XGBClassifier",
+        "xgboost_booster": "XGBoost Booster (binary:logistic)",
+        "lightgbm_classifier": "LGBMClassifier",
+        "lightgbm_booster": "LightGBM Booster (regression)",
+        "onnx_matrix": "ONNX (TreeEnsembleClassifier)",
+        "onnx_columns": "ONNX (OneHotEncoder, Scaler, LinearClassifier, Normalizer)",
+        "onnx_images": "ONNX (Gemm, Softmax)",
+        "onnx_batch_of_4": "ONNX (Gemm, Softmax)",
+        "pmml_regression": "PMML RegressionModel",
+        "pmml_forest": "PMML MiningModel of TreeModel ×10",
+        "pyfunc_outputs": "Shares",
+        "class_table": "Points",
+        "class_images": "Brightness",
+    },
+    "tensors": {
+        "keras_images": "Sequential network (Reshape, Conv2D, Flatten, Dropout and 1 more)",
+        "keras_outputs": "Functional network (Dense ×3, Concatenate)",
+        "saved_model": "TensorFlow SavedModel",
+    },
+}
 
 # What models answer in which way, without a socket: one process for all models of an environment.
 ASKED = """
 import json, sys
 from pathlib import Path
+from modelwright_runtime import inspect
 from modelwright_runtime.server import loading
 for path in sys.argv[1:]:
     case = json.loads(Path(path + ".json").read_text())
@@ -49,7 +66,8 @@ for path in sys.argv[1:]:
     outcome = model.predict(case["columns"], case["rows"])
     answer = outcome.part(0, len(case["rows"]))
     one_by_one = [model.predict(case["columns"], [row]).predictions[0] for row in case["rows"]]
-    print(json.dumps({"answer": answer, "one_by_one": one_by_one}))
+    inspected = inspect.inspect(Path(path))
+    print(json.dumps({"answer": answer, "one_by_one": one_by_one, "inspected": inspected}))
 """
 
 
@@ -130,12 +148,15 @@ def test_a_model_server_answers_as_the_library_does_and_lives_through_wrong_inpu
 
 
 @pytest.mark.parametrize("environment", MODELS)
-def test_every_model_answers_as_the_library_does_alone_and_in_a_batch(environment: str) -> None:
-    names = MODELS[environment]
-    for name, got in asked(environment, names).items():
+def test_every_model_answers_as_the_library_does_alone_and_in_a_batch_and_is_described(environment: str) -> None:
+    summaries = MODELS[environment]
+    for name, got in asked(environment, list(summaries)).items():
         expected = case(environment, name)
+        described = parse((environments.model(environment, name) / "MLmodel").read_bytes())
         assert alike(got["answer"], expected["answer"]), (name, got)
         assert alike(got["one_by_one"], expected["answer"]["predictions"]), (name, got)
+        assert got["inspected"]["summary"] == summaries[name]
+        assert (got["inspected"]["flavor"], bool(described.signature)) == (described.flavor, True)
 
 
 def test_a_spark_pipeline_is_served_where_java_is(directory: Path) -> None:

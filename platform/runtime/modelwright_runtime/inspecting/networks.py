@@ -23,6 +23,18 @@ def keras(model: Any) -> Described | None:
     return Described(f"{type(model).__name__} network ({tally(kinds)})", made)
 
 
+def saved_model(model: Any) -> Described:
+    """A TensorFlow module without layers: how many weights it has, and its functions."""
+    variables = list(getattr(model, "variables", None) or [])
+    signatures = getattr(model, "signatures", None)
+    params: dict[str, Any] = {
+        "variables": len(variables),
+        "weights": sum(_size(variable) for variable in variables),
+        "functions": [str(name) for name in signatures] if signatures else [],
+    }
+    return Described("TensorFlow SavedModel", node("SavedModel", "tensorflow.Module", params))
+
+
 def _layers(model: Any, depth: int) -> Node:
     params: dict[str, Any] = {"layers": len(model.layers), "weights": int(model.count_params())}
     params["trainable weights"] = sum(_size(weight) for weight in model.trainable_weights)
