@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
 import subprocess
@@ -16,10 +17,14 @@ SOURCE = Path(__file__).with_name("load.c")
 WARM_UP = 1.0
 
 
-def program(folder: Path | None = None) -> Path:
-    """The compiled program. Raises SystemExit where there is no C compiler."""
+def program() -> Path:
+    """The compiled program, in a folder of this user's. Raises SystemExit where there is no C compiler."""
     digest = sha256(SOURCE.read_bytes()).hexdigest()[:12]
-    path = (folder or Path(tempfile.gettempdir())) / f"modelwright-load-{digest}"
+    folder = Path(tempfile.gettempdir()) / f"modelwright-load-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise SystemExit(f"{folder} belongs to another user; set TMPDIR to a folder of your own")
+    path = folder / digest
     if not path.exists():
         compiler = shutil.which("cc") or shutil.which("gcc")
         if compiler is None:
