@@ -28,16 +28,19 @@ def edges_of_input(job: BatchJob) -> list[EdgeSpec]:
 
 
 def edges_of_output(job: BatchJob) -> list[EdgeSpec]:
-    """From the job to its file, and to the table that it wrote."""
-    edges = []
-    if job.output_sha256:
-        title = f"{job.model_version.model.name}-batch-{job.number}.{job.output_format}"
-        file = names.file(job.project_id, title, job.output_sha256)
-        edges.append(EdgeSpec(node_of(job), file, EdgeKind.WROTE, origin=Origin.OBSERVED))
-    if job.output_table and job.rows_done:
-        table = _table(job, job.output_table, written=True)
-        edges.append(EdgeSpec(node_of(job), table, EdgeKind.WROTE, origin=Origin.OBSERVED))
-    return edges
+    """From the job to its file."""
+    if not job.output_sha256:
+        return []
+    title = f"{job.model_version.model.name}-batch-{job.number}.{job.output_format}"
+    file = names.file(job.project_id, title, job.output_sha256)
+    return [EdgeSpec(node_of(job), file, EdgeKind.WROTE, origin=Origin.OBSERVED)]
+
+
+def edges_of_table(job: BatchJob) -> list[EdgeSpec]:
+    """From the job to the table that it writes, which has rows from the first chunk on."""
+    if not job.output_table:
+        return []
+    return [EdgeSpec(node_of(job), _table(job, job.output_table, written=True), EdgeKind.WROTE, origin=Origin.OBSERVED)]
 
 
 def _input(job: BatchJob) -> NodeSpec:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from lineage.services import add as add_lineage
 from models.batch import transitions
 from models.batch.facts import audit
-from models.batch.lineage_edges import edges_of_input, edges_of_output
+from models.batch.lineage_edges import edges_of_input, edges_of_output, edges_of_table
 from models.batch.models import BatchChunk, BatchJob
 from models.batch.records import BatchNames, Header, check, check_moment, records_of
 from models.gateway.recording import Recorder
@@ -72,11 +72,7 @@ def store_chunk(job: BatchJob, number: int, header: Any, part: BinaryIO) -> bool
     # A blob that no chunk comes to name is harmless, and the job's row is not locked while it is written.
     blob = blob_store().put_stream(part)
     with transaction.atomic():
-        job = (
-            BatchJob.objects.select_for_update(of=("self",))
-            .select_related("project__workspace", "model_version__model", "endpoint__workspace")
-            .get(pk=job.pk, attempt=job.attempt)
-        )
+        job = _locked(job)
         if number < job.chunks_done:
             return False
         _check_follows(job, number, checked)
@@ -94,8 +90,21 @@ def store_chunk(job: BatchJob, number: int, header: Any, part: BinaryIO) -> bool
             sha256=blob.sha256,
             size=blob.size,
         )
+        if number == 0:
+            add_lineage(edges=edges_of_table(job))
         _go_on(job, checked)
     return True
+
+
+def _locked(job: BatchJob) -> BatchJob:
+    """The job's row until the caller's transaction ends. Raises Conflict where another attempt has begun."""
+    rows = BatchJob.objects.select_for_update(of=("self",)).filter(pk=job.pk, attempt=job.attempt)
+    found = rows.select_related(
+        "project__workspace", "model_version__model", "endpoint__workspace", "connection"
+    ).first()
+    if found is None:
+        raise Conflict("Another attempt of the job has begun.", remedy="End; the other one goes on.")
+    return found
 
 
 def _check_follows(job: BatchJob, number: int, header: Header) -> None:
@@ -154,11 +163,7 @@ def store_output(job: BatchJob, stream: BinaryIO) -> None:
 @transaction.atomic
 def finish(job: BatchJob, *, rows: int, chunks: int) -> None:
     """Every row is stored: the job has succeeded, and its token is worth nothing. Raises Conflict where not."""
-    job = (
-        BatchJob.objects.select_for_update(of=("self",))
-        .select_related("project", "model_version__model", "connection")
-        .get(pk=job.pk)
-    )
+    job = _locked(job)
     is_whole = bool(job.output_sha256) or not chunks
     if (rows, chunks) != (job.rows_done, job.chunks_done) or not is_whole:
         raise Conflict(

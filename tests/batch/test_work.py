@@ -91,7 +91,7 @@ def test_a_chunk_is_stored_once_however_often_it_is_sent(job: BatchJob, asking: 
     job.refresh_from_db()
     assert (job.state, job.rows_done, job.chunks_done) == ("running", 2, 1)
     found = list(Prediction.objects.filter(deployment_id=job.pk).order_by("id"))
-    milliseconds = int(found[0].at.timestamp() * 1000)
+    milliseconds = round(found[0].at.timestamp() * 1000)
     assert abs(milliseconds - told["now_milliseconds"]) < 60_000
     assert [each.pk for each in found] == [prediction_id(job.pk, milliseconds, row) for row in (1, 2)]
     assert found[0].probabilities == [{"a": 0.75, "b": 0.25}]
@@ -154,6 +154,17 @@ def test_another_attempt_has_another_token_and_goes_on(job: BatchJob, asking: As
     assert told["stored"] == {"chunks": 1, "rows": 2, "last_key": ""}
     with pytest.raises(Conflict):
         services.retry(again, acting_user=Actor.person(ann))
+
+
+def test_what_a_process_of_an_earlier_attempt_still_sends_is_refused(job: BatchJob, ann: User) -> None:
+    working.begin(job)
+    job.refresh_from_db()
+    again = services.cancel(BatchJob.objects.get(pk=job.pk), acting_user=Actor.person(ann))
+    services.retry(again, acting_user=Actor.person(ann))
+    with pytest.raises(Conflict, match="Another attempt"):
+        working.store_chunk(job, 0, header(1), io.BytesIO(PART))
+    with pytest.raises(Conflict, match="Another attempt"):
+        working.finish(job, rows=0, chunks=0)
 
 
 def lose(job: BatchJob, state: str) -> None:
