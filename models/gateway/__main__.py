@@ -102,7 +102,8 @@ async def _serve(options: argparse.Namespace, opens_bridges: Access, metrics_tok
         publish()
 
     def publish() -> None:
-        siblings.publish(application.revision, application.exposition())
+        if options.siblings is not None:
+            siblings.publish(application.revision, application.exposition(with_replicas=False))
 
     watcher = RouteWatcher(options.routes, apply)
     tracing = _tracing(options.traces_url, options.traces_ratio)

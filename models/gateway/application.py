@@ -75,9 +75,9 @@ class Application:
         """Of the table in use here."""
         return self._table.revision
 
-    def exposition(self) -> bytes:
+    def exposition(self, *, with_replicas: bool = True) -> bytes:
         """The metrics of this process."""
-        return exposition(self._table, self.fleet, self._spool, self.metrics)
+        return exposition(self._table, self.fleet, self._spool, self.metrics, with_replicas=with_replicas)
 
     def refuse(self, method: bytes, path: bytes, authorization: bytes, size: int) -> Response | None:
         """A refusal that needs no body: wrong method, unknown endpoint, wrong key, no room for `size` bytes."""

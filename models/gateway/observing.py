@@ -15,8 +15,13 @@ from models.gateway.spool_writer import SpoolWriter
 from modelwright.core.exposition import Family, Kind, render
 
 
-def exposition(table: RouteTable, fleet: Fleet, spool: SpoolWriter, metrics: Metrics) -> bytes:
-    """In Prometheus' text format. Endpoints that the table does not name any more are left out."""
+def exposition(
+    table: RouteTable, fleet: Fleet, spool: SpoolWriter, metrics: Metrics, *, with_replicas: bool = True
+) -> bytes:
+    """In Prometheus' text format. Endpoints that the table does not name any more are left out.
+
+    Without replicas it is what other processes of the gateway need: each of them asks all replicas by itself.
+    """
     found = [
         *metrics.families(table.endpoints),
         *_queues(table, fleet),
@@ -30,9 +35,8 @@ def exposition(table: RouteTable, fleet: Fleet, spool: SpoolWriter, metrics: Met
             spool.refusal() is not None,
         ),
         _one("modelwright_gateway_memory_bytes", "gauge", "Memory that the gateway uses.", memory_bytes()),
-        *pongs.families(_told(table, fleet)),
     ]
-    return render(found)
+    return render([*found, *pongs.families(_told(table, fleet))] if with_replicas else found)
 
 
 def _one(name: str, kind: Kind, help: str, value: float) -> Family:

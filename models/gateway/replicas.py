@@ -21,6 +21,7 @@ from models.gateway.addresses import (
     own_socket,
     parse,
 )
+from models.gateway.pongs import MAX_PONG_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ class Replica:
     def answered(self, frame: frames.Frame) -> None:
         """A frame came in."""
         if frame.kind == frames.PONG:
-            self.pong = frame.payload
+            self.pong = frame.payload if len(frame.payload) <= MAX_PONG_BYTES else b""
             return
         reply = self._replies.pop(frame.correlation_id, None)
         if reply is not None:

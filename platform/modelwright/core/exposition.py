@@ -7,6 +7,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -46,9 +47,9 @@ class Family:
     def add_histogram(self, bounds: Sequence[float], counts: Sequence[float], total: float, labels: Labels) -> None:
         """One more histogram: `counts[i]` values up to `bounds[i]`, the last one those above; `total` is their sum."""
         running = 0.0
-        for bound, count in zip((*map(number, bounds), "+Inf"), counts, strict=True):
+        for bound, count in zip(_words(tuple(bounds)), counts, strict=True):
             running += count
-            self.samples.append(Sample((*labels, ("le", bound)), running, "_bucket"))
+            self.samples.append(Sample((*labels, bound), running, "_bucket"))
         self.samples.append(Sample(labels, total, "_sum"))
         self.samples.append(Sample(labels, running, "_count"))
 
@@ -79,8 +80,8 @@ def render(families: Iterable[Family]) -> bytes:
             raise ValueError(f"{family.name!r} is no name of a metric")
         lines.append(f"# HELP {family.name} {_escaped_help(family.help)}")
         lines.append(f"# TYPE {family.name} {family.kind}")
-        for labels, value, suffix in family.samples:
-            lines.append(f"{family.name}{suffix}{labels_text(labels)} {number(value)}")
+        name = family.name
+        lines += [f"{name}{suffix}{labels_text(labels)} {number(value)}" for labels, value, suffix in family.samples]
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -88,10 +89,7 @@ def labels_text(labels: Labels) -> str:
     """`{name="value",…}` with the values escaped and cut to what a label may hold, or nothing."""
     if not labels:
         return ""
-    for name, _ in labels:
-        if not _LABEL.match(name):
-            raise ValueError(f"{name!r} is no name of a label")
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels) + "}"
+    return f"{{{','.join([_pair(name, value) for name, value in labels])}}}"
 
 
 def number(value: float) -> str:
@@ -103,10 +101,20 @@ def number(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
 
 
-def _escaped(value: str) -> str:
+# A gateway writes the same few labels thousands of times.
+@lru_cache(maxsize=8192)
+def _pair(name: str, value: str) -> str:
+    if not _LABEL.match(name):
+        raise ValueError(f"{name!r} is no name of a label")
     # What cannot be printed, such as a line's end or half a surrogate pair, must not break the whole exposition.
     shown = "".join([each if each.isprintable() else "?" for each in value[:_LONGEST_LABEL]])
-    return shown.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = shown.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{name}="{escaped}"'
+
+
+@lru_cache(maxsize=256)
+def _words(bounds: tuple[float, ...]) -> Labels:
+    return tuple(("le", bound) for bound in (*map(number, bounds), "+Inf"))
 
 
 def _escaped_help(text: str) -> str:
