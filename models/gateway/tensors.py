@@ -146,7 +146,7 @@ def _whole(value: Any, where: str) -> Any:
         if not value.is_integer():
             raise Mismatch(f"{describe(value)}{f' at {where}' if where else ''}")
         # What is too large for any of the types stays as it was written, so that the message can say it.
-        return int(value) if abs(value) < 2**64 else value
+        return int(value) if -(2**63) <= value < 2**64 else value
     return value
 
 

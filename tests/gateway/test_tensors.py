@@ -56,6 +56,7 @@ def test_a_tensor_of_the_shape_and_dtype_is_taken_as_it_is(dtype: str, shape: tu
         ("float32", (-1, 2), [1, 1e39], "got the number 1e+39 at [1]."),
         ("uint8", (-1, 2), [1, 256], "got the number 256 at [1]."),
         ("uint8", (-1, 2), [1, 1.5], "got the number 1.5"),
+        ("int64", (-1, 2), [1, -1e19], "got the number -1e+19 at [1]."),
         ("int64", (-1, 2), [1, 1e300], "got the number 1e+300 at [1]."),
         ("uint64", (-1, 2), [1, 2.0**64], "got the number 1.8446744073709552e+19 at [1]."),
         ("int64", (-1, 2), [1, True], "got the truth value true at [1]."),
