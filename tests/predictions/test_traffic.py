@@ -12,7 +12,9 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from models.endpoints.models import Deployment
+from models.endpoints.services import create_endpoint
 from models.predictions.storing import store
+from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from tests.ui.browser import check_page, sign_in
 
@@ -104,5 +106,10 @@ def test_the_endpoints_page_draws_its_traffic(
     expect(page.locator("#traffic .chart-canvas canvas")).to_have_count(3)
     assert page.url.endswith(f"/endpoints/{busy.endpoint_id}/")
     page.goto(f"{live_server.url}/endpoints/{busy.endpoint_id}/traffic/?period=7d")
+    expect(page.locator(".chart-canvas canvas")).to_have_count(3)
+    check_page(page)
+    quiet = create_endpoint(project=busy.endpoint.project, name="quiet", acting_user=Actor.person(ann))
+    page.goto(f"{live_server.url}/endpoints/{quiet.pk}/traffic/")
+    expect(page.locator(".tile").nth(3)).to_contain_text("—")
     expect(page.locator(".chart-canvas canvas")).to_have_count(3)
     check_page(page)
