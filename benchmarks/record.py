@@ -28,6 +28,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from modelwright.local.layout import Layout
 from modelwright.local.postgres import BINARIES, Postgres, open_way_to
 from modelwright.local.process import start, wait_until
@@ -61,24 +63,16 @@ class Source:
         self.made += 1
         self.some_id = f"{int(at * 1000) << 80 | 7 << 76 | self.made % 4096 << 64 | 2 << 62 | tail:032x}"
         is_failed = draw.random() < 0.02
+        inputs = orjson.dumps([self._customer()])
         record: dict[str, Any] = {
             "id": self.some_id,
             "at": at,
             **self._ids,
             "protocol": "own",
             "served_by": "original",
-            "inputs": [
-                {
-                    "tenure": draw.randrange(72),
-                    "monthly_charges": round(draw.uniform(18, 120), 2),
-                    "total_charges": round(draw.uniform(18, 8000), 2),
-                    "contract": draw.choice(("month-to-month", "one year", "two years")),
-                    "payment": draw.choice(("card", "bank transfer", "check")),
-                    "city": "".join(draw.choices(LETTERS, k=7)),
-                    "senior": draw.random() < 0.2,
-                    "partner": draw.random() < 0.5,
-                }
-            ],
+            "rows": 1,
+            "inputs_size": len(inputs),
+            "inputs": orjson.Fragment(inputs),
             "outputs": [] if is_failed else [draw.choice(("stays", "leaves"))],
             "latency_ms": round(draw.lognormvariate(1.5, 0.6), 3),
             "status": 502 if is_failed else 200,
@@ -86,6 +80,19 @@ class Source:
         if is_failed:
             record["error"] = {"code": "model_error", "message": "could not convert string to float"}
         return record
+
+    def _customer(self) -> dict[str, Any]:
+        draw = self._draw
+        return {
+            "tenure": draw.randrange(72),
+            "monthly_charges": round(draw.uniform(18, 120), 2),
+            "total_charges": round(draw.uniform(18, 8000), 2),
+            "contract": draw.choice(("month-to-month", "one year", "two years")),
+            "payment": draw.choice(("card", "bank transfer", "check")),
+            "city": "".join(draw.choices(LETTERS, k=7)),
+            "senior": draw.random() < 0.2,
+            "partner": draw.random() < 0.5,
+        }
 
 
 def spool(folder: Path, source: Source, count: int) -> None:

@@ -67,7 +67,12 @@ def list_segments(directory: Path) -> list[Segment]:
 
 
 def read_records(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
-    """Whole records from `offset` on, each with the offset after it.
+    """As `read_bodies`, each body as the record that it is."""
+    return ((orjson.loads(body), after) for body, after in read_bodies(path, offset))
+
+
+def read_bodies(path: Path, offset: int = 0) -> Iterator[tuple[bytes, int]]:
+    """The JSON of whole records from `offset` on, each with the offset after it.
 
     Ends quietly before a record that is torn or still being written, and before a damaged one; `finish` tells them
     apart. `offset` must be 0 or one that this function gave.
@@ -88,7 +93,7 @@ def read_records(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], 
             size = HEAD.size + len(body)
             begin += size
             offset += size
-            yield orjson.loads(body), offset
+            yield body, offset
 
 
 def finish(path: Path, offset: int) -> Finish:

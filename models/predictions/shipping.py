@@ -21,11 +21,11 @@ from lineage.services import EdgeSpec
 from lineage.services import add as add_lineage
 from models.endpoints.models import Deployment
 from models.gateway import feedback
-from models.gateway.spool import HEAD, Finish, Segment, finish, list_segments, read_records
+from models.gateway.spool import HEAD, Finish, Segment, finish, list_segments, read_bodies
 from models.predictions.feedback_shipping import store as store_feedback
 from models.predictions.models import SpoolPosition
 from models.predictions.names import is_id
-from models.predictions.records import Record
+from models.predictions.records import Record, decode
 from models.predictions.spool_health import Noting
 from models.predictions.storing import store
 from modelwright.core import counting, pulse
@@ -117,9 +117,8 @@ def _ship_batch(segment: Segment, head: str) -> tuple[int, int]:
 def _read(path: Path, offset: int) -> tuple[list[Record], int]:
     records: list[Record] = []
     end = offset
-    for record, after in read_records(path, offset):
-        records.append(record)
-        end = after
+    for body, end in read_bodies(path, offset):
+        records.append(decode(body))
         if len(records) >= BATCH_RECORDS or end - offset >= BATCH_BYTES:
             break
     return records, end

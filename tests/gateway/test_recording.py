@@ -62,6 +62,8 @@ def test_protocol_path_and_trace_are_on_record() -> None:
         "protocol": "v2",
         "served_by": "onnx:ab",
         "trace_id": TRACE,
+        "rows": 1,
+        "inputs_size": len('[{"a":1}]'),
         "inputs": [{"a": 1}],
         "outputs": [1],
         "latency_ms": 250.0,

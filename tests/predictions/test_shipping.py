@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from django.db import connection
 from django.db.models import Sum
@@ -203,3 +204,35 @@ def test_a_killed_shipper_loses_and_doubles_nothing(tmp_path: Path, make_record:
     assert sorted(ids) == [row.hex for row in Prediction.objects.order_by("id").values_list("id", flat=True)]
     counted = PredictionBucket.objects.aggregate(requests=Sum("count"), rows=Sum("rows"))
     assert counted == {"requests": len(ids), "rows": len(ids)}
+
+
+def as_gateways_write(record: Record) -> bytes:
+    """With the size of the inputs before them."""
+    inputs = orjson.dumps(record["inputs"])
+    head = {name: record[name] for name in record if name not in ("inputs", "outputs")}
+    rest = {"rows": len(record["inputs"]), "inputs_size": len(inputs), "inputs": orjson.Fragment(inputs)}
+    return encode_record({**head, **rest, "outputs": record["outputs"]})
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        [{"a": 1}, {"a": None}],
+        [{"text": 'quotes " and \\ and \n and \t and ü 🍷'}],
+        [{"text": "nul \0"}],
+        [{"a": 1, "inputs_size": 3, "inputs": [1], "outputs": {"x": 2}}],
+        [{"text": ',"inputs_size":3,"inputs":'}],
+        [],
+    ],
+)
+@pytest.mark.django_db
+def test_inputs_are_stored_as_they_are_in_either_form(spool: Path, make_record: MakeRecord, inputs: list[Any]) -> None:
+    old, new = make_record(inputs=inputs), make_record(inputs=inputs, outputs=[{"inputs_size": 1, "inputs": 2}])
+    write(spool, [old])
+    with segment_path(spool, "g", 2).open("wb") as file:
+        file.write(as_gateways_write(new))
+    ship_all(spool)
+    expected = [{name: v.replace("\0", "\ufffd") if isinstance(v, str) else v for name, v in r.items()} for r in inputs]
+    for record in (old, new):
+        row = Prediction.objects.get(pk=record["id"])
+        assert (row.inputs, row.outputs, row.rows) == (expected, record["outputs"], len(inputs))
