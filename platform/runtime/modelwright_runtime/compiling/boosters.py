@@ -113,8 +113,6 @@ def _lightgbm(graph: Graph, model: Any, value: str) -> Answer:
     targets = int(said["num_tree_per_iteration"])
     forest = Forest()
     for number, tree in enumerate(said["tree_info"]):
-        if tree.get("shrinkage") is not None and "leaf_coeff" in json.dumps(tree["tree_structure"])[:4000]:
-            raise NotCompilableError("LightGBM's linear trees have no exact counterpart in ONNX here")
         forest.root(_grow_lightgbm(forest, tree["tree_structure"], number % targets))
     raw = forest.add_to(graph, value, targets)
     if said.get("average_output"):
@@ -139,6 +137,8 @@ def _lightgbm(graph: Graph, model: Any, value: str) -> Answer:
 
 
 def _grow_lightgbm(forest: Forest, node: dict[str, Any], target: int) -> tuple[int, int]:
+    if "leaf_coeff" in node:
+        raise NotCompilableError("LightGBM's linear trees have no exact counterpart in ONNX here")
     if "leaf_value" in node:
         return forest.leaf(target, node["leaf_value"])
     kind, threshold = node["missing_type"], node["threshold"]

@@ -18,10 +18,12 @@ from typing import Any
 from modelwright_runtime.server.inputs import Rows
 
 from .conversion import Conversion
-from .inputs import SINGLE, TEXT, WHOLE
+from .inputs import DOUBLE, SINGLE, TEXT, WHOLE
 
 SEED = 20260101
 SEEDS, MIXED, JITTERED, EDGES, ODD, THRESHOLDS = 500, 1000, 500, 1500, 300, 400
+# More than single precision can say.
+TOO_LARGE = 1e39
 UNSEEN = "a category that was never seen"
 # Files that may lie beside the model, such as MLflow's `extra_files`: rows of its author's choice.
 PROBE_FILES = ("probe.json", "probe.csv")
@@ -189,7 +191,12 @@ def _odd(chance: random.Random, kinds: list[str], pools: Pools, bases: list[list
     """Missing values, texts that were never seen, and numbers far away."""
     for index, kind in enumerate(kinds):
         far = ["", UNSEEN, "0", "nan", "None"] if kind == TEXT else [_as(value, kind) for value in _PLAIN]
-        for value in [None, *far, *([] if kind == TEXT else [_as(1e30, kind), _as(-1e30, kind)])]:
+        for value in [
+            None,
+            *far,
+            *([] if kind == TEXT else [_as(1e30, kind), _as(-1e30, kind)]),
+            *([TOO_LARGE] if kind == DOUBLE else []),
+        ]:
             row = list(chance.choice(bases))
             row[index] = value
             yield row

@@ -23,7 +23,7 @@ from .proving import TOLERANCE, Comparison, Model, Said, ask, compare
 
 _MAX_WORDS = 2000
 _TELLING = ("onnx", "onnxruntime", "skl2onnx", "numpy", "scikit-learn", "xgboost", "lightgbm")
-_LARGEST_SINGLE = 3.4028234663852886e38
+_LARGEST_SINGLE, _TOO_LARGE = 3.4028234663852886e38, probing.TOO_LARGE
 
 
 def reach(directory: Path, out: Path) -> dict[str, Any]:
@@ -155,14 +155,20 @@ def _learn(conversion: Conversion, asked: _Asked, base: list[Any], pools: probin
             said["known"] = [word for word in words if asked.takes(with_value(word))]
             for word in said["known"]:
                 conversion.graph.words.setdefault(word, len(conversion.graph.words) + 2)
-    conversion.description["limit"] = _limit(conversion, asked, base)
+    conversion.description["limits"] = _limits(conversion, asked, base)
 
 
-def _limit(conversion: Conversion, asked: _Asked, base: list[Any]) -> float | None:
-    """The largest number that the original takes, where it refuses larger ones."""
-    doubles = [index for index, column in enumerate(conversion.plan.columns) if column.read == "double"]
-    limits = {_LARGEST_SINGLE for index in doubles if not asked.takes([*base[:index], 1e39, *base[index + 1 :]])}
-    return limits.pop() if limits else None
+def _limits(conversion: Conversion, asked: _Asked, base: list[Any]) -> list[float | None]:
+    """Per column of the matrix the largest number that the original takes, None where it takes any."""
+
+    def takes(index: int) -> bool:
+        return asked.takes([*base[:index], _TOO_LARGE, *base[index + 1 :]])
+
+    if conversion.plan.tensor is not None:
+        bounded = conversion.plan.dtype == "float64" and not takes(0)
+        return [_LARGEST_SINGLE if bounded else None] * conversion.plan.width
+    columns = enumerate(conversion.plan.columns)
+    return [_LARGEST_SINGLE if each.read == "double" and not takes(index) else None for index, each in columns]
 
 
 def _write(conversion: Conversion, out: Path) -> None:

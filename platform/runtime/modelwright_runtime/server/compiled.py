@@ -2,7 +2,8 @@
 
 `compiled.json` says how a row of JSON values becomes a row of doubles: `columns` in the order of the matrix, each with
 `read` (`whole`, `single`, `double`, `text`), `missing` (whether the model takes a missing value there) and `known` (the
-only texts that it takes, null where it takes any); `words` numbers the texts; `classes` are the labels of the scores.
+only texts that it takes); `limits` are the largest numbers that it takes; `words` numbers the texts; `classes` are the
+labels of the scores.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class CompiledModel:
         self._gives_probabilities = bool(description.get("probabilities"))
         self._has_label = bool(description.get("has_label"))
         self._tensor = description["tensor"]
-        self._limit = description.get("limit")
+        self._takes_missing = bool(description.get("missing", True))
+        limits = [float("inf") if each is None else each for each in description.get("limits", ())]
+        self._limits, self._lowest_limit = numpy.array(limits), min(limits, default=float("inf"))
         kinds = [column["read"] for column in description["columns"]]
         self._whole, self._single = kinds.count("whole"), kinds.count("whole") + kinds.count("single")
         self._readers = {column["name"]: _reader(column, description["words"]) for column in description["columns"]}
@@ -46,7 +49,7 @@ class CompiledModel:
     def predict(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Outcome:
         """Predictions in row order. Raises `ValueError` for what the original model would not take either."""
         matrix = self._matrix(columns, rows) if self._tensor is None else self._array(columns, rows)
-        if self._limit is not None:
+        if self._lowest_limit < float("inf"):
             self._check(matrix)
         scores = self._run([OUTPUT], {INPUT: matrix})[0]
         if self._classes is None:
@@ -93,15 +96,17 @@ class CompiledModel:
             raise ValueError(f"the input holds what is no number: {error}") from None
         if array.ndim != 2 or array.shape[1] != self._tensor["width"]:
             raise ValueError(f"each value must be a list of {self._tensor['width']} numbers")
+        if not self._takes_missing and self._numpy.isnan(array).any():
+            raise ValueError("the input has a missing value, which the model does not take")
         return array.astype(self._numpy.float64)
 
     def _check(self, matrix: Any) -> None:
         largest = abs(matrix).max(initial=0.0)
-        if largest <= self._limit:
+        if largest <= self._lowest_limit:
             return
         # A missing value makes the largest one not a number, and is looked after elsewhere.
-        if (abs(matrix) > self._limit).any():
-            raise ValueError(f"a number is larger than {self._limit:g}, which the model cannot take")
+        if (abs(matrix) > self._limits).any():
+            raise ValueError(f"a number is larger than {self._lowest_limit:g}, which the model cannot take")
 
 
 def _reader(column: dict[str, Any], words: dict[str, int]) -> Reader:
