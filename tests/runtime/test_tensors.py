@@ -66,6 +66,9 @@ def test_a_model_with_a_fixed_batch_is_asked_as_often_as_it_takes(rows: int) -> 
     given = numpy.arange(rows)
     assert FixedBatch(model, 4)({"x": given})["double"].tolist() == (given * 2).tolist()
     assert set(asked) == {4}
+    for whole in (lambda data: list(data), lambda data: pandas.DataFrame({"x": data})):
+        got = FixedBatch(whole, 4)(given)
+        assert [each["x"] if isinstance(each, dict) else each for each in got] == given.tolist()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from .results import as_list
+
 
 class Tensor(NamedTuple):
     """One tensor of the signature. `shape` is without the batch axis and -1 is free; `name` is empty for the only
@@ -88,7 +90,7 @@ class FixedBatch:
         self._size = size
 
     def __call__(self, data: Any) -> Any:
-        """What the function returns for all rows: an array, or a dict or tuple of them."""
+        """What the function returns for all rows: an array, a dict or tuple of them, or a list of rows."""
         rows = len(next(iter(data.values())) if isinstance(data, dict) else data)
         parts = [self._function(self._part(data, start)) for start in range(0, rows, self._size)]
         return self._joined(parts, rows)
@@ -106,4 +108,6 @@ class FixedBatch:
             return {name: self._joined([part[name] for part in parts], rows) for name in first}
         if isinstance(first, tuple):
             return tuple(self._joined(list(each), rows) for each in zip(*parts, strict=True))
+        if hasattr(first, "columns") or not getattr(first, "ndim", 0):
+            return [value for part in parts for value in as_list(part, self._size)][:rows]
         return self._numpy.concatenate(parts)[:rows]

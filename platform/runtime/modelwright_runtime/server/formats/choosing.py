@@ -8,6 +8,7 @@ from typing import Any
 
 from modelwright_runtime.server.inputs import Rows, as_rows
 from modelwright_runtime.server.results import as_list
+from modelwright_runtime.server.tensors import FixedBatch
 
 from . import keras, lightgbm, onnx, pmml, python_class, sklearn, spark, xgboost
 from .ways import Opened, PlainPredictor, Way
@@ -50,10 +51,13 @@ def choose(opened: Opened, example: Any) -> Way:
     except Exception as error:
         logger.warning("no short way (%s: %s)", type(error).__name__, error)
         short = None
+    ask = opened.pyfunc.predict
+    if opened.inputs.batch is not None:  # mlflow refuses any other number of rows
+        ask = FixedBatch(ask, opened.inputs.batch)
     if short is None:
-        return Way(opened.inputs.builder(), PlainPredictor(opened.pyfunc.predict))
+        return Way(opened.inputs.builder(), PlainPredictor(ask))
     named = short.named
-    whole = Way(opened.inputs.builder(), PlainPredictor(lambda data: named(opened.pyfunc.predict(data))))
+    whole = Way(opened.inputs.builder(), PlainPredictor(lambda data: named(ask(data))))
     rows = as_rows(example)
     if rows is not None:
         return _proven(short, whole, opened, rows, example)

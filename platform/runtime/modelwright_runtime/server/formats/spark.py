@@ -13,7 +13,7 @@ from modelwright_runtime.server.results import Outcome
 
 from .ways import LoadError, Opened, Way
 
-_MEMORY = "MODELWRIGHT_SPARK_MEMORY"
+_HEAP = "1g"
 
 
 def prepare() -> None:
@@ -42,7 +42,7 @@ def open_session() -> Any:
         "spark.ui.showConsoleProgress": "false",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
-        "spark.driver.memory": os.environ.get(_MEMORY, "1g"),
+        "spark.driver.memory": _HEAP,
         "spark.sql.shuffle.partitions": "1",
         "spark.default.parallelism": "1",
         "spark.sql.session.timeZone": "UTC",
