@@ -15,7 +15,7 @@ from models.endpoints.pages import EndpointPage, endpoint_crumbs
 from models.predictions.feedback_forms import TableForm
 from models.predictions.feedback_selectors import coverage, feedback_of
 from models.predictions.feedback_services import by_endpoint, give
-from models.predictions.feedback_table import read_table
+from models.predictions.feedback_table import MAX_BYTES, read_table
 from models.predictions.models import Feedback
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.permissions import Permission
@@ -75,7 +75,7 @@ class FeedbackUploadView(EndpointPage):
         if not form.is_valid():
             return self._show(endpoint, form, 422)
         try:
-            placed = read_table(endpoint, form.cleaned_data["file"].read())
+            placed = read_table(endpoint, form.cleaned_data["file"].read(MAX_BYTES + 1))
             given = give(by_endpoint(endpoint), placed, acting_user=actor_of(request))
         except PlatformError as error:
             show_problem(form, _by_row(error))
