@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ import redis
 from django.conf import settings
 from django.db import connection, transaction
 from django.test import Client
+from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
+from models.predictions.models import SpoolState
 from modelwright.celery import app
 from modelwright.compute.models import Host
 from modelwright.core import counting
@@ -65,9 +68,13 @@ def test_only_who_knows_the_token_reads_metrics(token: str) -> None:
 @pytest.mark.django_db
 def test_it_says_how_the_platform_stands(token: str) -> None:
     Host.objects.create(name='a "host"', cpu=8, memory_bytes=2**34, gpus=[{"index": 0}])
+    now = timezone.now()
+    facts = {"waiting_bytes": 5, "oldest_at": now - timedelta(seconds=70), "seen_at": now}
+    SpoolState.objects.create(host="b", **facts)
     samples = scrape(token)
     assert value(samples, "modelwright_up", part="database") == 1
     assert value(samples, "modelwright_up", part="broker") == 1
+    assert value(samples, "modelwright_up", part="spool") == 0
     assert value(samples, "modelwright_up", part="tracking") == 0
     assert value(samples, "modelwright_host_cpu", host='a "host"') == 8
     assert value(samples, "modelwright_host_reserved_cpu", host='a "host"') == 0
@@ -75,7 +82,8 @@ def test_it_says_how_the_platform_stands(token: str) -> None:
     assert value(samples, "modelwright_host_heartbeat_age_seconds", host='a "host"') < 60
     assert value(samples, "modelwright_hosts", state="active") == Host.objects.filter(state="active").count()
     assert value(samples, "modelwright_database_bytes") > 1_000_000
-    assert value(samples, "modelwright_spool_waiting_bytes") >= 0
+    assert value(samples, "modelwright_spool_waiting_bytes", host="b") == 5
+    assert value(samples, "modelwright_spool_oldest_seconds", host="b") == pytest.approx(70, abs=30)
     assert value(samples, "modelwright_scrape_seconds") < 60
 
 
