@@ -13,8 +13,6 @@ FEEDBACK = "feedback"  # its body is truth for predictions; every other operatio
 OPENAPI = "openapi"  # the endpoint's OpenAPI document
 UNKNOWN = "unknown"  # nothing: an address that this protocol's clients may ask, and that is not answered
 
-PROTOCOLS = (OWN, MLFLOW, V2, TENSORFLOW)
-
 
 class Address(NamedTuple):
     """What a path below the endpoint's means. `model` and `version` are what it names, empty where it names none."""
