@@ -126,7 +126,7 @@ def served(directory: Path, environment: str, name: str, expected: Any) -> None:
     """Ask a real model server, then send it what is wrong, then ask again."""
     server = Server(directory, environment, environments.model(environment, name))
     try:
-        server.wait_for_line("INFO ready")
+        server.wait_for_line("INFO ready", seconds=600)
         with Client(server.socket, expected["columns"]) as client:
             kind, answer = client.predict(*expected["rows"])
             assert kind == frames.ANSWER, answer

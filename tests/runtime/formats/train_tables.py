@@ -1,12 +1,16 @@
 """Trains a model of each format for tables; runs in the environment `tables`: `python train_tables.py DIRECTORY`."""
 
 import json
+import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import lightgbm
+import mlflow
+import mlflow.artifacts
 import mlflow.lightgbm
 import mlflow.onnx
 import mlflow.pyfunc
@@ -177,6 +181,17 @@ class Shares(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined, unu
         return model_input.sum(axis=1), model_input / model_input.sum(axis=1, keepdims=True)
 
 
+def log_in_a_run(store: Path, log: Any) -> str:
+    """Where the files of a model lie that was logged and registered by mlflow's own client."""
+    os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+    mlflow.set_tracking_uri(store.as_uri())
+    mlflow.set_experiment("tests")
+    with mlflow.start_run():
+        info = log()
+    found: str = mlflow.artifacts.download_artifacts(f"models:/brightness/{info.registered_model_version}")
+    return found
+
+
 def own(directory: Path) -> None:
     mlflow.pyfunc.save_model(
         directory / "pyfunc_outputs",
@@ -195,9 +210,16 @@ def own(directory: Path) -> None:
         place = directory / "class_table"
         keep(place, table_rows(example), said, columns=example.columns, wrong=[-1, 10.0])
         images = numpy.arange(18, dtype="uint8").reshape(2, 3, 3)
-        python_class.save_model(
-            directory / "class_images", Brightness, artifacts=Path(folder, "gain.txt"), input_example=images
+        logged = log_in_a_run(
+            Path(folder, "tracking"),
+            lambda: python_class.log_model(
+                Brightness,
+                artifacts=Path(folder, "gain.txt"),
+                input_example=images,
+                registered_model_name="brightness",
+            ),
         )
+        shutil.copytree(logged, directory / "class_images")
         rows = [[image] for image in images.tolist()]
         keep(directory / "class_images", rows, [8.0, 26.0], wrong=[[[1, 2, 3], [4, 5, 256], [7, 8, 9]]])
 
