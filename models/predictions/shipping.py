@@ -129,7 +129,8 @@ def _store(records: Sequence[Record]) -> None:
     predictions = [record for record in records if "kind" not in record]
     if predictions:
         store(predictions)
-        _record_lineage({record["deployment_id"] for record in predictions if is_id(record.get("deployment_id"))})
+        named = {str(record.get("deployment_id")) for record in predictions}
+        _record_lineage({deployment_id for deployment_id in named if is_id(deployment_id)})
     for kind in {record["kind"] for record in records if "kind" in record}:
         of_kind = [record for record in records if record.get("kind") == kind]
         if kind in KINDS:
