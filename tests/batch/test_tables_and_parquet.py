@@ -119,6 +119,8 @@ def test_parquet_is_scored_by_the_rules_of_an_endpoint(
     rows: list[Any] = [list(row(number)) for number in range(1, 401)]
     rows[6][5] = None
     run_with_input(WRITE, json.dumps(rows), str(path))
+    # Beside it, so that it costs no time: one whose columns are wrong.
+    wrong = start("id,alcohol,malic_acid\n1,2,3\n")
     job = start(path.read_bytes(), name="wine.parquet", endpoint=endpoint, key_columns=["id", "shade"], chunk_rows=170)
     finish(job)
     assert job.state == "succeeded", (job.detail, log_tail(job.workload))
@@ -134,6 +136,10 @@ def test_parquet_is_scored_by_the_rules_of_an_endpoint(
     assert "region" not in json.dumps(failed.error)
     header = blob_store().read(job.output_sha256).decode().partition("\n")[0]
     assert header.startswith("id,shade,row,prediction,probability_one:0,")
+    finish(wrong)
+    assert (wrong.state, wrong.rows_done) == ("failed", 0)
+    assert wrong.detail.startswith("The input lacks the columns proline, shade, region, which the model needs.")
+    assert wrong.remedy
 
 
 def run_with_input(code: str, text: str, *arguments: str) -> None:
