@@ -279,13 +279,12 @@ def measure(given: argparse.Namespace, url: str, work: Path) -> bool:
     client.force_login(user)
     folder = work / "spool"
     folder.mkdir()
-    largest = max(sizes(given.rows))
     share = in_turns(given, Source(ids, begin), folder, Twin(url, work))
     print(f"the shipper has {share:.2f} of psql's rate; the bar is {RATE_BAR}", flush=True)
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE predictions_prediction, predictions_predictionbucket, twin")
     source, slowest = Source(ids, begin), 0.0
-    for size in sizes(largest):
+    for size in sizes(max(given.rows, SMALLEST)):
         wall, used = fill(source, folder, size)
         # What autovacuum does within a minute or so.
         with connection.cursor() as cursor:
