@@ -196,7 +196,7 @@ def read(endpoint: Endpoint, params: Params) -> tuple[Search, list[ValidationFai
                 search = replace(search, **{name: take(endpoint, text)})
             except ValidationFailed as problem:
                 problems.append(problem)
-    if params.get("column") is not None and str(params.get("op") or ""):
+    if params.get("column") or params.get("op"):
         try:
             search = replace(search, condition=_condition(endpoint, params))
         except ValidationFailed as problem:
@@ -205,9 +205,17 @@ def read(endpoint: Endpoint, params: Params) -> tuple[Search, list[ValidationFai
 
 
 def _condition(endpoint: Endpoint, params: Params) -> Condition:
-    column, operator = str(params["column"])[:MAX_NAME], str(params["op"])
-    value = str(params.get("value") or "").replace("\0", "")[:MAX_NAME]
-    condition = typed(column, columns_of(endpoint).get(column, ""), operator, value)
+    column, operator, value = (
+        str(params.get(name) or "").replace("\0", "")[:MAX_NAME] for name in ("column", "op", "value")
+    )
+    columns = columns_of(endpoint)
+    if not operator or (not column and column not in columns):
+        raise ValidationFailed(
+            "A value is looked for in a column, by a comparison.",
+            remedy="Choose both, or neither.",
+            field="op" if column else "column",
+        )
+    condition = typed(column, columns.get(column, ""), operator, value)
     if operator in ("eq", "ne") and column in endpoint.redacted_columns:
         digest = digest_of(redaction_key(settings.SECRET_KEY), condition.value)
         condition = replace(condition, digest=digest)
@@ -265,7 +273,7 @@ def _time(name: str, text: str) -> datetime:
     try:
         day = parse_date(text)
         at = datetime.combine(day, time.min) if day else parse_datetime(text.replace(" ", "+"))
-        if at is not None:
+        if at is not None and 1970 < at.year < 9000:
             return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         pass

@@ -134,6 +134,10 @@ def test_a_redacted_value_is_found_by_whoever_knows_it(endpoint: Endpoint, put: 
         ({"id": "x"}, "id"),
         ({"since": "yesterday"}, "since"),
         ({"until": "9999-99-99"}, "until"),
+        ({"until": "9999-12-31"}, "until"),
+        ({"since": "0001-01-01"}, "since"),
+        ({"column": "age"}, "op"),
+        ({"op": "eq", "value": "1"}, "column"),
         ({"version": "-1"}, "version"),
         ({"deployment": "99"}, "deployment"),
         ({"status": "bad"}, "status"),
@@ -155,7 +159,7 @@ def test_what_cannot_be_looked_for_is_said(
 
 def test_any_text_is_a_value(endpoint: Endpoint, put: Any) -> None:
     put([{"inputs": [{"name": "x"}]}])
-    for text in ('"', "\\", "'; DROP TABLE x", '") ? (true', "$value", "(", "%s", "\u2028", "[*]"):
+    for text in ('"', "\\", "'; DROP TABLE x", '") ? (true', "$value", "(", "%s", "\u2028", "🍷", "[*]"):
         for op in ("eq", "ne", "contains"):
             condition = typed(f"{text}column", "string", op, text)
             found = find(endpoint, Search(condition=condition)).rows
@@ -276,3 +280,13 @@ def test_a_file_ends_at_its_limit(endpoint: Endpoint, put: Any, ann: User, monke
     assert "".join(exporting.PredictionExport(endpoint, Search(), "jsonl")).count("\n") == 12
     with pytest.raises(ValidationFailed):
         typed("age", "long", "eq", "x")
+
+
+@pytest.mark.parametrize("id_", ["0" * 32, "f" * 32])
+def test_any_cursor_is_a_place(endpoint: Endpoint, put: Any, api: Any, ann: User, id_: str) -> None:
+    put([{}] * 3)
+    address = f"/api/v1/endpoints/{endpoint.pk}/predictions/"
+    for direction in ("before", "after"):
+        for more in ({}, {"protocol": "own"}, {"column": "name", "op": "eq", "value": "x"}):
+            answer = api(ann).get(address, {"cursor": f"{direction}:{id_}", **more})
+            assert answer.status_code == 200, answer.content
