@@ -219,6 +219,7 @@ class MLServer(System):
     def launch(self) -> None:
         ports = {"http_port": self.port, "grpc_port": free_port(), "metrics_port": free_port()}
         settings = {"host": "127.0.0.1", "debug": False, "parallel_workers": 1, **ports}
+        settings["metrics_dir"] = str(self.work / "metrics")
         (self.work / "settings.json").write_text(json.dumps(settings))
         model = {
             "name": "model",
