@@ -101,7 +101,7 @@ class PredictionExportView(PlatformAPIView):
 
     @extend_schema(
         parameters=[OpenApiParameter("as", str, enum=tuple(FORMATS), description="CSV or JSON lines."), *_SEARCH],
-        responses={(200, "application/octet-stream"): bytes},
+        responses={(200, "text/csv"): str, (200, "application/x-ndjson"): str},
     )
     def get(self, request: Request, endpoint_id: UUID) -> StreamingHttpResponse:
         """Stream what a search finds, newest first: at most 100,000 predictions. The audit log has who took it."""
