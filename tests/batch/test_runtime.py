@@ -183,6 +183,22 @@ def part(path: Path, rows: list[int], classes: list[str] | None) -> Path:
     return path
 
 
+def test_a_text_that_a_spreadsheet_would_run_begins_with_an_apostrophe(tmp_path: Path) -> None:
+    evil, names = "=HYPERLINK(1)", ["+1-2", "-7", "-1.5e3", "a"]
+    columns = outputs.columns_of(
+        {"@key": names}, [1, 2, 3, 4], [evil, -3, -0.5, ["=x"]], [None] * 4, None, ["i"] * 4, ["\tx", None, None, None]
+    )
+    (tmp_path / "0").write_bytes(outputs.csv_part(columns))
+    outputs.join_csv([tmp_path / "0"], tmp_path / "all")
+    assert (tmp_path / "all").read_text() == (
+        "'@key,row,prediction,prediction_id,error\n"
+        "'+1-2,1,'=HYPERLINK(1),i,'\tx\n"
+        "-7,2,-3,i,\n"
+        "-1.5e3,3,-0.5,i,\n"
+        'a,4,"[""=x""]",i,\n'
+    )
+
+
 def test_parts_of_which_the_first_knew_no_probabilities_are_one_file(tmp_path: Path) -> None:
     parts = [part(tmp_path / "0", [1], None), part(tmp_path / "1", [2, 3], ["x", "y"])]
     outputs.join_csv(parts, tmp_path / "all")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import Any
 
 ROW, PREDICTION, PROBABILITY, ID, ERROR = "row", "prediction", "probability_", "prediction_id", "error"
 Columns = dict[str, list[Any]]
+# A spreadsheet would take a cell that begins with one of these for a formula, unless it is a number.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_NUMBER = re.compile(r"[+-][0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 
 
 def columns_of(
@@ -37,12 +41,21 @@ def columns_of(
 
 
 def csv_part(columns: Columns) -> bytes:
-    """The part as CSV in UTF-8 with its names in the first line. What is no number or text is written as JSON."""
+    """The part as CSV in UTF-8 with its names in the first line. What is no number or text is written as JSON.
+
+    A text, or a name, that a spreadsheet would take for a formula begins with an apostrophe.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*([_cell(value) for value in values] for values in columns.values()), strict=True))
+    writer.writerow([_harmless(name) for name in columns])
+    cells = ([_harmless(_cell(value)) for value in values] for values in columns.values())
+    writer.writerows(zip(*cells, strict=True))
     return text.getvalue().encode()
+
+
+def _harmless(text: str) -> str:
+    """Keys such as -7 stay what they are: whoever joins the output with the input needs them so."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(text) else text
 
 
 def _cell(value: Any) -> str:
