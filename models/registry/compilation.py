@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from django.conf import settings
-from django.db import DataError, transaction
+from django.db import transaction
 
 from models.registry import transitions
 from models.registry.compiling import FLAVORS, conclude
@@ -18,6 +18,7 @@ from modelwright.compute.models import GIB, EnvironmentRequest, Workload
 from modelwright.compute.results import COMPILED, RESULT, kept_folder, read_result
 from modelwright.compute.services import DEFAULT_PYTHON, create_workload, mark_collected, request_environment
 from modelwright.core.errors import PlatformError
+from modelwright.core.trouble import comes_again
 
 logger = logging.getLogger(__name__)
 
@@ -126,12 +127,16 @@ def collect() -> int:
                 if compiled is not None:
                     _take(compiled, workload)
                 mark_collected(workload)
-        except (DataError, ValueError) as error:
-            _give_up(compiled, workload, error)
         except PlatformError:
             # It stays uncollected, so the next tick tries again.
             logger.exception("collecting %s", workload)
             continue
+        except Exception as error:
+            if not comes_again(error):
+                raise
+            # Whatever it left must not keep the others waiting.
+            logger.warning("%s left what cannot be stored", workload, exc_info=True)
+            _give_up(compiled, workload, error)
         count += 1
     return count
 

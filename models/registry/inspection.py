@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from django.db import DataError, transaction
+from django.db import transaction
 
 from jobs.models import Run
 from models.registry import services
@@ -21,6 +21,7 @@ from modelwright.compute.services import (
 )
 from modelwright.core.errors import PlatformError
 from modelwright.core.text import storable
+from modelwright.core.trouble import comes_again
 
 logger = logging.getLogger(__name__)
 
@@ -93,12 +94,16 @@ def collect() -> int:
                 if version is not None:
                     _take(version, workload)
                 mark_collected(workload)
-        except (DataError, ValueError) as error:
-            _give_up(version, workload, error)
         except PlatformError:
             # It stays uncollected, so the next tick tries again.
             logger.exception("collecting %s", workload)
             continue
+        except Exception as error:
+            if not comes_again(error):
+                raise
+            # Whatever it left must not keep the others waiting.
+            logger.warning("%s left what cannot be stored", workload, exc_info=True)
+            _give_up(version, workload, error)
         count += 1
     return count
 
