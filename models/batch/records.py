@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from modelwright_runtime.scoring.files import BROKEN
 from modelwright_runtime.scoring.ids import prediction_id
 
 from models.batch.models import BatchJob
@@ -102,16 +103,26 @@ def records_of(job: BatchJob, header: Header, recorder: Recorder) -> list[Record
     made = []
     for place in range(header.rows):
         id_ = prediction_id(job.pk, header.milliseconds, header.first_row + place).hex
-        inputs = [_inputs(header, place)]
+        inputs = [_inputs(job, header, place, is_withheld=bool(redacted))]
         if redacted:
             inputs = recorder.redacted(inputs, redacted)
         made.append({"id": id_, **common, "inputs": inputs, **_outcome(header, place, is_withheld=bool(redacted))})
     return made
 
 
-def _inputs(header: Header, place: int) -> dict[str, Any]:
+def _inputs(job: BatchJob, header: Header, place: int, *, is_withheld: bool) -> dict[str, Any]:
     values = header.records[place]
-    return header.raw.get(place, {}) if values is None else dict(zip(header.columns, values, strict=True))
+    if values is not None:
+        return dict(zip(header.columns, values, strict=True))
+    if is_withheld and is_broken(header, place):
+        return {}
+    names = {*header.columns, *job.key_columns}
+    return {name: value for name, value in header.raw.get(place, {}).items() if name in names}
+
+
+def is_broken(header: Header, place: int) -> bool:
+    """Whether nobody can tell under which names the values of the row stand, so that redaction by name is in vain."""
+    return header.errors.get(place, {}).get("code") == BROKEN
 
 
 def _outcome(header: Header, place: int, *, is_withheld: bool) -> Record:

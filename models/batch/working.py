@@ -14,7 +14,7 @@ from models.batch import transitions
 from models.batch.facts import audit
 from models.batch.lineage_edges import edges_of_input, edges_of_output, edges_of_table
 from models.batch.models import BatchChunk, BatchJob
-from models.batch.records import BatchNames, Header, check, check_moment, records_of
+from models.batch.records import BatchNames, Header, check, check_moment, is_broken, records_of
 from models.gateway.recording import Recorder
 from models.predictions.storing import store
 from modelwright.accounts.actors import Actor
@@ -127,6 +127,7 @@ def _go_on(job: BatchJob, header: Header) -> None:
             "row": header.first_row + place,
             **error,
             **({"message": "Not shown: the endpoint redacts columns."} if is_withheld else {}),
+            **({"key": ""} if is_withheld and is_broken(header, place) else {}),
         }
         for place, error in sorted(header.errors.items())
     ]

@@ -18,7 +18,7 @@ from . import outputs, tables
 from .checking import Checker, Mismatch, plain
 from .client import Platform
 from .errors import ScoringError
-from .files import Chunk, CsvSource, ParquetSource, Source
+from .files import BROKEN, Chunk, CsvSource, ParquetSource, Raw, Source
 from .ids import prediction_id
 from .predicting import Model, Scored, predict
 
@@ -56,7 +56,8 @@ class Work:
         if number:
             print(f"{row} rows in {number} chunks are stored already; going on after them.", flush=True)
         for chunk in source.chunks(self._job["chunk_rows"], skip=row, after=stored["last_key"]):
-            self._score(number, row, chunk, checker)
+            # A value of a redacted column may stand under another name in them, where nothing would redact it.
+            self._score(number, row, chunk.without_broken() if self._job["redacted"] else chunk, checker)
             number, row = number + 1, row + len(chunk.rows)
         self._join(number)
         self._platform.end(rows=row, chunks=number)
@@ -84,7 +85,7 @@ class Work:
 
     def _score(self, number: int, before: int, chunk: Chunk, checker: Checker) -> None:
         started = time.monotonic()
-        scored = Scored(errors={place: ("bad_row", why) for place, why in chunk.broken.items()})
+        scored = Scored(errors={place: (BROKEN, why) for place, why in chunk.broken.items()})
         rows = []
         records: list[list[Any] | None] = [None] * len(chunk.rows)
         for place, raw in enumerate(chunk.rows):
@@ -148,7 +149,7 @@ class Work:
             "last_key": chunk.last_key,
             "columns": checker.names,
             "records": records,
-            "raw": {str(place): {name: plain(value) for name, value in chunk.rows[place].items()} for place in errors},
+            "raw": {str(place): self._raw(chunk.rows[place], checker.names) for place in errors},
             "predictions": predictions,
             "classes": labels,
             "probabilities": None if labels is None else probabilities,
@@ -162,9 +163,14 @@ class Work:
         failed = f", {len(errors)} of them failed" if errors else ""
         print(f"chunk {number}: rows {before + 1} to {before + len(chunk.rows)}{failed}, {seconds:.2f} s", flush=True)
 
+    def _raw(self, row: Raw, names: list[str]) -> dict[str, Any]:
+        """What stands on record of a row that failed: what the model would have had, and the keys."""
+        return {name: plain(row[name]) for name in dict.fromkeys((*self._keys, *names)) if name in row}
+
     @staticmethod
     def _key_of(keys: Mapping[str, list[Any]], place: int) -> str:
-        return ", ".join(str(values[place]) for values in keys.values())[:200]
+        found = (values[place] for values in keys.values())
+        return ", ".join(str(value) for value in found if value is not None)[:200]
 
     def _write_back(
         self, keys: list[Any], columns: outputs.Columns, labels: list[Any] | None, probabilities: list[Any]

@@ -1,0 +1,106 @@
+"""What a scoring process keeps to itself, and how much of it the platform takes: the program over the real views."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+from django.test import Client
+from modelwright_runtime.scoring.client import Platform
+from modelwright_runtime.scoring.work import Work
+from modelwright_runtime.server.results import Outcome
+
+from models.batch.models import BatchJob
+from models.endpoints import services as endpoints
+from models.endpoints.models import Endpoint
+from models.predictions.models import Prediction
+from models.registry.models import ModelVersion
+from modelwright.accounts.actors import Actor
+from modelwright.storage.settings import blob_store
+from projects.models import Project
+from tests.batch.test_work import token_of
+
+SYSTEM = Actor.system("tests")
+Score = Callable[[BatchJob], BatchJob]
+
+
+class Nearby(Platform):
+    """The platform in the same process, where a request takes no connection."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__("", token)
+        self._client = Client(headers={"Authorization": f"Bearer {token}"})
+
+    def _once(self, method: str, path: str, read: Callable[[Any], Any], body: Any, size: int | None) -> Any:
+        data: Any = body() if callable(body) else body
+        content = data if isinstance(data, bytes) else data.read() if data else b""
+        answer: Any = self._client.generic(method, path, content, "application/octet-stream")
+        told = b"".join(answer.streaming_content) if answer.streaming else answer.content
+        if answer.status_code >= 400:
+            raise HTTPError(path, answer.status_code, "", answer.headers, io.BytesIO(told))
+        stream: Any = io.BytesIO(told)
+        stream.headers = answer.headers
+        return read(stream)
+
+
+class Tall:
+    """Says of each row how many columns it has."""
+
+    def predict(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Outcome:
+        return Outcome([f"={len(columns)}" for _ in rows])
+
+
+@pytest.fixture
+def score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Score:
+    """Do the whole job in a folder of its own; the job as it then is."""
+    monkeypatch.chdir(tmp_path)
+
+    def whole(job: BatchJob, model: Any = None) -> BatchJob:
+        platform = Nearby(token_of(job))
+        Work(platform, platform.job(), model or Tall()).run()
+        job.refresh_from_db()
+        return job
+
+    return whole
+
+
+@pytest.fixture
+def plain_version(version: ModelVersion) -> ModelVersion:
+    """The version, as if its model took two texts."""
+    inputs = [{"name": name, "type": "string", "required": True} for name in ("city", "card")]
+    ModelVersion.objects.filter(pk=version.pk).update(signature={"inputs": inputs})
+    version.refresh_from_db()
+    return version
+
+
+def test_a_broken_line_puts_no_redacted_value_on_record(
+    start: Any, score: Score, plain_version: ModelVersion, project: Project
+) -> None:
+    endpoint: Endpoint = endpoints.create_endpoint(project=project, name="wine", acting_user=SYSTEM)
+    Endpoint.objects.filter(pk=endpoint.pk).update(redacted_columns=["card"])
+    endpoint.refresh_from_db()
+    lines = "id,city,card,note\n1,Rome,4111,x\n4222,y\n3,Oslo,4333\n5,Bern,4444,z\n"
+    job = score(start(lines, model_version=plain_version, endpoint=endpoint, key_columns=["id"]))
+    assert (job.state, job.rows_done, job.rows_failed) == ("succeeded", 4, 2)
+    recorded = Prediction.objects.filter(deployment_id=job.pk).order_by("id")
+    assert [each.inputs[0].get("city") for each in recorded] == ["Rome", None, None, "Bern"]
+    assert [each.inputs for each in recorded][1:3] == [[{}], [{}]]
+    output = blob_store().read(job.output_sha256).decode()
+    said = [*(str((each.inputs, each.error)) for each in recorded), str(job.error_sample), output]
+    assert not [text for text in said if "4222" in text or "4333" in text]
+
+
+def test_what_the_model_does_not_have_is_not_recorded_of_a_row_that_failed(
+    start: Any, score: Score, plain_version: ModelVersion
+) -> None:
+    ModelVersion.objects.filter(pk=plain_version.pk).update(
+        signature={"inputs": [{"name": "age", "type": "long", "required": True}]}
+    )
+    plain_version.refresh_from_db()
+    job = score(start("id,age,diagnosis\n1,young,flu\n2,3\n", model_version=plain_version, key_columns=["id"]))
+    recorded = Prediction.objects.filter(deployment_id=job.pk).order_by("id")
+    assert [each.inputs for each in recorded] == [[{"id": "1", "age": "young"}], [{"id": "2", "age": "3"}]]
