@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django.db import DataError, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from models.predictions import reexecution_services as services
@@ -18,6 +18,7 @@ from modelwright.compute.models import Workload
 from modelwright.compute.results import RESULT, read_result
 from modelwright.compute.services import forget_files, mark_collected
 from modelwright.core.errors import PlatformError
+from modelwright.core.trouble import comes_again
 
 logger = logging.getLogger(__name__)
 
@@ -50,12 +51,16 @@ def _collect(workload: Workload) -> bool:
             if reexecution is not None:
                 _take(reexecution, workload)
             _let_go(workload)
-    except (DataError, ValueError, RecursionError) as error:
-        _give_up(reexecution, workload, error)
     except PlatformError:
         # It stays uncollected, so the next tick tries again.
         logger.exception("collecting %s", workload)
         return False
+    except Exception as error:
+        if not comes_again(error):
+            raise
+        # Whatever it left must not keep the others waiting.
+        logger.warning("%s left what cannot be read", workload, exc_info=True)
+        _give_up(reexecution, workload, error)
     return True
 
 

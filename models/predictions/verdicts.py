@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -26,13 +27,14 @@ class Verdict(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """One value that is not identical; `relative` is None where the two are no numbers."""
+    """One value that is not identical; `relative` and `absolute` are None where the two are no finite doubles."""
 
     record: int
     where: str
     recorded: Any
     now: Any
     relative: float | None
+    absolute: float | None
 
     @property
     def is_slight(self) -> bool:
@@ -69,8 +71,8 @@ def _different(records: int, found: list[Difference], largest: float | None) -> 
         "records": len(differing),
         "of": records,
         "largest_relative": largest,
-        "largest_absolute": max((abs(e.recorded - e.now) for e in found if e.relative is not None), default=None),
-        "examples": [each._asdict() for each in found[:MAX_EXAMPLES]],
+        "largest_absolute": max((e.absolute for e in found if e.absolute is not None), default=None),
+        "examples": [_example(each) for each in found[:MAX_EXAMPLES]],
     }
     return Verdict(False, said, difference)
 
@@ -94,9 +96,22 @@ def _values(record: int, where: str, before: Any, after: Any) -> Iterator[Differ
             yield from _values(record, f"{where} at {place}", *pair)
     elif _is_number(before) and _is_number(after):
         if before != after:
-            yield Difference(record, where, before, after, abs(before - after) / max(abs(before), abs(after)))
+            yield Difference(record, where, before, after, *_apart(before, after))
     elif type(before) is not type(after) or before != after:
-        yield Difference(record, where, before, after, None)
+        yield Difference(record, where, before, after, None, None)
+
+
+def _apart(before: float, after: float) -> tuple[float | None, float | None]:
+    """How far two numbers are apart, of their size and as such; None for what no double holds."""
+    try:
+        absolute, size = float(abs(before - after)), float(max(abs(before), abs(after)))
+    except OverflowError:
+        return None, None
+    return (absolute / size, absolute) if math.isfinite(absolute) and math.isfinite(size) else (None, None)
+
+
+def _example(found: Difference) -> dict[str, Any]:
+    return {name: value for name, value in found._asdict().items() if name != "absolute"}
 
 
 def _is_number(value: Any) -> bool:

@@ -228,3 +228,29 @@ def test_results_that_are_no_results_end_as_failed(
     Workload.objects.filter(pk=made[4].workload_id).update(state="succeeded", finished_at=now, handed_in_at=now)
     reexecution.tick()
     assert "deleted meanwhile" in Reexecution.objects.get(pk=made[4].pk).detail
+
+
+@pytest.mark.django_db
+def test_whatever_one_left_the_next_is_judged(
+    ann: User, host: Host, predicted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    huge = json.loads(f'{{"answer": {{"predictions": [{10**400}, NaN]}}}}')
+    made = [start_reexecution(predicted(outputs=[1.5, 0.0]), acting_user=act(ann)) for _ in range(4)]
+    now = timezone.now()
+    Workload.objects.filter(kind="reexecution").update(state="succeeded", finished_at=now, handed_in_at=now)
+    results: dict[Any, Any] = dict(
+        zip([each.workload_id for each in made], [huge, ArithmeticError, {}, huge], strict=True)
+    )
+
+    def read(workload: Workload, _: str) -> Any:
+        found = results[workload.pk]
+        if found is ArithmeticError:
+            raise found("of nobody's thinking")
+        return found
+
+    monkeypatch.setattr(reexecution, "read_result", read)
+    assert reexecution.tick() == 4
+    states = [Reexecution.objects.get(pk=each.pk).state for each in made]
+    assert states == ["different", "failed", "failed", "different"]
+    difference: Any = Reexecution.objects.get(pk=made[0].pk).difference
+    assert (difference["records"], difference["largest_relative"]) == (2, None)

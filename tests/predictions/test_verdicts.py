@@ -45,12 +45,25 @@ def test_rounding_is_the_same_and_says_how_much() -> None:
         ([0.0], [1e-300], "1 of 1"),
         ([1], [1, 2], "2 outputs now, and 1 on record"),
         ([1], [float("nan")], "is nan"),
+        ([float("nan")], [0], "is 0"),
+        ([0.0], [float("inf")], "is inf"),
+        ([1.5], [10**400], "is 1000"),
+        ([10**400], [-(10**400)], "1 of 1"),
+        ([1e308], [-1e308], "1 of 1"),
+        ([0.0, 1.0], [float("nan"), 2.0], "Numbers differ by up to 0.5 of their size."),
     ],
 )
 def test_another_answer_is_told_with_what_differs(recorded: Any, now: Any, words: str) -> None:
     verdict = compare(Answer(recorded, None), Answer(now, None))
     assert not verdict.is_same
     assert words in verdict.detail
+
+
+def test_what_no_double_holds_has_no_size_of_its_difference() -> None:
+    verdict = compare(Answer([1.5, 2**60], None), Answer([10**400, 2**60 + 1], None))
+    assert verdict.difference is not None
+    assert (verdict.difference["records"], verdict.difference["largest_absolute"]) == (1, None)
+    assert verdict.difference["examples"][0]["relative"] is None
 
 
 def test_probabilities_that_are_gone_are_a_difference_and_examples_are_few() -> None:
