@@ -13,6 +13,7 @@ from models.endpoints.models import Deployment, Endpoint
 from models.gateway import examples
 from models.gateway.schemas import example_record
 from models.gateway.signature import compile_signature
+from models.gateway.words import is_plain
 from models.registry.mlmodel import served_signature
 from models.registry.models import ModelVersion
 
@@ -37,14 +38,14 @@ _WAYS = (
 
 def example_of(version: ModelVersion, redacted: Collection[str]) -> dict[str, Any] | None:
     """The version's example in the order of its columns, without those that are redacted; None where there is none, or
-    one too large to be handed around."""
+    one too large or too odd to be handed around."""
     example = version.example
     if not isinstance(example, dict):
         return None
     columns = [column.get("name") for column in (version.signature or {}).get("inputs", [])]
     ordered = {**{name: example[name] for name in columns if name in example}, **example}
     kept = without(ordered, redacted)
-    return kept if kept and len(json.dumps(kept)) <= MAX_EXAMPLE_BYTES else None
+    return kept if kept and is_plain(kept) and len(json.dumps(kept)) <= MAX_EXAMPLE_BYTES else None
 
 
 def without(example: Mapping[str, Any] | None, redacted: Collection[str]) -> dict[str, Any] | None:

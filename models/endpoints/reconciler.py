@@ -245,10 +245,16 @@ def _note_waiting(view: _View, candidate: Deployment) -> None:
 
 
 def _entry(view: _View, before: dict[str, Any]) -> dict[str, Any] | None:
-    if view.in_trouble:
-        return routes.kept(view.endpoint, before)
-    deployment = view.serving()
-    return routes.entry(view.endpoint, deployment, view.sockets, view.in_use) if deployment else None
+    path = view.endpoint.path
+    if not view.in_trouble:
+        deployment = view.serving()
+        entry = routes.entry(view.endpoint, deployment, view.sockets, view.in_use) if deployment else None
+        if entry is None or routes.is_servable(path, entry):
+            return entry
+        logger.error("the gateway cannot serve deployment %s of %s; what served before stays", deployment, path)
+        view.in_trouble = True
+    kept = routes.kept(view.endpoint, before)
+    return kept if kept is not None and routes.is_servable(path, kept) else None
 
 
 @transaction.atomic

@@ -17,6 +17,7 @@ from django.db import transaction
 
 from models.endpoints.calling import example_of, without
 from models.endpoints.models import Deployment, Endpoint, EndpointKey, PublishedRoutes
+from models.gateway.routes import RoutesError, parse
 from models.registry.mlmodel import served_signature
 
 READY_TIMEOUT_SECONDS = 2.0
@@ -77,6 +78,15 @@ def kept(endpoint: Endpoint, before: Mapping[str, Any]) -> dict[str, Any] | None
     redacted = endpoint.redacted_columns
     targets = [{**one, "example": without(one.get("example"), redacted)} for one in entry.get("targets", ())]
     return {**entry, "redact": sorted(redacted), "targets": targets}
+
+
+def is_servable(path: str, entry: Mapping[str, Any]) -> bool:
+    """Whether the gateway can serve by the entry. One that it cannot even read would keep it from all others."""
+    try:
+        table = parse(json.dumps({"revision": 0, "endpoints": {path: entry}}).encode())
+    except (RoutesError, ValueError, RecursionError):
+        return False
+    return not table.troubles
 
 
 def published() -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import accumulate
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
@@ -113,11 +114,15 @@ class Match(NamedTuple):
 
 
 class RouteTable:
-    """All endpoints of one revision, by `<workspace>/<endpoint>` and by the paths clients ask."""
+    """All endpoints of one revision, by `<workspace>/<endpoint>` and by the paths clients ask. `troubles` says of those
+    whose entries could not be used what is wrong with them."""
 
-    def __init__(self, revision: int, endpoints: dict[str, Endpoint]) -> None:
+    def __init__(
+        self, revision: int, endpoints: dict[str, Endpoint], troubles: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.revision = revision
         self.endpoints = endpoints
+        self.troubles = troubles
         self._matches = {
             f"/{name}/{path}".encode(): Match(endpoint, *address)
             for name, endpoint in endpoints.items()
@@ -152,14 +157,35 @@ def _models_of(endpoint: Endpoint) -> set[tuple[str, int]]:
 EMPTY = RouteTable(0, {})
 
 
-def parse(content: bytes) -> RouteTable:
-    """The table that the file's bytes hold. Raises `RoutesError`; a table is taken whole or not at all."""
+_MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+
+
+def parse(content: bytes, before: RouteTable = EMPTY) -> RouteTable:
+    """The table that the file's bytes hold. Raises `RoutesError` when they are none.
+
+    An entry that cannot be used is that endpoint's trouble alone: its targets stay as `before` had them, with the keys
+    and redactions of now; it is left out where there is nothing to keep, or these cannot be read either.
+    """
+    endpoints: dict[str, Endpoint] = {}
+    troubles: dict[str, str] = {}
     try:
         data = orjson.loads(content)
-        endpoints = {str(name): _endpoint(str(name), entry) for name, entry in data["endpoints"].items()}
-        return RouteTable(int(data["revision"]), endpoints)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RoutesError(f"{type(error).__name__}: {error}") from error
+        revision, entries = int(data["revision"]), data["endpoints"].items()
+        for name, entry in entries:
+            try:
+                endpoints[name] = _endpoint(name, entry)
+            except _MALFORMED as error:
+                troubles[name] = _told(error)
+                kept = _kept(name, entry, before.endpoints.get(name))
+                if kept is not None:
+                    endpoints[name] = kept
+        return RouteTable(revision, endpoints, troubles)
+    except _MALFORMED as error:
+        raise RoutesError(_told(error)) from error
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:300]}"
 
 
 def _endpoint(name: str, entry: dict[str, Any]) -> Endpoint:
@@ -168,10 +194,28 @@ def _endpoint(name: str, entry: dict[str, Any]) -> Endpoint:
         str(entry["endpoint_id"]),
         str(entry["deployment_id"]),
         int(entry["deployment_number"]),
-        {str(digest).lower(): str(key_id) for digest, key_id in entry["keys"].items()},
+        _keys(entry),
         tuple(_target(target) for target in entry["targets"]),
-        frozenset(str(column) for column in entry.get("redact", ())),
+        _redact(entry),
     )
+
+
+def _kept(name: str, entry: Any, last: Endpoint | None) -> Endpoint | None:
+    try:
+        if last is None or str(entry["endpoint_id"]) != last.endpoint_id:
+            return None
+        ids = last.endpoint_id, last.deployment_id, last.deployment_number
+        return Endpoint(name, *ids, _keys(entry), last.targets, _redact(entry))
+    except _MALFORMED:
+        return None
+
+
+def _keys(entry: dict[str, Any]) -> dict[str, str]:
+    return {str(digest).lower(): str(key_id) for digest, key_id in entry["keys"].items()}
+
+
+def _redact(entry: dict[str, Any]) -> frozenset[str]:
+    return frozenset(str(column) for column in entry.get("redact", ()))
 
 
 def _target(entry: dict[str, Any]) -> Target:

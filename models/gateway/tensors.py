@@ -16,6 +16,7 @@ from models.gateway.words import Mismatch, check_depth, describe
 Shape = tuple[int, ...]  # -1 is free
 
 MAX_DIMENSIONS = 32
+MAX_SIZE = 2**31 - 1
 _FLOAT32 = 3.4028234663852886e38
 _FLOAT16 = 65504.0
 
@@ -42,8 +43,8 @@ def row_shape(shape: Any) -> Shape:
     """The shape of one row of a tensor's `shape`, whose first axis is the batch. Raises `ValueError`."""
     if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS:
         raise ValueError("the shape of a tensor is no list of dimensions")
-    if not all(type(size) is int and size >= -1 for size in shape):
-        raise ValueError("a dimension of a tensor is no whole number")
+    if not all(type(size) is int and -1 <= size <= MAX_SIZE for size in shape):
+        raise ValueError(f"a dimension of a tensor is no whole number up to {MAX_SIZE}")
     return tuple(shape[1:])
 
 

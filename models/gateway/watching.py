@@ -7,24 +7,27 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from models.gateway.routes import RoutesError, RouteTable, parse
+from models.gateway.routes import EMPTY, RoutesError, RouteTable, parse
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.02
+MAX_TOLD = 5
 
 _Stamp = tuple[int, int, int]
 
 
 class RouteWatcher:
     """Calls `apply(table)` with each new table, on the event loop, so between two requests. A broken or missing file
-    changes nothing: the last good table stays, and `error` says what is wrong."""
+    changes nothing: the last good table stays, and `error` says what is wrong. It does too where the trouble is one
+    endpoint's, which keeps no other from the new table."""
 
     def __init__(self, path: Path, apply: Callable[[RouteTable], None]) -> None:
         self._path = path
         self._apply = apply
         self._seen: _Stamp | None = None
         self.error: str | None = None
+        self._table = EMPTY
 
     def check(self) -> None:
         """Look once."""
@@ -41,11 +44,16 @@ class RouteWatcher:
             return
         self._seen = stamp
         try:
-            table = parse(content)
+            table = parse(content, self._table)
         except RoutesError as error:
             self._report(f"{self._path} is no route table ({error}); the last good one stays in use")
             return
-        self.error = None
+        if table.troubles:
+            told = "; ".join(f"{name}: {trouble}" for name, trouble in list(table.troubles.items())[:MAX_TOLD])
+            self._report(f"{len(table.troubles)} entries of {self._path} cannot be used ({told})")
+        else:
+            self.error = None
+        self._table = table
         self._apply(table)
         logger.info("route table %d with %d endpoints", table.revision, len(table.endpoints))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -40,6 +41,16 @@ def check_depth(value: Any) -> Any:
             raise Mismatch(f"lists or objects nested deeper than {MAX_DEPTH} levels")
         level = [item for holder in level for item in _items(holder) if isinstance(item, (list, dict))]
     return value
+
+
+def is_plain(value: Any) -> bool:
+    """Whether the gateway can read what Python's writer of JSON makes of the value: it has numbers without bounds, NaN
+    and halves of characters, which other readers refuse together with everything around them."""
+    try:
+        orjson.loads(json.dumps(check_depth(value)))
+    except (ValueError, TypeError, RecursionError, Mismatch):
+        return False
+    return True
 
 
 def _items(holder: Any) -> Iterable[Any]:

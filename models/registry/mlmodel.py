@@ -8,6 +8,9 @@ from typing import Any
 
 import yaml
 
+from models.gateway.signature import compile_signature
+from models.gateway.values import value_type
+from models.gateway.words import is_plain
 from modelwright.core.errors import ValidationFailed
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -69,7 +72,21 @@ def _signature(value: Any) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         return None
     inputs, outputs = _columns(value.get("inputs")), _columns(value.get("outputs"))
-    return {"inputs": inputs, "outputs": outputs} if inputs or outputs else None
+    return _checked({"inputs": inputs, "outputs": outputs}) if inputs or outputs else None
+
+
+def _checked(signature: dict[str, Any]) -> dict[str, Any]:
+    """The signature, if the gateway can check records against it: there it stands beside those of all others."""
+    try:
+        if not is_plain(signature):
+            raise ValueError("it is nested too deeply, or holds what no JSON can say")
+        compile_signature(signature)
+        for column in signature["outputs"]:
+            value_type(column)
+    except (ValueError, RecursionError) as error:
+        detail = f"The signature in MLmodel cannot be used: {str(error)[:300]}."
+        raise ValidationFailed(detail, remedy=_REMEDY) from None
+    return signature
 
 
 def _columns(value: Any) -> list[dict[str, Any]]:

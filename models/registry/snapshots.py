@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.gateway.words import is_plain
 from models.registry.mlmodel import Described, parse, served_signature
 from modelwright.core.errors import ValidationFailed
 from modelwright.storage.blobs import BlobStore
@@ -77,6 +78,8 @@ def _example(store: BlobStore, manifest: Manifest, described: Described) -> dict
         # What is not a number in Python's JSON is nothing in everybody else's.
         document = json.loads(content, parse_constant=lambda _: None) if content else None
     except (ValueError, RecursionError):
+        return None
+    if not is_plain(document):
         return None
     columns = served_signature(described.signature)
     if columns and any(column["type"] == "tensor" for column in columns["inputs"]):

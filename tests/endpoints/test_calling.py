@@ -6,14 +6,15 @@ import html
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from models.endpoints import routes, services
+from models.endpoints import reconciler, routes, services
 from models.endpoints.calling import calls_of, example_of
-from models.endpoints.models import Deployment, Endpoint
+from models.endpoints.models import Deployment, Endpoint, PublishedRoutes
 from models.registry.models import ModelVersion, RegisteredModel
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
@@ -79,3 +80,29 @@ def test_an_example_that_is_too_large_is_left_out(endpoint: Endpoint) -> None:
     assert example_of(version, ()) is None
     version.example = None
     assert example_of(version, ()) is None
+    version.example = {"name": "x", "age": int("9" * 400)}
+    assert example_of(version, ()) is None
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        {"name": "age", "type": "object", "properties": int("9" * 400)},
+        {"name": "age", "type": "tensor", "tensor": {"dtype": "float32", "shape": [-2]}},
+    ],
+)
+def test_what_the_gateway_cannot_use_is_never_published(
+    endpoint: Endpoint, column: dict[str, Any], settings: Any, tmp_path: Path
+) -> None:
+    settings.DATA_DIR = tmp_path
+    reconciler.tick()
+    before = routes.published()
+    assert set(before) == {endpoint.path}
+    ModelVersion.objects.update(signature={"inputs": [column], "outputs": []})
+    reconciler.tick()
+    assert routes.published() == before
+    # Nor does what was published before it was looked at stay.
+    before[endpoint.path]["targets"][0]["signature"] = {"inputs": [column], "outputs": []}
+    PublishedRoutes.objects.update(endpoints=before)
+    reconciler.tick()
+    assert routes.published() == {}

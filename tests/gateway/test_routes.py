@@ -81,15 +81,51 @@ def test_a_named_version_answers_alone_and_the_endpoint_s_name_stands_for_all() 
         b"{}",
         b'{"revision": 1}',
         table()[:-1],
-        table(a={}),
-        table(a=endpoint(1, {})),
-        table(a=endpoint(1, target("m", 1, weight=-1))),
-        table(a=endpoint(1, target("m", 1, signature={"inputs": 3}))),
     ],
 )
 def test_what_is_no_table_is_refused_whole(content: bytes) -> None:
     with pytest.raises(RoutesError):
         parse(content)
+
+
+def tensor(shape: Any) -> dict[str, Any]:
+    return {"type": "tensor", "tensor": {"dtype": "float32", "shape": shape}}
+
+
+BROKEN_ENTRIES: list[Any] = [
+    {},
+    None,
+    endpoint(2, {}),
+    endpoint(2, target("m", 1, weight=-1)),
+    endpoint(2, target("m", 1, signature={"inputs": 3})),
+    endpoint(2, target("m", 1, signature={"inputs": [tensor("abc")]})),
+    endpoint(2, target("m", 1, signature={"inputs": [{"name": "a"}], "outputs": [tensor([-2])]})),
+    endpoint(2, target("m", 1, signature={"inputs": [{"name": "a", "type": "array", "items": tensor([1] * 40)}]})),
+]
+
+
+@pytest.mark.parametrize("entry", BROKEN_ENTRIES)
+def test_an_entry_that_cannot_be_used_is_the_trouble_of_its_endpoint_alone(entry: Any) -> None:
+    good = endpoint(1, target("m", 1))
+    first = parse(table(1, a=good, b=good))
+    fresh = parse(table(2, a=entry, b=endpoint(2, target("m", 2))))
+    assert set(fresh.endpoints) == {"b"}
+    later = parse(table(2, a=entry, b=endpoint(2, target("m", 2))), first)
+    assert later.revision == 2
+    assert later.endpoints["b"].deployment_number == 2
+    assert set(fresh.troubles) == set(later.troubles) == {"a"}
+    if "a" in later.endpoints:
+        assert later.endpoints["a"].targets == first.endpoints["a"].targets
+
+
+def test_an_endpoint_that_keeps_its_targets_has_the_keys_and_redactions_of_now() -> None:
+    first = parse(table(1, a=endpoint(1, target("m", 1), keys=("old", "kept"))))
+    broken = {**endpoint(2, target("m", 1, weight=-1), keys=("kept",)), "redact": ["x"]}
+    found = parse(table(2, a=broken), first).endpoints["a"]
+    assert found.deployment_number == 1
+    assert len(found.keys) == 1
+    assert found.redact == {"x"}
+    assert "a" not in parse(table(2, a={**broken, "endpoint_id": "another"}), first).endpoints
 
 
 @given(
@@ -137,6 +173,11 @@ def test_the_watcher_keeps_the_last_good_table_and_takes_the_next_good_one(tmp_p
     replace(table(2))
     watcher.check()
     assert applied == [1, 2]
+    assert watcher.error is None
+    replace(table(3, a={}))
+    assert applied == [1, 2, 3]
+    assert "1 entries" in watcher.error
+    replace(table(4))
     assert watcher.error is None
 
 

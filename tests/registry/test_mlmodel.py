@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from models.registry import snapshots
 from models.registry.mlmodel import parse, served_signature
 from modelwright.core.errors import ValidationFailed
+from modelwright.storage.local import LocalBlobs
 
 REAL = """
 flavors:
@@ -69,3 +72,42 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a]\nflavors: {x: {}}\n
 def test_what_is_no_mlmodel_is_refused(content: bytes) -> None:
     with pytest.raises(ValidationFailed):
         parse(content)
+
+
+def with_signature(**columns: str) -> bytes:
+    return json.dumps({"flavors": {"sklearn": {}}, "signature": columns}).encode()
+
+
+NESTED = '{"type": "array", "items": ' * 80 + '{"type": "double"}' + "}" * 80
+
+
+@pytest.mark.parametrize("side", ["inputs", "outputs"])
+@pytest.mark.parametrize(
+    "column",
+    [
+        '{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-2]}}',
+        '{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 2147483648]}}',
+        '{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": "abc"}}',
+        '{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": ' + f"{[1] * 33}}}}}",
+        '{"name": "a", "type": "array", "items": {"type": "tensor", "tensor": {"shape": [-2]}}}',
+        '{"name": "a", "type": "array", "items": ' + NESTED + "}",
+        '{"name": "a", "type": "object", "properties": {"x": ' + "9" * 400 + "}}",
+        '{"name": "a", "type": "object", "properties": {"x": NaN}}',
+        '{"name": "\\ud800", "type": "double"}',
+    ],
+)
+def test_a_signature_that_the_gateway_could_not_use_is_refused(side: str, column: str) -> None:
+    with pytest.raises(ValidationFailed, match="signature"):
+        parse(with_signature(**{side: f"[{column}]"}))
+
+
+@pytest.mark.parametrize(
+    ("value", "is_kept"), [("1.5", True), ("9" * 400, False), ("1e999", False), ('"\\ud800"', False)]
+)
+def test_an_example_that_others_could_not_read_is_left_out(tmp_path: Path, value: str, is_kept: bool) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "MLmodel").write_text(REAL)
+    (folder / "input_example.json").write_text(f'{{"columns": ["a"], "data": [[{value}]]}}')
+    example = snapshots.take(LocalBlobs(tmp_path / "blobs"), folder).example
+    assert example == ({"a": 1.5} if is_kept else None)
