@@ -147,7 +147,7 @@ class BatchInputListView(PlatformAPIView):
         project = get_project(current_user(request), project_id, Permission.RUN_START)
         stream: BinaryIO
         if (request.content_type or "").partition(";")[0].strip() == FileParser.media_type:
-            name, size = request.query_params.get("name", ""), int(request.META.get("CONTENT_LENGTH") or 0)
+            name, size = request.query_params.get("name", ""), _length_of(request)
             stream = cast(BinaryIO, cast(dict[str, Any], request.data).get("stream") or io.BytesIO())
         else:
             values = self.parse(BatchInputCreateSerializer)
@@ -155,6 +155,18 @@ class BatchInputListView(PlatformAPIView):
             stream, size = io.BytesIO(content), len(content)
         made = services.add_input(project, name=name, stream=stream, size=size, acting_user=actor_of(request))
         return Response(BatchInputSerializer(made).data, status=201)
+
+
+def _length_of(request: Request) -> int:
+    """How long the body is said to be. Raises ValidationFailed where it is not said: the body is not read then."""
+    said = str(request.META.get("CONTENT_LENGTH") or "")
+    if not (said.isascii() and said.isdigit()) or len(said) > MAX_OFFSET_DIGITS:
+        raise ValidationFailed(
+            "The request does not say how long the file is.",
+            remedy="Send it with the header Content-Length and not in pieces of unknown number (chunked).",
+            field="Content-Length",
+        )
+    return int(said)
 
 
 def _bytes(name: str, content: str) -> bytes:

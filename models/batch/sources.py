@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import UUID
 
 from models.batch.models import BatchInput, BatchJob, Format
 from modelwright.core.errors import NotFound, ValidationFailed
-from modelwright.storage.blobs import Blob
+from modelwright.storage.blobs import Blob, Readable
+from modelwright.storage.bounded import BoundedReader
 from modelwright.storage.settings import blob_store
 from projects import source as repository
 from projects.models import Project
@@ -76,21 +77,20 @@ def format_of(name: str) -> str:
     )
 
 
-def store_file(stream: BinaryIO, size: int | None) -> Blob:
-    """Store an uploaded file. Raises ValidationFailed where it is empty or too large."""
+def store_file(stream: Readable, size: int | None) -> Blob:
+    """Store an uploaded file. Raises ValidationFailed where it is empty or too large, whatever `size` says."""
     if size is not None and size > MAX_INPUT_BYTES:
-        raise _too_large(size, MAX_INPUT_BYTES)
-    blob = blob_store().put_stream(stream)
+        raise _too_large(MAX_INPUT_BYTES, size)
+    blob = blob_store().put_stream(BoundedReader(stream, MAX_INPUT_BYTES, _too_large))
     if not blob.size:
         raise ValidationFailed("The file is empty.", remedy="Give a file with rows.", field="file")
-    if blob.size > MAX_INPUT_BYTES:
-        raise _too_large(blob.size, MAX_INPUT_BYTES)
     return blob
 
 
-def _too_large(size: int, limit: int) -> ValidationFailed:
+def _too_large(limit: int, size: int | None = None) -> ValidationFailed:
+    has = "more MiB than are taken" if size is None else f"{size / 1024**2:,.0f} MiB"
     return ValidationFailed(
-        f"The file has {size / 1024**2:,.0f} MiB, and {limit // 1024**2:,} MiB is the most.",
+        f"The file has {has}, and {limit // 1024**2:,} MiB is the most.",
         remedy="Split it, or put the rows into a table and score that.",
         field="file",
     )
@@ -116,7 +116,7 @@ def _repository_file(project: Project, wanted: Wanted) -> Found:
     commit = repository.check_commit(project, wanted.commit, field="source.commit")
     content = repository.read_file(project, commit, wanted.path, MAX_REPOSITORY_BYTES)
     if content.size > MAX_REPOSITORY_BYTES:
-        raise _too_large(content.size, MAX_REPOSITORY_BYTES)
+        raise _too_large(MAX_REPOSITORY_BYTES, content.size)
     blob = store_file(io.BytesIO(content.data), content.size)
     facts = {"name": wanted.path, "path": wanted.path, "commit": commit, "format": format_of(wanted.path)}
     return _file({"kind": "repository", **facts, "sha256": blob.sha256, "size": blob.size})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, BinaryIO, ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import orjson
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -19,6 +19,7 @@ from models.batch.selectors import chunks_of, job_of_token
 from modelwright.core.api import PUBLIC
 from modelwright.core.errors import NotFound, PlatformError, ValidationFailed
 from modelwright.core.problems import problem_response
+from modelwright.storage.blobs import Readable
 
 MAX_HEADER_BYTES = 256 * 1024**2
 MAX_WORDS_BYTES = 64 * 1024
@@ -60,9 +61,9 @@ def _job_of(request: HttpRequest) -> BatchJob:
     return job
 
 
-def _stream(request: HttpRequest) -> BinaryIO:
+def _stream(request: HttpRequest) -> Readable:
     """The body, as whoever stores it reads it."""
-    return cast(BinaryIO, request)
+    return cast(Readable, request)
 
 
 def _words(request: HttpRequest) -> dict[str, Any]:

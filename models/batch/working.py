@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, BinaryIO
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
+from modelwright_runtime.scoring.limits import MAX_PART_BYTES
 
 from lineage.services import add as add_lineage
 from models.batch import transitions
@@ -19,8 +21,10 @@ from models.gateway.recording import Recorder
 from models.predictions.storing import store
 from modelwright.accounts.actors import Actor
 from modelwright.audit.actions import AuditAction
-from modelwright.core.errors import Conflict
+from modelwright.core.errors import Conflict, ValidationFailed
 from modelwright.core.text import storable
+from modelwright.storage.blobs import Readable
+from modelwright.storage.bounded import BoundedReader
 from modelwright.storage.settings import blob_store
 
 SCORER = Actor.system("batch scoring")
@@ -28,6 +32,8 @@ SCORER = Actor.system("batch scoring")
 RATE_CHUNKS = 20
 RATE_WINDOW = timedelta(minutes=1)
 ERROR_SAMPLE = 20
+# What the whole output may have beyond its parts: columns that a part did not know yet, and wider types in Parquet.
+OUTPUT_TIMES, OUTPUT_ROW_BYTES, OUTPUT_MORE_BYTES = 2, 1024, 64 * 1024**2
 
 
 @transaction.atomic
@@ -60,7 +66,7 @@ def set_total(job: BatchJob, rows: int) -> None:
     BatchJob.objects.filter(pk=job.pk).update(rows_total=max(0, rows))
 
 
-def store_chunk(job: BatchJob, number: int, header: Any, part: BinaryIO) -> bool:
+def store_chunk(job: BatchJob, number: int, header: Any, part: Readable) -> bool:
     """Store a chunk: its predictions, what is counted of them, its part of the output, how far the job is.
 
     False where it is stored already. Raises Conflict where one before it is missing or the job is over, and
@@ -69,8 +75,9 @@ def store_chunk(job: BatchJob, number: int, header: Any, part: BinaryIO) -> bool
     if number < job.chunks_done:
         return False
     checked = check(header, job.chunk_rows)
+    _check_follows(job, number, checked)
     # A blob that no chunk comes to name is harmless, and the job's row is not locked while it is written.
-    blob = blob_store().put_stream(part)
+    blob = blob_store().put_stream(BoundedReader(part, MAX_PART_BYTES, _too_large))
     with transaction.atomic():
         job = _locked(job)
         if number < job.chunks_done:
@@ -119,6 +126,13 @@ def _check_follows(job: BatchJob, number: int, header: Header) -> None:
         )
 
 
+def _too_large(limit: int) -> ValidationFailed:
+    return ValidationFailed(
+        f"What is sent is longer than {limit:,} bytes, which is the most that can come of what is stored.",
+        remedy="Use the runtime of this platform.",
+    )
+
+
 def _go_on(job: BatchJob, header: Header) -> None:
     """Count the chunk, and see how fast it goes."""
     is_withheld = bool(job.endpoint and job.endpoint.redacted_columns)
@@ -155,9 +169,14 @@ def _rate(job: BatchJob) -> float | None:
     return rows / seconds if seconds > 0 else None
 
 
-def store_output(job: BatchJob, stream: BinaryIO) -> None:
-    """Keep the whole output, put together of all parts. No audit row: the job's end names it."""
-    blob = blob_store().put_stream(stream)
+def store_output(job: BatchJob, stream: Readable) -> None:
+    """Keep the whole output, put together of all parts. No audit row: the job's end names it.
+
+    Raises ValidationFailed where it is longer than its parts can make it.
+    """
+    sums = BatchChunk.objects.filter(job=job).aggregate(bytes=Sum("size", default=0), rows=Sum("rows", default=0))
+    limit = OUTPUT_TIMES * sums["bytes"] + OUTPUT_ROW_BYTES * sums["rows"] + OUTPUT_MORE_BYTES
+    blob = blob_store().put_stream(BoundedReader(stream, limit, _too_large))
     BatchJob.objects.filter(pk=job.pk, attempt=job.attempt).update(output_sha256=blob.sha256, output_size=blob.size)
 
 

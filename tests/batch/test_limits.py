@@ -14,15 +14,19 @@ from modelwright_runtime.scoring.client import Platform
 from modelwright_runtime.scoring.work import Work
 from modelwright_runtime.server.results import Outcome
 
+from models.batch import sources, working
 from models.batch.models import BatchJob
 from models.endpoints import services as endpoints
 from models.endpoints.models import Endpoint
 from models.predictions.models import Prediction
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
+from modelwright.accounts.models import User
+from modelwright.core.errors import Conflict, ValidationFailed
+from modelwright.storage.bounded import BoundedReader
 from modelwright.storage.settings import blob_store
 from projects.models import Project
-from tests.batch.test_work import token_of
+from tests.batch.test_work import PART, header, token_of
 
 SYSTEM = Actor.system("tests")
 Score = Callable[[BatchJob], BatchJob]
@@ -104,3 +108,66 @@ def test_what_the_model_does_not_have_is_not_recorded_of_a_row_that_failed(
     job = score(start("id,age,diagnosis\n1,young,flu\n2,3\n", model_version=plain_version, key_columns=["id"]))
     recorded = Prediction.objects.filter(deployment_id=job.pk).order_by("id")
     assert [each.inputs for each in recorded] == [[{"id": "1", "age": "young"}], [{"id": "2", "age": "3"}]]
+
+
+class Endless:
+    """A stream without an end, which says how much of it was read."""
+
+    taken = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        assert size >= 0
+        self.taken += size
+        return bytes(size)
+
+
+def test_a_bounded_stream_is_read_to_its_end_and_no_further_than_its_limit() -> None:
+    assert BoundedReader(io.BytesIO(b"12345"), 5, ValueError).read() == b"12345"
+    reader = BoundedReader(io.BytesIO(b"12345"), 5, ValueError)
+    assert [reader.read(3), reader.read(3), reader.read(3)] == [b"123", b"45", b""]
+    stream = Endless()
+    reader = BoundedReader(stream, 1000, ValueError)
+    assert len(reader.read(1000)) == 1000
+    with pytest.raises(ValueError, match="1000"):
+        reader.read(1000)
+    assert stream.taken == 1001
+
+
+def test_an_upload_is_not_stored_beyond_the_limit_whatever_its_length_was_said_to_be(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "MAX_INPUT_BYTES", 3 * 1024**2)
+    stream = Endless()
+    with pytest.raises(ValidationFailed, match="3 MiB is the most"):
+        sources.store_file(stream, 10)
+    assert stream.taken == 3 * 1024**2 + 1
+
+
+def test_an_upload_that_does_not_say_its_length_is_told_so(
+    api: Callable[..., Client], ann: User, project: Project
+) -> None:
+    address = f"/api/v1/projects/{project.pk}/batch-inputs/?name=w.csv"
+    sent = api(ann).post(address, b"a\n1\n", content_type="application/octet-stream", CONTENT_LENGTH="")
+    assert sent.status_code == 422
+    assert "does not say how long" in sent.json()["detail"]
+
+
+def test_a_scoring_process_stores_no_more_than_can_come_of_its_rows(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = start("alcohol\n" + "1\n" * 4, chunk_rows=2)
+    working.begin(job)
+    job.refresh_from_db()
+    monkeypatch.setattr(working, "MAX_PART_BYTES", 1000)
+    for first_row, error in ((3, Conflict), (1, ValidationFailed)):
+        stream = Endless()
+        with pytest.raises(error):
+            working.store_chunk(job, 0, header(first_row), stream)
+        # What does not follow is not even read.
+        assert stream.taken == (1001 if first_row == 1 else 0)
+    assert working.store_chunk(job, 0, header(1), io.BytesIO(PART))
+    monkeypatch.setattr(working, "OUTPUT_MORE_BYTES", 100)
+    stream = Endless()
+    with pytest.raises(ValidationFailed, match="is longer than"):
+        working.store_output(job, stream)
+    assert stream.taken == 2 * len(PART) + 2 * 1024 + 100 + 1

@@ -26,6 +26,14 @@ class Blob:
     size: int
 
 
+class Readable(Protocol):
+    """What a store asks of a stream."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        ...
+
+
 class BlobStore(Protocol):
     """Blobs by their SHA-256. Storing the same content twice keeps it once.
 
@@ -54,7 +62,7 @@ class BlobStore(Protocol):
         """Store the content of a regular file. Raises ValidationFailed for a symbolic link or anything else."""
         ...
 
-    def put_stream(self, stream: BinaryIO) -> Blob:
+    def put_stream(self, stream: Readable) -> Blob:
         """Store what `stream` holds from where it stands to its end; it lasts when this returns."""
         ...
 
@@ -98,7 +106,7 @@ def check_name(sha256: str) -> str:
     return sha256
 
 
-def copy(source: BinaryIO, target: BinaryIO | None) -> tuple[str, int]:
+def copy(source: Readable, target: BinaryIO | None) -> tuple[str, int]:
     """Copy `source` to `target` (nowhere when None); return the SHA-256 and the size of what was read."""
     digest, size = hashlib.sha256(), 0
     while chunk := source.read(CHUNK):

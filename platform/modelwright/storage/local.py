@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from modelwright.core.errors import Unavailable
-from modelwright.storage.blobs import Blob, check_digest, check_name, copy, open_regular, sync_folder
+from modelwright.storage.blobs import Blob, Readable, check_digest, check_name, copy, open_regular, sync_folder
 
 _INCOMING = "incoming"
 
@@ -51,7 +51,7 @@ class LocalBlobs:
         with open_regular(path) as file:
             return self.put_stream(file)
 
-    def put_stream(self, stream: BinaryIO) -> Blob:
+    def put_stream(self, stream: Readable) -> Blob:
         descriptor, name = tempfile.mkstemp(dir=self.root / _INCOMING)
         try:
             with os.fdopen(descriptor, "wb") as target:

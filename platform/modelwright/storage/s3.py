@@ -17,7 +17,7 @@ from boto3.s3.transfer import TransferConfig
 
 from modelwright.core.errors import Unavailable
 from modelwright.storage.address import Bucket, Keys
-from modelwright.storage.blobs import CHUNK, Blob, check_digest, check_name, copy, open_regular
+from modelwright.storage.blobs import CHUNK, Blob, Readable, check_digest, check_name, copy, open_regular
 from modelwright.storage.cache import Cache
 from modelwright.storage.s3_errors import Missing, missing_bucket, translated
 
@@ -67,7 +67,7 @@ class S3Blobs:
         with open_regular(path) as file:
             return self.put_stream(file)
 
-    def put_stream(self, stream: BinaryIO) -> Blob:
+    def put_stream(self, stream: Readable) -> Blob:
         # The name is known at the end only, and what is sent must be what was hashed, whoever writes meanwhile.
         with self._spool() as spool:
             sha256, size = copy(stream, cast(BinaryIO, spool))
