@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -184,9 +185,26 @@ def test_cells_of_a_table_without_a_signature_get_the_type_of_their_column() -> 
         (b'a\n"1\n', "Line 2 is no CSV: unexpected end of data"),
         (b"\xff\n1\n", "no UTF-8"),
         (b"a\n", "not one record"),
+        (b"a," * 5000 + b"a\n1\n", "The header names 5001 columns"),
+        (b",".join(b"%d" % i for i in range(5000)) + b"\n1" * 5000, "more than 2000000 cells"),
     ],
 )
 def test_a_broken_table_is_told_by_line(table: bytes, told: str) -> None:
     with pytest.raises(Wrong) as caught:
         asking.ask("mlflow", table, content_type=b"text/csv", signature=None)
     assert told in caught.value.told["message"]
+
+
+def test_what_a_short_line_lacks_is_made_for_the_columns_of_the_model_alone() -> None:
+    signature = {"inputs": [{"name": name, "type": "long", "required": False} for name in ("4998", "1", "x")]}
+    table = b",".join(b"%d" % i for i in range(5000)) + b"\n7,8" * 9000
+    asked = asking.ask("mlflow", table, content_type=b"text/csv", signature=signature).asked
+    assert asked.records == [{"1": 8, "4998": None}] * 9000
+
+
+def test_a_name_that_comes_twice_among_very_many_is_found_at_once() -> None:
+    names = [str(index) for index in range(100_000)]
+    began = time.monotonic()
+    with pytest.raises(Wrong, match="twice"):
+        asking.ask("mlflow", {"dataframe_split": {"columns": [*names, names[-1]], "data": []}}, signature=None)
+    assert time.monotonic() - began < 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -71,6 +71,16 @@ def limited(records: list[Any]) -> list[Any]:
             "Share them among several requests.",
         )
     return records
+
+
+def repeated(names: Iterable[str]) -> str | None:
+    """The first name that came before; None when each is another."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
 
 
 def from_columns(columns: Mapping[str, Any], remedy: str) -> list[Record]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from models.gateway.fields import Field
-from models.gateway.protocols.bodies import Record, bad
+from models.gateway.protocols.bodies import Record, bad, repeated
 
 REMEDY = "Send a header line with the names of the columns, then one line per record, as DataFrame.to_csv writes it."
+MAX_COLUMNS = 5000
+MAX_CELLS = 2_000_000  # a short line stands for all of its columns, so a small body may hold a large table
 
 # What pandas takes for a missing value.
 MISSING = frozenset(
@@ -33,11 +36,16 @@ def records_of(body: bytes, fields: Sequence[Field], limit: int) -> list[Record]
     if header is None:
         raise bad("The body is empty.", REMEDY)
     names = header[1]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    if len(names) > MAX_COLUMNS:
+        raise bad(f"The header names {len(names)} columns; {MAX_COLUMNS} are read.", "Leave out what is not needed.")
+    twice = repeated(names)
+    if twice is not None:
         raise bad(f"The header names the column {twice[:80]!r} twice.", REMEDY)
     kinds = {field.name: field.kind for field in fields}
-    lines = [_padded(line, row, len(names)) for line, row in _first(rows, limit + 1)]
+    # What the model does not have is left out before anything is made of it.
+    places = [place for place, name in enumerate(names) if not kinds or name in kinds]
+    names = [names[place] for place in places]
+    lines = _lines(islice(rows, limit + 1), len(header[1]), places)
     readers = [_reader(kinds.get(name), [row[i] for row in lines]) for i, name in enumerate(names)]
     return [{name: read(text) for name, read, text in zip(names, readers, row, strict=True)} for row in lines]
 
@@ -52,14 +60,19 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
         raise bad(f"Line {reader.line_num} is no CSV: {error}.", REMEDY) from None
 
 
-def _first(rows: Iterable[Any], count: int) -> Iterable[Any]:
-    return (row for row, _ in zip(rows, range(count), strict=False))
-
-
-def _padded(line: int, row: list[str], count: int) -> list[str]:
-    if len(row) > count:
-        raise bad(f"Line {line} has {len(row)} values for {count} columns.", REMEDY)
-    return row if len(row) == count else row + [""] * (count - len(row))
+def _lines(rows: Iterator[tuple[int, list[str]]], count: int, places: Sequence[int]) -> list[list[str]]:
+    """The cells at those places of each row, empty where a short one has none."""
+    lines: list[list[str]] = []
+    for line, row in rows:
+        if len(row) > count:
+            raise bad(f"Line {line} has {len(row)} values for {count} columns.", REMEDY)
+        if (len(lines) + 1) * len(places) > MAX_CELLS:
+            raise bad(f"The table has more than {MAX_CELLS} cells.", "Share its lines among several requests.")
+        if len(row) == count == len(places):
+            lines.append(row)
+        else:
+            lines.append([row[place] if place < len(row) else "" for place in places])
+    return lines
 
 
 def _reader(kind: str | None, texts: Sequence[str]) -> Callable[[str], Any]:

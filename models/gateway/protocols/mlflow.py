@@ -11,7 +11,7 @@ from models.gateway.http import Request
 from models.gateway.pending import Prediction
 from models.gateway.protocols import csv_table
 from models.gateway.protocols.base import Asked, Protocol, State
-from models.gateway.protocols.bodies import Record, bad, from_columns, from_values, json_object, limited
+from models.gateway.protocols.bodies import Record, bad, from_columns, from_values, json_object, limited, repeated
 from models.gateway.protocols.refusals import words
 from models.gateway.responses import JSON, Response
 from models.gateway.routes import Match, Target
@@ -122,8 +122,8 @@ def _split(value: Any) -> list[Record]:
     if not isinstance(columns, list) or not all(type(name) in (str, int) for name in columns):
         raise bad(f"columns is no list of names but {describe(columns)}.", REMEDY)
     names = [str(name) for name in columns]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    twice = repeated(names)
+    if twice is not None:
         raise bad(f"columns names {twice[:80]!r} twice.", REMEDY)
     wrong = next((i for i, row in enumerate(data) if len(row) != len(names)), None)
     if wrong is not None:
