@@ -7,6 +7,7 @@ types; whatever is not plainly right goes the careful way, which names each mist
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -106,7 +107,7 @@ class Signature:
         return row
 
     def _unknown_columns(self, index: int, record: dict[str, Any]) -> list[dict[str, Any]]:
-        unknown = [name for name in record if name not in self._known]
+        unknown = list(islice((name for name in record if name not in self._known), MAX_ERRORS))
         if not unknown:
             return []
         known = "the columns " + ", ".join(self.names[:40]) + (" …" if len(self.names) > 40 else "")
@@ -150,11 +151,12 @@ class FreeSignature:
             if isinstance(record, dict) and record and record.keys() == known:
                 try:
                     rows.append(tuple(check_depth(record[name]) for name in names))
+                    continue
                 except Mismatch as mismatch:
                     errors.append(_error(index, None, "values nested less deeply", str(mismatch), "Flatten them."))
-                continue
-            expected = "an object with the same columns as the first record" if index else "an object with columns"
-            errors.append(_error(index, None, expected, describe(record), "Give every record the same columns."))
+            else:
+                expected = "an object with the same columns as the first record" if index else "an object with columns"
+                errors.append(_error(index, None, expected, describe(record), "Give every record the same columns."))
             if len(errors) >= MAX_ERRORS:
                 break
         if errors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from typing import Any
 
 import orjson
@@ -133,6 +134,20 @@ def test_a_record_that_is_no_object_is_refused(record: Any) -> None:
 
 def test_errors_are_limited_in_number() -> None:
     assert len(errors_of(Signature([column("long")]), *[{"x": "a"}] * 1000)) == 50
+    deep: Any = 1
+    for _ in range(100):
+        deep = [deep]
+    assert len(errors_of(FreeSignature(), *[{"x": deep}] * 1000)) == 50
+
+
+def test_of_very_many_unknown_columns_no_more_is_made_than_is_told() -> None:
+    record = {"x": 1, **{str(index): 1 for index in range(20_000)}}
+    tracemalloc.start()
+    try:
+        assert len(errors_of(Signature([column("long")]), record)) == 50
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_values_nested_too_deeply_are_refused() -> None:

@@ -208,6 +208,7 @@ def test_lists_and_objects_are_columns_too() -> None:
         ({"data": [1, "a"]}, 'Element 1 of x is text "a", not FP64'),
         ({"datatype": "INT8", "data": [1, 128]}, "Element 1 of x is the number 128, which INT8 cannot hold"),
         ({"data": None}, "The data of x is null"),
+        ({"shape": [1, 1_000_000, 1, 1], "data": None}, "The shape of x nests 2000001 lists"),
         ({"parameters": {"binary_data_size": 16}}, "x has data and binary_data_size"),
     ],
 )

@@ -65,12 +65,17 @@ def limited(records: list[Any]) -> list[Any]:
     """The records, at least one, at most as many as one request may have. Raises `BadBody`."""
     if not records:
         raise bad("There is not one record in the body.", "Send at least one.")
-    if len(records) > answers.MAX_RECORDS:
+    check_count(len(records))
+    return records
+
+
+def check_count(count: int) -> None:
+    """To be asked before so many records are made of a body. Raises `BadBody`."""
+    if count > answers.MAX_RECORDS:
         raise bad(
-            f"{len(records)} records are more than the {answers.MAX_RECORDS} of one request.",
+            f"{count} records are more than the {answers.MAX_RECORDS} of one request.",
             "Share them among several requests.",
         )
-    return records
 
 
 def repeated(names: Iterable[str]) -> str | None:
@@ -96,6 +101,7 @@ def from_columns(columns: Mapping[str, Any], remedy: str) -> list[Record]:
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name[:80]} has {length}" for name, length in list(lengths.items())[:10])
         raise bad(f"The columns have different numbers of values: {told}.", remedy)
+    check_count(next(iter(lengths.values())))
     names = tuple(lists)
     return [dict(zip(names, values, strict=True)) for values in zip(*lists.values(), strict=True)]
 
@@ -103,6 +109,7 @@ def from_columns(columns: Mapping[str, Any], remedy: str) -> list[Record]:
 def from_values(values: Sequence[Any], target: Target, remedy: str) -> list[Any]:
     """One record per element: an object is one, anything else is the value of the model's only input.
     Raises `BadBody`."""
+    check_count(len(values))
     if all(type(value) is dict for value in values):
         return list(values)
     fields = target.signature.fields

@@ -11,7 +11,16 @@ from models.gateway.http import Request
 from models.gateway.pending import Prediction
 from models.gateway.protocols import csv_table
 from models.gateway.protocols.base import Asked, Protocol, State
-from models.gateway.protocols.bodies import Record, bad, from_columns, from_values, json_object, limited, repeated
+from models.gateway.protocols.bodies import (
+    Record,
+    bad,
+    check_count,
+    from_columns,
+    from_values,
+    json_object,
+    limited,
+    repeated,
+)
 from models.gateway.protocols.refusals import words
 from models.gateway.responses import JSON, Response
 from models.gateway.routes import Match, Target
@@ -117,6 +126,7 @@ def _split(value: Any) -> list[Record]:
     data, columns = value["data"], value.get("columns")
     if not isinstance(data, list) or not all(type(row) is list for row in data):
         raise bad(f"data is no list of lists but {describe(data)}.", REMEDY)
+    check_count(len(data))
     if columns is None:
         columns = list(range(len(data[0]) if data else 0))
     if not isinstance(columns, list) or not all(type(name) in (str, int) for name in columns):

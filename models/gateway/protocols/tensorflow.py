@@ -14,7 +14,7 @@ from models.gateway.fields import Field
 from models.gateway.http import Request
 from models.gateway.pending import Prediction
 from models.gateway.protocols.base import Asked, Protocol, State
-from models.gateway.protocols.bodies import bad, from_columns, from_values, json_object, limited
+from models.gateway.protocols.bodies import bad, check_count, from_columns, from_values, json_object, limited
 from models.gateway.protocols.datatypes import of_field, shape_of
 from models.gateway.protocols.refusals import as_error
 from models.gateway.protocols.v2_outputs import names_of
@@ -77,6 +77,7 @@ _Fields = Mapping[str, Field]
 def _rows(instances: Any, target: Target, fields: _Fields) -> list[Any]:
     if not isinstance(instances, list):
         raise bad(f"instances is no list but {describe(instances)}.", REMEDY)
+    check_count(len(instances))
     if instances and all(_is_b64(value) for value in instances) and len(fields) == 1:
         return [_decoded(record, fields) for record in ({next(iter(fields)): value} for value in instances)]
     return [_decoded(record, fields) for record in from_values(instances, target, REMEDY)]

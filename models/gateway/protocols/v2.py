@@ -15,7 +15,7 @@ from models.gateway.protocols.base import Asked, Protocol, State
 from models.gateway.protocols.bodies import bad, json_object, limited
 from models.gateway.protocols.datatypes import of_field, shape_of
 from models.gateway.protocols.refusals import as_error
-from models.gateway.protocols.v2_inputs import REMEDY, RawBytes, read
+from models.gateway.protocols.v2_inputs import REMEDY, RawBytes, read_all
 from models.gateway.protocols.v2_outputs import PROBABILITIES, as_bytes, as_json, names_of, outputs_of
 from models.gateway.protocols.v2_records import records_of
 from models.gateway.responses import Response
@@ -80,9 +80,7 @@ class V2(Protocol):
             raise bad("The body has no inputs.", REMEDY)
         if not isinstance(inputs, list):
             raise bad(f"inputs is no list but {describe(inputs)}.", REMEDY)
-        raw = RawBytes(rest)
-        tensors = [read(spec, raw) for spec in inputs]
-        raw.finish()
+        tensors = read_all(inputs, RawBytes(rest))
         wish = _wish(data, match, target)
         if wish.id is None and b"x-request-id" in request.headers:
             wish = wish._replace(id=request.headers[b"x-request-id"].decode("latin-1"))

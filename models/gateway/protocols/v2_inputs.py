@@ -6,9 +6,11 @@ import math
 import struct
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from operator import mul
 from typing import Any, NamedTuple
 
-from models.gateway.protocols.bodies import bad
+from models.gateway.protocols.bodies import bad, check_count
 from models.gateway.protocols.datatypes import BYTES, FLOATS, NAMES, NUMERIC
 from models.gateway.tensors import MAX_DIMENSIONS
 from models.gateway.words import describe
@@ -17,6 +19,10 @@ REMEDY = (
     'Send {"inputs": [{"name": ..., "datatype": ..., "shape": [rows, ...], "data": [...]}, ...]}; '
     "the model's metadata names its inputs."
 )
+
+
+# Dimensions of 1 cost no element, but a list for each: they make much of a small body.
+MAX_LISTS = 2_000_000
 
 
 class Tensor(NamedTuple):
@@ -28,6 +34,11 @@ class Tensor(NamedTuple):
     shape: tuple[int, ...]
     rows: list[Any]
     parameters: dict[str, Any]
+
+    @property
+    def lists(self) -> int:
+        """How many lists its rows are made of."""
+        return _lists(self.shape)
 
 
 class RawBytes:
@@ -51,6 +62,19 @@ class RawBytes:
         if len(self._data):
             detail = f"{len(self._data)} bytes follow that belong to no tensor."
             raise bad(detail, "Name the bytes of each tensor in its parameter binary_data_size.")
+
+
+def read_all(inputs: Sequence[Any], raw: RawBytes) -> list[Tensor]:
+    """The elements of `inputs`. Raises `BadBody`."""
+    tensors: list[Tensor] = []
+    lists = 0
+    for spec in inputs:
+        tensors.append(read(spec, raw))
+        lists += tensors[-1].lists
+        if lists > MAX_LISTS:
+            raise _too_nested(f"The inputs nest {lists} lists or more.")
+    raw.finish()
+    return tensors
 
 
 def read(spec: Any, raw: RawBytes) -> Tensor:
@@ -80,7 +104,18 @@ def _shape(name: str, shape: Any) -> tuple[int, ...]:
         raise bad(f"The shape of {name} is {describe(shape)}.", "Send a list such as [rows] or [rows, columns].")
     if not all(type(size) is int and 0 < size < 2**31 for size in shape):
         raise bad(f"The shape of {name} is {describe(shape)}.", "Send the sizes as whole numbers above nought.")
+    check_count(shape[0])
+    if _lists(shape) > MAX_LISTS:
+        raise _too_nested(f"The shape of {name} nests {_lists(shape)} lists.")
     return tuple(shape)
+
+
+def _lists(shape: Sequence[int]) -> int:
+    return sum(accumulate(shape[:-1], mul))
+
+
+def _too_nested(detail: str) -> Exception:
+    return bad(detail, f"Send at most {MAX_LISTS} at once: fewer rows, or shapes without dimensions of 1.")
 
 
 def _from_json(name: str, datatype: str, shape: tuple[int, ...], data: Any) -> list[Any]:
