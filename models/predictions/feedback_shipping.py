@@ -12,14 +12,14 @@ from uuid import UUID
 from django.db import DataError, transaction
 
 from models.endpoints.models import Endpoint, EndpointKey
-from models.predictions.feedback_types import known_predictions, problem_of
+from models.predictions.feedback_types import UNREADABLE, known_predictions, problem_of
 from models.predictions.models import Feedback
 from modelwright.core.text import storable_json
 
 logger = logging.getLogger(__name__)
 
 Record = dict[str, Any]
-NO_FEEDBACK = (KeyError, TypeError, ValueError, OverflowError, OSError, AttributeError)
+NO_FEEDBACK = (KeyError, TypeError, ValueError, OverflowError, OSError, AttributeError, RecursionError)
 _UNSTORABLE = {"unstorable": True}
 
 
@@ -97,4 +97,8 @@ def _judge(rows: Sequence[Feedback]) -> None:
     }
     for row in rows:
         if row.prediction_id is not None:
-            row.problem = problem_of(known.get((row.endpoint_id, row.prediction_id)), row.record, row.truth)
+            try:
+                row.problem = problem_of(known.get((row.endpoint_id, row.prediction_id)), row.record, row.truth)
+            except UNREADABLE:
+                logger.exception("feedback %s cannot be compared", row.pk)
+                row.problem = "It cannot be compared with what the version answers."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,6 +16,7 @@ from models.registry.models import ModelVersion
 
 Signature = dict[str, Any] | None
 _WHOLE, _NUMBERS = ("integer", "long"), ("float", "double")
+UNREADABLE = (ValueError, TypeError, AttributeError, RecursionError)
 _TRUTH_VALUES = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 
 
@@ -36,7 +38,9 @@ def known_predictions(endpoint_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Know
 
 
 def _rows(prediction: Prediction) -> int:
-    return prediction.rows if prediction.rows is not None else len(prediction.inputs)
+    if prediction.rows is not None:
+        return prediction.rows
+    return len(prediction.inputs) if isinstance(prediction.inputs, list) else 1
 
 
 def current_signature(endpoint_id: UUID) -> Signature:
@@ -82,24 +86,46 @@ def value_of_text(signature: Signature, text: str) -> Any:
         return _TRUTH_VALUES.get(text.strip().lower(), text)
     try:
         if kind in _WHOLE:
-            return int(text)
+            return _whole(text)
         if kind in _NUMBERS:
-            return float(text)
-        return json.loads(text, parse_constant=lambda _: text)
+            return _number(text)
+        return json.loads(text, parse_constant=lambda _: text, parse_int=_whole, parse_float=_number)
     except (ValueError, RecursionError):
         return text
 
 
+def _whole(text: str) -> int:
+    value = int(text)
+    if not -(2**63) <= value < 2**63:
+        raise ValueError("beyond what 64 bits hold")
+    return value
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("JSON has no such number")
+    return value
+
+
 def _outputs(signature: Signature) -> list[dict[str, Any]]:
     """The outputs that have a type which can be checked: tensors have none."""
-    outputs = (signature or {}).get("outputs") or []
-    return [] if any("tensor" in output or output.get("type") == "tensor" for output in outputs) else list(outputs)
+    outputs = signature.get("outputs") if isinstance(signature, dict) else None
+    if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
+        return []
+    return [] if any("tensor" in output or output.get("type") == "tensor" for output in outputs) else outputs
 
 
 def _fault(output: dict[str, Any], value: Any) -> str:
-    kind = value_type(output)
+    try:
+        kind = value_type(output)
+    except UNREADABLE:
+        # What nobody can read is no type, and anything goes.
+        return ""
     try:
         kind.check(value)
     except Mismatch as mismatch:
         return f"Expected {kind.expected}, as the version answers, got {mismatch}."
+    except UNREADABLE:
+        return f"It cannot be compared with {kind.expected}, as the version answers."
     return ""

@@ -1,7 +1,8 @@
 """From the gateways' spools into PostgreSQL, each acknowledged prediction exactly once.
 
 Rows and the position after them are written in one transaction, so that a shipper that is killed anywhere goes on where
-the last commit left off; ids make a repeated row harmless, and it is not counted again.
+the last commit left off; ids make a repeated row harmless, and it is not counted again. A record that cannot be stored
+holds up no other: it is found by halving the batch, and set aside (`aside.py`) in the same step.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from lineage.services import add as add_lineage
 from models.endpoints.models import Deployment
 from models.gateway import feedback
 from models.gateway.spool import HEAD, Finish, Segment, finish, list_segments, read_bodies
+from models.predictions.aside import set_aside
 from models.predictions.feedback_shipping import store as store_feedback
 from models.predictions.models import SpoolPosition
 from models.predictions.names import is_id
@@ -29,6 +31,7 @@ from models.predictions.records import Record, decode
 from models.predictions.spool_health import Noting
 from models.predictions.storing import store
 from modelwright.core import counting, pulse
+from modelwright.core.trouble import comes_again
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +39,10 @@ BATCH_RECORDS = 10_000
 BATCH_BYTES = 16 * 1024 * 1024
 IDLE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
+UNREADABLE = (ValueError, TypeError, AttributeError, IndexError, RecursionError)
 
-TROUBLE = (DatabaseError, InterfaceError, psycopg.Error, OSError)
+DATABASE_TROUBLE = (DatabaseError, InterfaceError, psycopg.Error)
+TROUBLE = (*DATABASE_TROUBLE, OSError)
 # What a record that is no prediction calls itself, and who stores a batch of such, in the transaction of the position.
 KINDS: dict[str, Callable[[Sequence[Record]], object]] = {feedback.KIND: store_feedback}
 
@@ -51,12 +56,25 @@ def ship_once(folder: Path) -> int:
     """Ship one batch of every segment; return how many records were read.
 
     Raises DatabaseError while PostgreSQL does not answer: nothing is lost, the next call begins where this one did.
+    What is wrong with one segment is raised after the others had their turn.
     """
-    return sum(_ship_segment(segment) for segment in list_segments(folder))
+    moved = 0
+    wrong: Exception | None = None
+    for segment in list_segments(folder):
+        try:
+            moved += _ship_segment(segment)
+        except DATABASE_TROUBLE:
+            raise
+        except Exception as error:
+            wrong = wrong or error
+            logger.debug("%s cannot be shipped", segment.path.name, exc_info=True)
+    if wrong is not None:
+        raise wrong
+    return moved
 
 
 def run(folder: Path, stop: threading.Event) -> None:
-    """Ship until `stop` is set, whatever happens to PostgreSQL meanwhile. Trouble is logged once, then its end."""
+    """Ship until `stop` is set, whatever happens meanwhile. Trouble is logged once, then its end."""
     pause, in_trouble = IDLE_SECONDS, False
     noting = Noting(folder)
     while not stop.is_set():
@@ -64,9 +82,10 @@ def run(folder: Path, stop: threading.Event) -> None:
         try:
             noting.note()
             moved = ship_once(folder)
-        except TROUBLE as error:
+        except Exception as error:
             if not in_trouble:
-                logger.error("predictions stay in the spool for now: %s", error)
+                unknown = not isinstance(error, TROUBLE)
+                logger.error("predictions stay in the spool for now: %s", error, exc_info=unknown)
             in_trouble = True
             counting.count(counting.SHIPPER_TROUBLE)
             connection.close()
@@ -106,37 +125,87 @@ def _ship_batch(segment: Segment, head: str) -> tuple[int, int]:
     SpoolPosition.objects.bulk_create([SpoolPosition(segment=segment.path.name, head=head)], ignore_conflicts=True)
     position = SpoolPosition.objects.select_for_update().get(pk=segment.path.name)
     offset = position.offset if position.head == head else 0
-    records, end = _read(segment.path, offset)
-    _store(records)
+    bodies, end = _read(segment.path, offset)
+    if unstorable := _store(bodies):
+        set_aside(segment.path, unstorable)
     if end != position.offset or position.head != head:
         position.offset, position.head = end, head
         position.save(update_fields=["offset", "head", "updated_at"])
-    return len(records), end
+    return len(bodies), end
 
 
-def _read(path: Path, offset: int) -> tuple[list[Record], int]:
-    records: list[Record] = []
+def _read(path: Path, offset: int) -> tuple[list[bytes], int]:
+    bodies: list[bytes] = []
     end = offset
     for body, end in read_bodies(path, offset):
-        records.append(decode(body))
-        if len(records) >= BATCH_RECORDS or end - offset >= BATCH_BYTES:
+        bodies.append(body)
+        if len(bodies) >= BATCH_RECORDS or end - offset >= BATCH_BYTES:
             break
-    return records, end
+    return bodies, end
 
 
-def _store(records: Sequence[Record]) -> None:
-    """Predictions first: what follows may speak of them."""
-    predictions = [record for record in records if "kind" not in record]
-    if predictions:
-        store(predictions)
-        named = {str(record.get("deployment_id")) for record in predictions}
-        _record_lineage({deployment_id for deployment_id in named if is_id(deployment_id)})
-    for kind in {record["kind"] for record in records if "kind" in record}:
-        of_kind = [record for record in records if record.get("kind") == kind]
-        if kind in KINDS:
-            KINDS[kind](of_kind)
-        else:
-            logger.error("%d records of the spool are of an unknown kind: %.2000r", len(of_kind), of_kind)
+# A record and the body that it was read from.
+Item = tuple[Record, bytes]
+
+
+def _store(bodies: Sequence[bytes]) -> list[bytes]:
+    """Store what can be stored; return the bodies of the rest. Predictions first: what follows may speak of them."""
+    predictions: list[Item] = []
+    others: dict[str, list[Item]] = {}
+    unstorable: list[bytes] = []
+    for body in bodies:
+        try:
+            record = decode(body)
+            into = others.setdefault(_kind(record), []) if "kind" in record else predictions
+        except UNREADABLE as error:
+            logger.error("a record of the spool is none (%s): %.2000r", error, body)
+            unstorable.append(body)
+            continue
+        into.append((record, body))
+    unstorable += _store_items(_store_predictions, predictions)
+    for kind, items in others.items():
+        unstorable += _store_items(KINDS[kind], items)
+    return unstorable
+
+
+def _kind(record: Record) -> str:
+    kind: str = record["kind"]
+    if kind not in KINDS:
+        raise ValueError("it is of an unknown kind")
+    return kind
+
+
+def _store_items(store_records: Callable[[Sequence[Record]], object], items: Sequence[Item]) -> list[bytes]:
+    """Store the items together or, where that does not go, in halves down to those that cannot be stored: return their
+    bodies. Raises what is the trouble of the database and not of a record."""
+    if not items:
+        return []
+    try:
+        with transaction.atomic():
+            store_records([record for record, _ in items])
+        return []
+    except Exception as error:
+        if not comes_again(error):
+            raise
+        if len(items) == 1:
+            logger.exception("a record of the spool cannot be stored: %.2000r", items[0][1])
+            return [items[0][1]]
+    pulse.beat()
+    half = len(items) // 2
+    return [*_store_items(store_records, items[:half]), *_store_items(store_records, items[half:])]
+
+
+def _store_predictions(records: Sequence[Record]) -> None:
+    store(records)
+    named = {str(record.get("deployment_id")) for record in records}
+    try:
+        with transaction.atomic():
+            _record_lineage({deployment_id for deployment_id in named if is_id(deployment_id)})
+    except Exception as error:
+        if not comes_again(error):
+            raise
+        # It is drawn from what is stored, and tried again with the deployment's next prediction.
+        logger.exception("the lineage of predictions is not recorded")
 
 
 _known: set[str] = set()

@@ -12,6 +12,7 @@ from django.utils import timezone
 from models.endpoints.routes import gateway_state
 from models.gateway.spool import list_segments, read_records
 from models.predictions.models import SpoolPosition, SpoolState
+from models.predictions.records import YEAR_10000
 
 NOTE_SECONDS = 2.0
 # Answers are on record a second or so after they were given. What is older, or not even looked at, is trouble.
@@ -40,19 +41,29 @@ class Noting:
 def measure(folder: Path) -> tuple[int, datetime | None]:
     """How many bytes of the folder's segments are not stored yet, and when the oldest request in them was received."""
     stored = dict(SpoolPosition.objects.values_list("segment", "offset"))
-    size, oldest = 0, None
+    size = 0
+    oldest: float | None = None
     for segment in list_segments(folder):
         offset = stored.get(segment.path.name, 0)
         try:
             left = segment.path.stat().st_size - offset
-            first = next(iter(read_records(segment.path, offset)), None) if left > 0 else None
+            at = _received_at(segment.path, offset) if left > 0 else None
         except FileNotFoundError:
             continue
         size += max(left, 0)
-        at = first[0].get("at") if first else None
-        if isinstance(at, int | float):
-            oldest = min(oldest or at, at)
+        if at is not None:
+            oldest = at if oldest is None else min(oldest, at)
     return size, None if oldest is None else datetime.fromtimestamp(oldest, UTC)
+
+
+def _received_at(path: Path, offset: int) -> float | None:
+    """When the request of the first record from there was received; None where it does not say, or is none."""
+    try:
+        first = next(iter(read_records(path, offset)), None)
+        at = first[0].get("at") if first else None
+    except (ValueError, AttributeError):
+        return None
+    return at if isinstance(at, int | float) and 0 <= at < YEAR_10000 else None
 
 
 def spool_fault() -> str:

@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection, transaction
 
 from models.endpoints.models import Deployment
 from models.gateway.ids import new_prediction_id
-from models.predictions import shipping
+from models.predictions import feedback_shipping, shipping
 from models.predictions.feedback_selectors import coverage, truths_of
 from models.predictions.models import Feedback, Prediction
 from models.registry.models import ModelVersion
@@ -124,6 +124,42 @@ def test_what_the_key_sent_is_kept_also_when_it_does_not_fit_and_says_so(
     assert "an object" in problems[2]
     assert problems[3:] == ["", ""]
     assert truths_of(Prediction.objects.get())[0].truth == 3.0
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        {"outputs": [{"type": "array", "items": {"type": "tensor", "tensor": {"shape": "none"}}}]},
+        {"outputs": [{"type": "array", "items": {"type": "tensor", "tensor": {"shape": [-2] * 40}}}]},
+        {"outputs": [7]},
+        {"outputs": {"type": "long"}},
+        ["outputs"],
+    ],
+)
+def test_a_signature_that_nobody_can_read_holds_up_no_feedback(
+    spool: Path, make_record: Any, said: Any, signature: Any
+) -> None:
+    typed(signature)
+    prediction = make_record(outputs=[1])
+    shipped(spool, prediction, said(prediction, 1), said(prediction, "other"))
+    assert [(each.truth, each.problem) for each in Feedback.objects.order_by("id")] == [(1, ""), ("other", "")]
+
+
+def test_feedback_that_cannot_be_compared_is_stored_and_says_so(
+    spool: Path, make_record: Any, said: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = feedback_shipping.problem_of
+
+    def recurses(known: Any, record: int, truth: Any) -> str:
+        if truth == "deep":
+            raise RecursionError
+        return whole(known, record, truth)
+
+    monkeypatch.setattr(feedback_shipping, "problem_of", recurses)
+    prediction = make_record(outputs=[1])
+    shipped(spool, prediction, said(prediction, "deep"), said(prediction, 1))
+    first, second = Feedback.objects.order_by("id")
+    assert ("cannot be compared" in first.problem, second.problem) == (True, "")
 
 
 def test_rows_cannot_be_changed_or_deleted(spool: Path, make_record: Any, said: Any) -> None:
@@ -241,6 +277,8 @@ def test_a_table_is_typed_by_the_version_and_names_its_wrong_rows(
         "prediction_id,truth\n1,2,3\n": "Row 2 has 3 cells",
     }.items():
         assert words in post(text).json()["detail"]
+    for number in ("1" + "0" * 400, "inf"):
+        assert post(f"prediction_id,truth\n{id_},{number}\n").json()["errors"][0]["field"] == "row 2.truth"
     assert api(ann).generic("POST", address, b"\xff\xfe", content_type="text/csv").status_code == 422
     assert Feedback.objects.count() == 2
 

@@ -7,20 +7,22 @@ import signal
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.models import Sum
 
 from lineage.models import Edge
-from models.gateway.spool import encode_record, segment_path
+from models.gateway.spool import HEAD, encode_record, read_bodies, segment_path
 from models.gateway.spool_writer import SpoolWriter
-from models.predictions import shipping, storing
-from models.predictions.models import Prediction, PredictionBucket, SpoolPosition
+from models.predictions import shipping, spool_health, storing
+from models.predictions.models import Feedback, Prediction, PredictionBucket, SpoolPosition
 from modelwright.local.layout import REPOSITORY
 from tests.jobs.servers import test_database_url as database_url
 from tests.models_support import wait_for
@@ -204,6 +206,123 @@ def test_a_killed_shipper_loses_and_doubles_nothing(tmp_path: Path, make_record:
     assert sorted(ids) == [row.hex for row in Prediction.objects.order_by("id").values_list("id", flat=True)]
     counted = PredictionBucket.objects.aggregate(requests=Sum("count"), rows=Sum("rows"))
     assert counted == {"requests": len(ids), "rows": len(ids)}
+
+
+Store = Callable[[list[Record]], object]
+
+
+@pytest.fixture
+def troubled(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes the storing of records with the mark `bad` fail in a way that nobody thought of, for those of a kind."""
+
+    def fails(store: Store, error: Exception) -> Store:
+        def stores(records: list[Record]) -> object:
+            stored = store(records)
+            if any("bad" in record for record in records):
+                raise error
+            return stored
+
+        return stores
+
+    def trouble(kind: str, error: Exception) -> None:
+        if kind:
+            monkeypatch.setitem(shipping.KINDS, kind, fails(shipping.KINDS[kind], error))  # type: ignore[arg-type]
+        else:
+            monkeypatch.setattr(shipping, "store", fails(shipping.store, error))  # type: ignore[arg-type]
+
+    return trouble
+
+
+def feedback_on(prediction: Record, **changes: Any) -> Record:
+    same = {name: prediction[name] for name in ("id", "at", "endpoint_id", "key_id")}
+    own = {"kind": "feedback", "prediction_id": None, "record": 0, "truth": 1, "response": 1, "known_at": same["at"]}
+    return {**same, **own, **changes}
+
+
+@pytest.mark.parametrize("error", [RecursionError("too deep"), RuntimeError("?"), IntegrityError("a check")])
+@pytest.mark.parametrize("kind", ["", "feedback"])
+@pytest.mark.django_db
+def test_records_that_cannot_be_stored_hold_up_no_other_and_are_shipped_once_they_can_be(
+    spool: Path, make_record: MakeRecord, troubled: Any, kind: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [make_record() for _ in range(40)]
+    given = [feedback_on(make_record(), response=number) for number in range(40)]
+    for number in (0, 17, 39):
+        (given if kind else made)[number]["bad"] = True
+    path = write(spool, [record for pair in zip(made, given, strict=True) for record in pair])
+    troubled(kind, error)
+    ship_all(spool)
+    assert (Prediction.objects.count(), Feedback.objects.count()) == ((40, 37) if kind else (37, 40))
+    assert PredictionBucket.objects.aggregate(requests=Sum("count")) == {"requests": Prediction.objects.count()}
+    aside = path.with_name(f"{path.name}.unstorable")
+    assert list(spool.iterdir()) == [aside]
+    monkeypatch.undo()
+    aside.rename(path)
+    ship_all(spool)
+    assert (Prediction.objects.count(), Feedback.objects.count()) == (40, 40)
+    assert not list(spool.iterdir())
+
+
+@pytest.mark.django_db
+def test_what_is_no_record_or_of_an_unknown_kind_is_set_aside(spool: Path, make_record: MakeRecord) -> None:
+    odd: list[Any] = [7, [], "text", {"kind": ["feedback"]}, {"kind": "unheard of"}, {"kind": None}]
+    path = write(spool, [*odd, make_record()])
+    with path.open("ab") as file:
+        body = b'{"outputs": '
+        file.write(HEAD.pack(len(body), zlib.crc32(body)) + body)
+    write(spool, [make_record()], sequence=2)
+    assert spool_health.measure(spool)[0] > 0
+    ship_all(spool)
+    assert Prediction.objects.count() == 2
+    kept = [body for body, _ in read_bodies(path.with_name(f"{path.name}.unstorable"))]
+    assert sorted(kept) == sorted([*(orjson.dumps(each) for each in odd), body])
+
+
+@pytest.mark.django_db
+def test_lineage_that_cannot_be_recorded_costs_no_prediction(
+    spool: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: Any) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shipping, "add_lineage", fail)
+        write(spool, [make_record()])
+        ship_all(spool)
+    assert (Prediction.objects.count(), Edge.objects.count(), list(spool.iterdir())) == (1, 0, [])
+    write(spool, [make_record()])
+    ship_all(spool)
+    assert Edge.objects.filter(dst__kind="predictions").exists()
+
+
+@pytest.mark.django_db
+def test_a_segment_in_trouble_holds_up_no_other_and_the_shipper_goes_on(
+    spool: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = write(spool, [make_record()])
+    write(spool, [make_record()], sequence=2)
+    read, stop, tries = shipping.read_bodies, threading.Event(), [0]
+
+    def reads(path: Path, offset: int) -> Any:
+        if path == first and tries[0] < 2:
+            tries[0] += 1
+            raise RuntimeError("nobody thought of it")
+        if Prediction.objects.count() == 2:
+            stop.set()
+        return read(path, offset)
+
+    monkeypatch.setattr(shipping, "read_bodies", reads)
+    monkeypatch.setattr(shipping, "connection", SimpleNamespace(close=lambda: None))
+    with pytest.raises(RuntimeError):
+        shipping.ship_once(spool)
+    assert Prediction.objects.count() == 1
+    write(spool, [make_record()], sequence=3)
+    stopper = threading.Timer(60, stop.set)
+    stopper.start()
+    shipping.run(spool, stop)
+    stopper.cancel()
+    assert Prediction.objects.count() == 3
+    assert tries == [2]
 
 
 def as_gateways_write(record: Record) -> bytes:
