@@ -6,6 +6,7 @@ import csv
 import io
 import time
 from collections.abc import Iterator
+from itertools import islice
 from uuid import UUID
 
 from models.endpoints.models import Endpoint
@@ -15,6 +16,9 @@ from models.predictions.feedback_types import Signature, current_signature, know
 from modelwright.core.errors import FieldError, ValidationFailed
 
 MAX_BYTES = 20 * 1024 * 1024
+MAX_COLUMNS = 50
+# Some of them may be empty.
+MAX_LINES = 2 * MAX_ITEMS
 _DELIMITERS = ",;\t"
 _COLUMNS = "Columns are prediction_id (or response), truth, and if you like record, happened_at and known_at."
 
@@ -56,15 +60,19 @@ def _rows(content: bytes) -> list[Row]:
     head = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(_DELIMITERS, key=head.count), strict=True)
     try:
-        names = [name.strip().lower() for name in next(reader, [])]
+        first = next(reader, [])
+        if len(first) > MAX_COLUMNS:
+            raise _unfit(f"The first row has {len(first)} cells.", _COLUMNS)
+        names = [name.strip().lower() for name in first]
         _check_names(names)
-        rows = list(_numbered(names, reader))
+        rows = list(islice(_numbered(names, reader), MAX_ITEMS + 1))
     except csv.Error as error:
         raise _unfit(
             f"Line {reader.line_num} is no CSV: {error}.", "Put cells with quotes or commas in quotes."
         ) from None
     if not 1 <= len(rows) <= MAX_ITEMS:
-        raise _unfit(f"The file has {len(rows)} rows of feedback.", f"Send 1 to {MAX_ITEMS} rows at once.")
+        count = len(rows) if len(rows) <= MAX_ITEMS else f"more than {MAX_ITEMS}"
+        raise _unfit(f"The file has {count} rows of feedback.", f"Send 1 to {MAX_ITEMS} rows at once.")
     return rows
 
 
@@ -79,6 +87,8 @@ def _check_names(names: list[str]) -> None:
 
 def _numbered(names: list[str], reader: Iterator[list[str]]) -> Iterator[Row]:
     for number, cells in enumerate(reader, 2):
+        if number > MAX_LINES:
+            raise _unfit(f"The file has more than {MAX_LINES} lines.", f"Send 1 to {MAX_ITEMS} rows at once.")
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) > len(names):

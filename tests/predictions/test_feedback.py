@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,12 +14,13 @@ from django.db import DatabaseError, connection, transaction
 
 from models.endpoints.models import Deployment
 from models.gateway.ids import new_prediction_id
-from models.predictions import feedback_shipping, shipping
+from models.predictions import feedback_shipping, feedback_table, shipping
 from models.predictions.feedback_selectors import coverage, truths_of
 from models.predictions.models import Feedback, Prediction
 from models.registry.models import ModelVersion
 from modelwright.accounts.models import User
 from modelwright.audit.models import AuditEvent
+from modelwright.core.errors import ValidationFailed
 from projects.models import ProjectMembership
 from tests.predictions.test_shipping import ship_all, write
 from workspaces.models import Membership
@@ -281,6 +283,30 @@ def test_a_table_is_typed_by_the_version_and_names_its_wrong_rows(
         assert post(f"prediction_id,truth\n{id_},{number}\n").json()["errors"][0]["field"] == "row 2.truth"
     assert api(ann).generic("POST", address, b"\xff\xfe", content_type="text/csv").status_code == 422
     assert Feedback.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "most_read", "words"),
+    [
+        ("prediction_id,truth\n" + "1,2\n" * 200_000, 10_001, "more than 10000 rows"),
+        ("prediction_id,truth\n" + "\n" * 1_000_000, 20_000, "more than 20000 lines"),
+        ("a," * 1_000_000, 0, "1000001 cells"),
+    ],
+)
+def test_a_table_is_read_no_further_than_to_its_limit(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, text: str, most_read: int, words: str
+) -> None:
+    read, whole = [0], csv.reader
+
+    def reads(*args: Any, **options: Any) -> Any:
+        for row in whole(*args, **options):
+            yield row
+            read[0] += 1
+
+    monkeypatch.setattr(csv, "reader", reads)
+    with pytest.raises(ValidationFailed, match=words):
+        feedback_table.read_table(deployment.endpoint, text.encode())
+    assert read[0] <= most_read
 
 
 def test_truth_of_another_endpoints_prediction_matches_nothing(
