@@ -130,7 +130,8 @@ def _zeros(field: Field) -> Any:
         zero = False if bool in elements.types else "2026-01-31" if "date" in elements.expected else 0
         zero = "text" if str in elements.types and not isinstance(zero, str) else zero
     shape = [1 if size == -1 else size for size in field.shape or ()]
-    if math.prod(shape) > MAX_MADE_UP:
+    # A size of nought makes the product nothing, but not the lists around it.
+    if math.prod(max(size, 1) for size in shape) > MAX_MADE_UP:
         return None
     for size in reversed(shape):
         zero = [zero] * size

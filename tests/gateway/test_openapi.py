@@ -85,8 +85,9 @@ def test_the_example_of_the_version_is_used_as_far_as_it_fits() -> None:
 
 
 def test_a_tensor_too_large_to_make_up_has_no_example() -> None:
-    huge = {"inputs": [{"type": "tensor", "tensor": {"dtype": "float32", "shape": [-1, 1000, 1000]}}]}
-    assert all("example" not in content for _, content in predictions(made(huge)))
+    for shape in ([-1, 1000, 1000], [-1, 0, 2**31 - 1], [-1, 2**31 - 1, 0]):
+        huge = {"inputs": [{"type": "tensor", "tensor": {"dtype": "float32", "shape": shape}}]}
+        assert all("example" not in content for _, content in predictions(made(huge)))
 
 
 def test_every_protocol_has_a_body_for_what_may_be_missing() -> None:
