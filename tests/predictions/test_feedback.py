@@ -16,6 +16,7 @@ from models.endpoints.models import Deployment
 from models.gateway.ids import new_prediction_id
 from models.predictions import feedback_shipping, feedback_table, shipping
 from models.predictions.feedback_selectors import coverage, truths_of
+from models.predictions.feedback_types import problem_of
 from models.predictions.models import Feedback, Prediction
 from models.registry.models import ModelVersion
 from modelwright.accounts.models import User
@@ -150,12 +151,10 @@ def test_a_signature_that_nobody_can_read_holds_up_no_feedback(
 def test_feedback_that_cannot_be_compared_is_stored_and_says_so(
     spool: Path, make_record: Any, said: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = feedback_shipping.problem_of
-
     def recurses(known: Any, record: int, truth: Any) -> str:
         if truth == "deep":
             raise RecursionError
-        return whole(known, record, truth)
+        return problem_of(known, record, truth)
 
     monkeypatch.setattr(feedback_shipping, "problem_of", recurses)
     prediction = make_record(outputs=[1])

@@ -226,9 +226,9 @@ def troubled(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def trouble(kind: str, error: Exception) -> None:
         if kind:
-            monkeypatch.setitem(shipping.KINDS, kind, fails(shipping.KINDS[kind], error))  # type: ignore[arg-type]
+            monkeypatch.setitem(shipping.KINDS, kind, fails(shipping.KINDS[kind], error))
         else:
-            monkeypatch.setattr(shipping, "store", fails(shipping.store, error))  # type: ignore[arg-type]
+            monkeypatch.setattr(shipping, "store", fails(storing.store, error))
 
     return trouble
 
@@ -301,7 +301,7 @@ def test_a_segment_in_trouble_holds_up_no_other_and_the_shipper_goes_on(
 ) -> None:
     first = write(spool, [make_record()])
     write(spool, [make_record()], sequence=2)
-    read, stop, tries = shipping.read_bodies, threading.Event(), [0]
+    read, stop, tries = read_bodies, threading.Event(), [0]
 
     def reads(path: Path, offset: int) -> Any:
         if path == first and tries[0] < 2:
