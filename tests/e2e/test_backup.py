@@ -20,7 +20,7 @@ from tests.e2e.stack import ROOT, Rest, Stack, own_environment, wait_for
 from tests.e2e.test_restart import RUNNING, ask
 
 STARTS = ("/workspaces/", "/models/", "/endpoints/")
-LISTS = ("workspaces/", "projects/", "models/", "endpoints/", "users/", "profiles/")
+LISTS = ("workspaces/", "projects/", "models/", "endpoints/", "users/", "profiles/", "receipt-keys/")
 
 
 @pytest.fixture
@@ -60,8 +60,10 @@ def test_a_restored_platform_shows_and_answers_the_same(stack: Stack, rest: Rest
     endpoint = Endpoint.of_the_demo(stack, rest)
     asked = ask(endpoint)
     assert asked is not None
-    before = seen(rest)
     endpoint.wait_until_recorded({asked["prediction_id"]: asked["version"]})
+    # Signed before anything is compared: the first receipt makes the key, which lists and pages show.
+    assert rest.get(f"predictions/{asked['prediction_id']}/receipt/")["signature"]
+    before = seen(rest)
     pages = read_pages(stack.web_url, signed_in(stack.web_url, "admin", stack.password), STARTS)
     assert len(pages) > 20, sorted(pages)
 
