@@ -16,6 +16,7 @@ from models.gateway.routes import Target
 from models.gateway.words import describe
 
 Record = dict[str, Any]
+_LONGEST_WHOLE = 20  # digits and sign of a whole number of 64 bits
 
 
 def bad(detail: str, remedy: str, *, status: int = 400) -> BadBody:
@@ -44,7 +45,7 @@ def _python_json(body: bytes) -> Any:
     """What Python's own writer of JSON may have written."""
     if b"NaN" not in body:
         raise ValueError("not written by Python")
-    data = json.loads(body.decode("utf-8"), parse_constant=_constant, parse_float=_number, parse_int=_number)
+    data = json.loads(body.decode("utf-8"), parse_constant=_constant, parse_float=_float, parse_int=_whole)
     # What cannot be written as JSON again, such as half a surrogate pair, is refused here.
     return orjson.loads(orjson.dumps(data))
 
@@ -54,11 +55,17 @@ def _constant(name: str) -> None:
         raise ValueError(f"{name} is no JSON")
 
 
-def _number(text: str) -> float:
-    number = int(text) if text.lstrip("-").isdigit() and len(text) < 19 else float(text)
+def _float(text: str) -> float:
+    number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text} is out of range")
     return number
+
+
+def _whole(text: str) -> float:
+    """As orjson reads it: to the last digit where 64 bits hold it."""
+    number = int(text) if len(text) <= _LONGEST_WHOLE else None
+    return number if number is not None and -(2**63) <= number < 2**64 else _float(text)
 
 
 def limited(records: list[Any]) -> list[Any]:
