@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from typing import Any, ClassVar, cast
 
@@ -11,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
+from modelwright_runtime.scoring.limits import MAX_DEPTH, MAX_HEADER_BYTES, is_deep, is_heavy
 
 from models.batch import working
 from models.batch.downloads import stored_file
@@ -21,7 +21,8 @@ from modelwright.core.errors import NotFound, PlatformError, ValidationFailed
 from modelwright.core.problems import problem_response
 from modelwright.storage.blobs import Readable
 
-MAX_HEADER_BYTES = 256 * 1024**2
+# What a chunk puts around a value: the header, its lists, a row.
+HEADER_LEVELS = 3
 MAX_WORDS_BYTES = 64 * 1024
 
 
@@ -68,12 +69,26 @@ def _stream(request: HttpRequest) -> Readable:
 
 def _words(request: HttpRequest) -> dict[str, Any]:
     try:
-        body = json.loads(request.read(MAX_WORDS_BYTES))
+        body = orjson.loads(request.read(MAX_WORDS_BYTES))
     except ValueError:
         body = None
     if not isinstance(body, dict):
         raise ValidationFailed("The body is no JSON object.", remedy="Use the runtime of this platform.")
     return body
+
+
+def _header(body: Readable) -> Any:
+    """The header that the body begins with, which is then read up to the part. Raises ValidationFailed."""
+    try:
+        (length,) = struct.unpack(">I", body.read(4))
+        if length > MAX_HEADER_BYTES:
+            raise ValueError(length)
+        content = body.read(length)
+        if is_heavy(content) or is_deep(header := orjson.loads(content), MAX_DEPTH + HEADER_LEVELS):
+            raise ValueError(length)
+    except (struct.error, ValueError):
+        raise ValidationFailed("It is no chunk.", remedy="Use the runtime of this platform.") from None
+    return header
 
 
 def _number(value: object) -> int:
@@ -130,14 +145,8 @@ class ChunkWorkView(WorkView):
     def post(self, request: HttpRequest, number: int, *, job: BatchJob) -> HttpResponseBase:
         """Store it: four bytes with the header's length, the header in JSON, the part. Twice is harmless."""
         body = _stream(request)
-        try:
-            (length,) = struct.unpack(">I", body.read(4))
-            if length > MAX_HEADER_BYTES:
-                raise ValueError(length)
-            header = orjson.loads(body.read(length))
-        except (struct.error, ValueError):
-            raise ValidationFailed("It is no chunk.", remedy="Use the runtime of this platform.") from None
-        is_new = working.store_chunk(job, number, header, body)
+        # What is not wanted is not parsed.
+        is_new = working.is_next(job, number) and working.store_chunk(job, number, _header(body), body)
         return HttpResponse(status=201 if is_new else 200)
 
 

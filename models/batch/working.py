@@ -66,6 +66,14 @@ def set_total(job: BatchJob, rows: int) -> None:
     BatchJob.objects.filter(pk=job.pk).update(rows_total=max(0, rows))
 
 
+def is_next(job: BatchJob, number: int) -> bool:
+    """Whether the chunk is the one that is wanted; False where it is stored. Raises Conflict where it cannot follow."""
+    if number < job.chunks_done:
+        return False
+    _check_number(job, number)
+    return True
+
+
 def store_chunk(job: BatchJob, number: int, header: Any, part: Readable) -> bool:
     """Store a chunk: its predictions, what is counted of them, its part of the output, how far the job is.
 
@@ -115,15 +123,24 @@ def _locked(job: BatchJob) -> BatchJob:
 
 
 def _check_follows(job: BatchJob, number: int, header: Header) -> None:
+    _check_number(job, number)
+    check_moment(job, header)
+    if header.first_row != job.rows_done + 1:
+        raise _does_not_follow(job, f"Chunk {number} from row {header.first_row}")
+
+
+def _check_number(job: BatchJob, number: int) -> None:
     if job.state != "running" or job.token_died_at is not None:
         raise Conflict("The job is over.", remedy="Start another attempt.")
-    check_moment(job, header)
-    if number != job.chunks_done or header.first_row != job.rows_done + 1:
-        raise Conflict(
-            f"Chunk {number} from row {header.first_row} does not follow what is stored: {job.chunks_done} chunks, "
-            f"{job.rows_done} rows.",
-            remedy="Ask again what is stored, and go on after it.",
-        )
+    if number != job.chunks_done:
+        raise _does_not_follow(job, f"Chunk {number}")
+
+
+def _does_not_follow(job: BatchJob, what: str) -> Conflict:
+    return Conflict(
+        f"{what} does not follow what is stored: {job.chunks_done} chunks, {job.rows_done} rows.",
+        remedy="Ask again what is stored, and go on after it.",
+    )
 
 
 def _too_large(limit: int) -> ValidationFailed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ from urllib.error import HTTPError
 
 import pytest
 from django.test import Client
+from modelwright_runtime.scoring import limits
 from modelwright_runtime.scoring.client import Platform
+from modelwright_runtime.scoring.errors import ScoringError
+from modelwright_runtime.scoring.files import Chunk
 from modelwright_runtime.scoring.work import Work
 from modelwright_runtime.server.results import Outcome
 
@@ -26,7 +30,7 @@ from modelwright.core.errors import Conflict, ValidationFailed
 from modelwright.storage.bounded import BoundedReader
 from modelwright.storage.settings import blob_store
 from projects.models import Project
-from tests.batch.test_work import PART, header, token_of
+from tests.batch.test_work import PART, Asking, header, token_of
 
 SYSTEM = Actor.system("tests")
 Score = Callable[[BatchJob], BatchJob]
@@ -171,3 +175,70 @@ def test_a_scoring_process_stores_no_more_than_can_come_of_its_rows(
     with pytest.raises(ValidationFailed, match="is longer than"):
         working.store_output(job, stream)
     assert stream.taken == 2 * len(PART) + 2 * 1024 + 100 + 1
+
+
+def test_a_chunk_that_is_too_much_to_parse_is_refused(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = start("alcohol\n" + "1\n" * 4, chunk_rows=2)
+    asking = Asking(token_of(job))
+    asking.get("job/")
+    deep: Any = 1.0
+    for _ in range(limits.MAX_DEPTH + 2):
+        deep = [deep]
+    many = [[]] * 30
+    for changes in ({"records": [[deep], [1.0]]}, {"predictions": [deep, 1]}, {"classes": ["a", "b", *many]}):
+        monkeypatch.setattr(limits, "MAX_HOLDERS", 20 if "classes" in changes else 10**6)
+        assert asking.chunk(0, 1, **changes).json()["detail"] == "It is no chunk."
+    client = Client(headers={"Authorization": f"Bearer {token_of(job)}"})
+    long = struct.pack(">I", limits.MAX_HEADER_BYTES + 1)
+    assert client.post("/scoring/chunks/0/", long, content_type="application/octet-stream").status_code == 422
+    monkeypatch.undo()
+    # What cannot follow, and what is there already, is not even looked at.
+    assert client.post("/scoring/chunks/1/", long, content_type="application/octet-stream").status_code == 409
+    client = Client(headers={"Authorization": f"Bearer {(token := token_of(job))}"})
+    assert Asking(token).chunk(0, 1, records=[[deep[0][0]], [1.0]]).status_code == 201
+    assert client.post("/scoring/chunks/0/", long, content_type="application/octet-stream").status_code == 200
+
+
+def test_a_chunk_is_cut_where_it_is_too_much_at_once(
+    start: Any, score: Score, plain_version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_HEADER_BYTES", 1000)
+    lines = "id,city,card\n" + "".join(f"{row},{'x' * 300},4\n" for row in range(1, 8)) + "8,y\n9,z,4\n"
+    job = score(start(lines, model_version=plain_version, key_columns=["id"]))
+    assert (job.state, job.rows_done, job.rows_failed) == ("succeeded", 9, 1)
+    assert job.chunks_done > 2
+    assert [each["row"] for each in job.error_sample] == [8]
+    rows = blob_store().read(job.output_sha256).decode().splitlines()[1:]
+    assert [row.split(",")[:3] for row in rows] == [
+        [str(row), str(row), "" if row == 8 else "'=2"] for row in range(1, 10)
+    ]
+    recorded = Prediction.objects.filter(deployment_id=job.pk).order_by("id")
+    assert [str(each.pk) for each in recorded] == [row.split(",")[3] for row in rows]
+    other = start(f"city,card\na,b\n{'x' * 2000},4\n", model_version=plain_version)
+    with pytest.raises(ScoringError, match="Row 2 is too large"):
+        score(other)
+
+
+def test_a_part_of_a_chunk_has_its_own_broken_rows_and_last_key() -> None:
+    part = Chunk([{"a": row} for row in range(5)], {1: "x", 3: "y"}, list("abcde")).part(2, 4)
+    assert (part.rows, part.broken, part.last_key) == ([{"a": 2}, {"a": 3}], {1: "y"}, "d")
+
+
+class Deep:
+    """Answers more levels than can be told for the first row."""
+
+    def predict(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Outcome:
+        deep: Any = 1
+        for _ in range(2000):
+            deep = [deep]
+        return Outcome([deep, *(1 for _ in rows[1:])])
+
+
+def test_what_is_nested_too_deeply_is_the_trouble_of_its_row(
+    start: Any, score: Score, plain_version: ModelVersion
+) -> None:
+    ModelVersion.objects.filter(pk=plain_version.pk).update(signature={"inputs": [{"name": "a", "type": "array"}]})
+    plain_version.refresh_from_db()
+    job = score(start(f"a\n1\n{'[' * 5000}\n{'[' * 70 + ']' * 70}\n2\n", model_version=plain_version), Deep())
+    assert (job.state, job.rows_done, job.rows_failed) == ("succeeded", 4, 3)
+    assert [each["row"] for each in job.error_sample] == [1, 2, 3]

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .errors import ScoringError
+from .limits import is_deep
 
 # Texts of a CSV file that stand for no value. A text column keeps them.
 MISSING = frozenset(("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"))
@@ -90,7 +91,7 @@ class Checker:
             return None
         try:
             return _convert(column.type, value)
-        except (Mismatch, ValueError, TypeError, OverflowError):
+        except (Mismatch, ValueError, TypeError, OverflowError, RecursionError):
             expected = _EXPECTED.get(column.type, f"JSON of the type {column.type}")
             got = "a value that is not shown" if column.name in self._redacted else _words(value)
             raise Mismatch(f"{column.name}: expected {expected}, got {got}.") from None
@@ -183,9 +184,12 @@ def _free(value: Any) -> Any:
     if not isinstance(value, str):
         return plain(value)
     try:
-        return json.loads(value, parse_constant=_refuse)
+        made = json.loads(value, parse_constant=_refuse)
     except ValueError:
         return value
+    if is_deep(made):
+        raise Mismatch
+    return made
 
 
 def _refuse(name: str) -> Any:

@@ -14,8 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from modelwright_runtime.server import codec
-
 from .errors import ScoringError
 
 TOKEN, ADDRESS = "MODELWRIGHT_SCORING_TOKEN", "MODELWRIGHT_PLATFORM"
@@ -55,10 +53,9 @@ class Platform:
         """Say how many rows there are."""
         self._ask("POST", "/scoring/total/", _nothing, json.dumps({"rows": rows}).encode())
 
-    def store(self, number: int, header: dict[str, Any], part: bytes) -> None:
-        """Hand over a chunk: what stands on record, and its part of the output. Twice is harmless."""
-        text = codec.encode(header)
-        self._ask("POST", f"/scoring/chunks/{number}/", _nothing, struct.pack(">I", len(text)) + text + part)
+    def store(self, number: int, header: bytes, part: bytes) -> None:
+        """Hand over a chunk: what stands on record, in JSON, and its part of the output. Twice is harmless."""
+        self._ask("POST", f"/scoring/chunks/{number}/", _nothing, struct.pack(">I", len(header)) + header + part)
 
     def part(self, number: int, path: Path) -> None:
         """Fetch the output's part of a chunk that is stored."""

@@ -16,11 +16,21 @@ MAX_CELL_BYTES = 16 * 1024 * 1024
 
 
 class Chunk(NamedTuple):
-    """Rows as they were read; a row that is broken has its reason in `broken`. `last_key` is of tables alone."""
+    """Rows as they were read; a row that is broken has its reason in `broken`. `keys` are of tables alone."""
 
     rows: list[Raw]
     broken: dict[int, str]
-    last_key: str = ""
+    keys: Sequence[str] = ()
+
+    @property
+    def last_key(self) -> str:
+        """The key of the last row as text, empty where rows have none."""
+        return self.keys[-1] if self.keys else ""
+
+    def part(self, start: int, end: int) -> Chunk:
+        """Its rows from place `start` to before `end`."""
+        broken = {place - start: why for place, why in self.broken.items() if start <= place < end}
+        return Chunk(self.rows[start:end], broken, self.keys[start:end])
 
     def without_broken(self) -> Chunk:
         """The same without the values of broken rows, of which nobody can tell under which names they stand."""

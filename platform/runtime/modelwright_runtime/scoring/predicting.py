@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from .errors import ScoringError
+from .limits import MAX_DEPTH, is_deep
 
 # When the model fails on so many rows of one chunk, one by one, it is the model and not the rows.
 MOST_FAILURES = 200
 _MESSAGE_CHARACTERS = 500
+T = TypeVar("T")
 
 
 class Model(Protocol):
@@ -27,6 +29,14 @@ class Scored:
     probabilities: dict[int, list[float]] = field(default_factory=dict)
     errors: dict[int, tuple[str, str]] = field(default_factory=dict)
     classes: list[Any] | None = None
+
+    def part(self, start: int, end: int) -> Scored:
+        """The same of the places from `start` to before `end`, counted from there."""
+
+        def of(values: dict[int, T]) -> dict[int, T]:
+            return {place - start: value for place, value in values.items() if start <= place < end}
+
+        return Scored(of(self.predictions), of(self.probabilities), of(self.errors), self.classes)
 
 
 def predict(
@@ -55,6 +65,11 @@ def predict(
     if outcome.probabilities is not None:
         scored.classes = outcome.classes
         scored.probabilities.update(zip((place for place, _ in rows), outcome.probabilities, strict=True))
+    for place, _ in rows:
+        if is_deep(scored.predictions[place]):
+            del scored.predictions[place]
+            scored.probabilities.pop(place, None)
+            scored.errors[place] = ("model_error", f"The model's answer is nested deeper than {MAX_DEPTH} levels.")
 
 
 def _fail(

@@ -105,8 +105,9 @@ class TableSource:
                 found = cursor.fetchall()
             if not found:
                 return
-            is_first, after = False, str(found[-1][-1])
-            yield Chunk([dict(zip(self.columns, row, strict=False)) for row in found], {}, after)
+            keys = [str(row[-1]) for row in found]
+            is_first, after = False, keys[-1]
+            yield Chunk([dict(zip(self.columns, row, strict=False)) for row in found], {}, keys)
 
     def _read(self, statement: str, given: Sequence[Any]) -> Any:
         """A cursor with the answer. Parameters keep the driver to one statement, and the transaction to reading."""

@@ -20,6 +20,8 @@ from .client import Platform
 from .errors import ScoringError
 from .files import BROKEN, Chunk, CsvSource, ParquetSource, Raw, Source
 from .ids import prediction_id
+from .limits import MAX_HEADER_BYTES, MAX_HOLDERS, MAX_PART_BYTES, is_heavy
+from .pieces import Piece
 from .predicting import Model, Scored, predict
 
 CONNECTION = "MODELWRIGHT_SCORING_CONNECTION"
@@ -57,8 +59,8 @@ class Work:
             print(f"{row} rows in {number} chunks are stored already; going on after them.", flush=True)
         for chunk in source.chunks(self._job["chunk_rows"], skip=row, after=stored["last_key"]):
             # A value of a redacted column may stand under another name in them, where nothing would redact it.
-            self._score(number, row, chunk.without_broken() if self._job["redacted"] else chunk, checker)
-            number, row = number + 1, row + len(chunk.rows)
+            number += self._score(number, row, chunk.without_broken() if self._job["redacted"] else chunk, checker)
+            row += len(chunk.rows)
         self._join(number)
         self._platform.end(rows=row, chunks=number)
         print(f"{row} rows are scored.", flush=True)
@@ -83,7 +85,8 @@ class Work:
             raise ScoringError("The input arrived damaged.", "Try again.")
         return ParquetSource(_INPUT) if source["format"] == "parquet" else CsvSource(_INPUT)
 
-    def _score(self, number: int, before: int, chunk: Chunk, checker: Checker) -> None:
+    def _score(self, number: int, before: int, chunk: Chunk, checker: Checker) -> int:
+        """Predict the rows and hand them over; return in how many chunks."""
         started = time.monotonic()
         scored = Scored(errors={place: (BROKEN, why) for place, why in chunk.broken.items()})
         rows = []
@@ -98,7 +101,8 @@ class Work:
         self._stop_at_errors(before, scored)
         predict(self._model, checker.names, rows, scored, is_quiet=bool(self._job["redacted"]))  # type: ignore[arg-type]  # the fitting ones are lists
         self._stop_at_errors(before, scored)
-        self._hand_over(number, before, chunk, checker, records, scored, time.monotonic() - started)
+        piece = Piece(before, chunk, records, scored, time.monotonic() - started)
+        return self._hand_over(number, piece, checker)
 
     def _stop_at_errors(self, before: int, scored: Scored) -> None:
         if scored.errors and self._job["on_error"] == "stop":
@@ -108,16 +112,9 @@ class Work:
                 "Correct the input, or let the job keep such rows with the reason.",
             )
 
-    def _hand_over(
-        self,
-        number: int,
-        before: int,
-        chunk: Chunk,
-        checker: Checker,
-        records: list[list[Any] | None],
-        scored: Scored,
-        seconds: float,
-    ) -> None:
+    def _hand_over(self, number: int, piece: Piece, checker: Checker) -> int:
+        """Store the rows, as one chunk or as several where that is too much at once; return how many."""
+        before, chunk, records, scored, seconds = piece
         places = range(len(chunk.rows))
         # What a model returns may be of any library; from here on it is what JSON can say.
         predictions = codec.decode(codec.encode([scored.predictions.get(place) for place in places]))
@@ -139,29 +136,46 @@ class Work:
         )
         is_parquet = self._job["output"]["format"] == "parquet"
         part = outputs.parquet_part(columns) if is_parquet else outputs.csv_part(columns)
+        header = codec.encode(
+            {
+                "first_row": before + 1,
+                "rows": len(chunk.rows),
+                "seconds": seconds,
+                "milliseconds": milliseconds,
+                "last_key": chunk.last_key,
+                "columns": checker.names,
+                "records": records,
+                "raw": {str(place): self._raw(chunk.rows[place], checker.names) for place in errors},
+                "predictions": predictions,
+                "classes": labels,
+                "probabilities": None if labels is None else probabilities,
+                "errors": [
+                    {"place": place, "code": code, "message": message, "key": self._key_of(keys, place)}
+                    for place, (code, message) in errors.items()
+                ],
+            }
+        )
+        if is_heavy(header) or len(part) > MAX_PART_BYTES:
+            return self._in_halves(number, piece, checker)
         if self._job["output"]["table"]:
             self._write_back(keys[self._keys[0]], columns, labels, probabilities)
-        header = {
-            "first_row": before + 1,
-            "rows": len(chunk.rows),
-            "seconds": seconds,
-            "milliseconds": milliseconds,
-            "last_key": chunk.last_key,
-            "columns": checker.names,
-            "records": records,
-            "raw": {str(place): self._raw(chunk.rows[place], checker.names) for place in errors},
-            "predictions": predictions,
-            "classes": labels,
-            "probabilities": None if labels is None else probabilities,
-            "errors": [
-                {"place": place, "code": code, "message": message, "key": self._key_of(keys, place)}
-                for place, (code, message) in errors.items()
-            ],
-        }
         self._platform.store(number, header, part)
         self._part(number).write_bytes(part)
         failed = f", {len(errors)} of them failed" if errors else ""
         print(f"chunk {number}: rows {before + 1} to {before + len(chunk.rows)}{failed}, {seconds:.2f} s", flush=True)
+        return 1
+
+    def _in_halves(self, number: int, piece: Piece, checker: Checker) -> int:
+        if len(piece.records) == 1:
+            raise ScoringError(
+                f"Row {piece.before + 1} is too large: with its prediction it has more than {MAX_HEADER_BYTES:,} bytes "
+                f"or {MAX_HOLDERS:,} lists and objects.",
+                "Leave it out, or give the model its values in a shorter form.",
+            )
+        stored = 0
+        for half in piece.halves():
+            stored += self._hand_over(number + stored, half, checker)
+        return stored
 
     def _raw(self, row: Raw, names: list[str]) -> dict[str, Any]:
         """What stands on record of a row that failed: what the model would have had, and the keys."""
