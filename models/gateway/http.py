@@ -21,12 +21,14 @@ from models.gateway.http_refusals import (
     bad_request,
     body_too_large,
 )
+from models.gateway.reading import Reading
 from models.gateway.responses import Response, render
 
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 0.5
 MAX_PIPELINED = 16
+BODILESS = (b"GET", b"HEAD")  # nobody looks at their bodies
 MAX_HEADS = 4096
 MAX_HEAD_KEPT = 2048
 SMALL_BODY = 64 * 1024
@@ -37,7 +39,8 @@ class Limits(NamedTuple):
     """Sizes in bytes, times in seconds."""
 
     body: int = 5 * 1024 * 1024
-    bodies: int = 256 * 1024 * 1024  # of all large ones that are being read at a time
+    # Of all large ones that are being read at a time. Those of one key may take as much as they leave to others.
+    bodies: int = 256 * 1024 * 1024
     head: int = 16 * 1024
     head_seconds: float = 10.0
     body_seconds: float = 30.0
@@ -98,7 +101,7 @@ class Site:
         self.limits = limits
         self.connections: set[Connection] = set()
         self.draining = False
-        self.reading_bytes = 0
+        self.reading = Reading(limits.bodies)
         self.heads: dict[bytes, Head] = {}
 
     async def run(self) -> None:
@@ -141,7 +144,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self._release()
+        self.site.reading.release(self._message)
         self.site.connections.discard(self)
         self._slots.clear()
 
@@ -237,13 +240,15 @@ class Connection(asyncio.Protocol):
             self._refuse_early(HEAD_TOO_LARGE)
         elif message.length > limits.body:
             self._refuse_early(body_too_large(limits.body))
-        elif message.length > SMALL_BODY and not self._reserve(message.length):
-            self._refuse_early(TOO_MANY_BODIES)
         elif message.encoding not in (b"", b"identity"):
             message.refusal = ENCODED
         elif message.expects_continue or not 0 < message.length <= SMALL_BODY:
             # A small body is read first: whoever sends it is then refused with one look at the key instead of two.
             message.refusal = self._handler.refuse(message.method, message.path, message.authorization, message.length)
+            # Only who is let in gets room, and only for what is read by anybody.
+            is_kept = message.refusal is None and message.length > SMALL_BODY and message.method not in BODILESS
+            if is_kept and not self.site.reading.reserve(message, message.length):
+                self._refuse_early(TOO_MANY_BODIES)
         if message.expects_continue and not self._closing:
             self._continue_or_refuse(message.refusal)
 
@@ -256,8 +261,8 @@ class Connection(asyncio.Protocol):
         elif message.body_bytes > self._limits.body:
             message.chunks.clear()
             self._refuse_early(body_too_large(self._limits.body))
-        elif message.refusal is None:
-            if message.body_bytes > message.length and not self._reserve(len(body)):
+        elif message.refusal is None and message.method not in BODILESS:
+            if message.body_bytes > message.length and not self.site.reading.reserve(message, len(body)):
                 message.chunks.clear()
                 self._refuse_early(TOO_MANY_BODIES)
                 return
@@ -268,7 +273,7 @@ class Connection(asyncio.Protocol):
         self._in_message = False
         message.in_body = False
         if message.reserved:
-            self._release()
+            self.site.reading.release(message)
         if message.refused_early:
             message.refused_early = False
             self._close_when_flushed()
@@ -373,17 +378,6 @@ class Connection(asyncio.Protocol):
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
-    def _reserve(self, size: int) -> bool:
-        if self.site.reading_bytes + size > self._limits.bodies:
-            return False
-        self.site.reading_bytes += size
-        self._message.reserved += size
-        return True
-
-    def _release(self) -> None:
-        self.site.reading_bytes -= self._message.reserved
-        self._message.reserved = 0
-
     def _continue_or_refuse(self, refusal: Response | None) -> None:
         if refusal is not None:
             self._refuse_early(refusal)
@@ -393,7 +387,7 @@ class Connection(asyncio.Protocol):
     def _refuse_early(self, response: Response) -> None:
         """Answer before the body has come, then read it without keeping it, so that the client reads the answer."""
         self._message.refused_early = True
-        self._release()
+        self.site.reading.release(self._message)
         response = self._handler.refused(self._message.path, response)
         slot = Slot(self, close=True, head_only=self._message.method == b"HEAD")
         self._slots.append(slot)
@@ -405,7 +399,7 @@ class Connection(asyncio.Protocol):
         """Answer what cannot be read on, after the answers that are still due."""
         self._in_message = False
         self._message.refused_early = False
-        self._release()
+        self.site.reading.release(self._message)
         self._closing = True
         slot = Slot(self, close=True, head_only=False)
         self._slots.append(slot)

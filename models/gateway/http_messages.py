@@ -33,6 +33,7 @@ class Message:
         "refusal",
         "refused_early",
         "reserved",
+        "reserved_for",
         "url",
     )
 
@@ -53,6 +54,7 @@ class Message:
         self.refusal: Response | None = None
         self.refused_early = False
         self.reserved = 0
+        self.reserved_for = b""
         self.in_body = False
 
 

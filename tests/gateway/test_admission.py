@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from models.gateway.admission import Bounds, Budget, Holding, ServiceTimes, remaining, retry_seconds, too_busy
 from models.gateway.http import Connection, Limits, Request, Site, Slot
-from models.gateway.responses import Response
+from models.gateway.responses import Response, problem
 from tests.gateway.load import Load
 from tests.gateway.processes import KEY, RECORD, Gateway, ModelServer, endpoint, target, wait_for
 
@@ -167,7 +167,7 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n927c0\r\n"
 @pytest.mark.parametrize("head", [SIZED, CHUNKED])
 def test_large_bodies_are_refused_while_others_fill_the_room_for_them(head: bytes) -> None:
     async def scene() -> None:
-        site = Site(Echo(), Limits(bodies=1_000_000))
+        site = Site(Echo(), Limits(bodies=1_200_000))
         server = await asyncio.get_running_loop().create_server(lambda: Connection(site), "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
 
@@ -177,22 +177,78 @@ def test_large_bodies_are_refused_while_others_fill_the_room_for_them(head: byte
             return reader, writer
 
         first_reader, first = await send(b"x" * 500_000)
-        while site.reading_bytes < 500_000:
+        while site.reading.bytes < 500_000:
             await asyncio.sleep(0.01)
         refused, second = await send(b"x" * 600_000)
         assert (await refused.readline()).split()[1] == b"429"
         ending = b"\r\n0\r\n\r\n" if head is CHUNKED else b""
         first.write(b"x" * 100_000 + ending)
         assert (await first_reader.readline()).split()[1] == b"200"
-        assert site.reading_bytes == 0
+        assert site.reading.bytes == 0
+        assert site.reading.by_key == {}
         _, third = await send(b"x" * 300_000)
-        while site.reading_bytes == 0:
+        while site.reading.bytes == 0:
             await asyncio.sleep(0.01)
         third.close()
-        while site.reading_bytes:
+        while site.reading.bytes:
             await asyncio.sleep(0.01)
         for writer in (first, second):
             writer.close()
         server.close()
 
     asyncio.run(asyncio.wait_for(scene(), 30))
+
+
+class Wire(asyncio.Transport):
+    """What a connection wrote."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        pass
+
+
+class Door(Echo):
+    """Lets in who has a key."""
+
+    def refuse(self, method: bytes, path: bytes, authorization: bytes, size: int) -> Response | None:
+        return None if authorization.partition(b" ")[2].strip() in (b"a", b"b") or method == b"GET" else NO_KEY
+
+
+NO_KEY = problem(401, "No key.", remedy="Send one.")
+
+
+def opened(site: Site, key: str, *, method: str = "POST", chunk: int = 0, length: int = 400_000) -> Wire:
+    """A connection whose large request is under way: its head has come, and of its body what is said."""
+    wire, connection = Wire(), Connection(site)
+    connection.connection_made(wire)
+    kind = f"Content-Length: {length}\r\n\r\n" if not chunk else f"Transfer-Encoding: chunked\r\n\r\n{chunk:x}\r\n"
+    head = f"{method} / HTTP/1.1\r\nHost: x\r\nAuthorization: {key}\r\n{kind}"
+    connection.data_received(head.encode() + b"x" * chunk)
+    return wire
+
+
+@pytest.mark.parametrize("chunk", [0, 300_000])
+@pytest.mark.parametrize(("key", "method"), [("Bearer no", "POST"), ("Bearer no", "GET")])
+def test_who_has_no_key_takes_no_room_of_large_bodies(key: str, method: str, chunk: int) -> None:
+    site = Site(Door(), Limits(bodies=1_000_000))
+    for _ in range(5):
+        opened(site, key, method=method, chunk=chunk)
+    assert site.reading.bytes == 0
+    assert b" 429 " not in opened(site, "Bearer a").written
+    assert site.reading.bytes == 400_000
+
+
+def test_the_large_bodies_of_one_key_leave_room_for_those_of_another() -> None:
+    site = Site(Door(), Limits(bodies=1_000_000))
+    for spaces in range(1, 6):
+        opened(site, "Bearer" + " " * spaces + "a", length=300_000)
+    assert site.reading.bytes == 600_000
+    assert b" 429 " in opened(site, "bearer a", length=300_000).written
+    assert b" 429 " not in opened(site, "Bearer b", length=300_000).written
+    assert site.reading.bytes == 900_000
