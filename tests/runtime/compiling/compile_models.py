@@ -3,6 +3,7 @@
 `python compile_models.py DIRECTORY MODEL…`: models of its own below DIRECTORY, and others that are there already.
 """
 
+import itertools
 import json
 import sys
 import types
@@ -12,7 +13,10 @@ from typing import Any
 import mlflow.sklearn
 import numpy
 from mlflow.models import infer_signature
+from modelwright_runtime.compiling.proving import ask, compare
 from modelwright_runtime.compiling.verdict import reach
+from modelwright_runtime.server.compiled import load_compiled
+from modelwright_runtime.server.loading import load
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_wine
@@ -59,8 +63,15 @@ def prepared(encoder: Any, tenure: Any) -> Any:
     return make_column_transformer((scaled, NUMBERS), (tenure, ["proline"]), (encoder, TEXTS))
 
 
+def asked(name: str) -> dict[str, list[Any]] | None:
+    """Rows that the model of that name and its compiled form are asked besides the probe set: all pairs of values."""
+    return {"dropped": {"shade": ["dark", "light", None, "pale"], "region": ["north", "south", "west", ""]}}.get(name)
+
+
 def train(directory: Path) -> list[Path]:
     rows, labels = table()
+    # The categories that the encoder drops stand in no example.
+    examples = {"dropped": rows[(rows["shade"] == "light") & (rows["region"] == "west")][TEXTS]}
     numbers = rows[["alcohol", "proline"]]
     any_text = OneHotEncoder(handle_unknown="ignore")
     bins = KBinsDiscretizer(n_bins=4, encode="onehot-dense", quantile_method="averaged_inverted_cdf")
@@ -80,6 +91,7 @@ def train(directory: Path) -> list[Path]:
             labels,
         ),
         "strict": (make_pipeline(prepared(OneHotEncoder(), "passthrough"), LogisticRegression()), rows, labels),
+        "dropped": (make_pipeline(OneHotEncoder(drop="first"), LogisticRegression()), rows[TEXTS], labels),
         "forest": (
             make_pipeline(prepared(codes, "passthrough"), RandomForestClassifier(15, random_state=1)),
             rows,
@@ -99,7 +111,7 @@ def train(directory: Path) -> list[Path]:
             fitted,
             directory / name,
             signature=infer_signature(taken, fitted.predict(taken)),
-            input_example=taken.dropna().head(4),
+            input_example=examples.get(name, taken.dropna()).head(4),
             pip_requirements=["scikit-learn"],
             serialization_format="cloudpickle",
         )
@@ -120,4 +132,10 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     for place in [*train(folder), *map(Path, sys.argv[2:])]:
         made = folder / "compiled" / place.name
-        print(json.dumps({"name": place.name, **reach(place, made)}))
+        found = {"name": place.name, **reach(place, made)}
+        if (values := asked(place.name)) is not None:
+            pairs = list(itertools.product(*values.values()))
+            said = ask(load(place), list(values), pairs)
+            apart = compare(said, ask(load_compiled(made), list(values), pairs))
+            found["apart"] = [apart.labels, apart.refusals, apart.scores, sum(not each.refused for each in said)]
+        print(json.dumps(found))

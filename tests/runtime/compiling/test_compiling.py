@@ -64,6 +64,14 @@ def test_pipelines_and_boosted_trees_are_proved_equal_on_thousands_of_rows(compi
     assert (compiled.folder / "compiled" / name / "model.onnx").stat().st_size > 0
 
 
+def test_categories_that_an_encoder_drops_are_answered_though_no_example_has_them(compiled: Compiled) -> None:
+    verdict = compiled.verdicts["dropped"]
+    assert verdict["verdict"] == "equal", verdict
+    labels, refusals, scores, answered = verdict["apart"]
+    assert (labels, refusals, answered) == (0, 0, 6)
+    assert scores <= proving.TOLERANCE
+
+
 def test_rows_at_the_thresholds_of_trees_are_in_the_probe_set(compiled: Compiled) -> None:
     # A threshold lies behind a scaler here, so it was traced back to the column that the request has.
     assert compiled.verdicts["boosted"]["proof"]["edges"] > 100

@@ -48,7 +48,8 @@ def _before(back: Callable[[float], float], inverse: Callable[[float, float], fl
 class Graph:
     """Nodes and constants, in the order in which they are computed; `words` numbers the texts that the model knows.
 
-    `edges` are the values of each input column at which the model's answer may jump, `usual` some that are usual.
+    `edges` are the values of each input column at which the model's answer may jump, `categories` those of them that an
+    encoder knows, `usual` some that are usual.
     """
 
     def __init__(self, inputs: int) -> None:
@@ -65,6 +66,7 @@ class Graph:
         self.words: dict[str, int] = {}
         self.words_of: dict[int, set[str]] = defaultdict(set)
         self.edges: dict[int, set[float]] = defaultdict(set)
+        self.categories: dict[int, set[float]] = defaultdict(set)
         self.usual: dict[int, set[float]] = defaultdict(set)
         self._origins = {(INPUT, index): Origin(index, float) for index in range(inputs)}
 
@@ -143,6 +145,12 @@ class Graph:
         """The answer may jump where this column of `value` is `at`."""
         if (origin := self._origins.get((value, index))) is not None:
             self.edges[origin.column].add(origin.inverse(at))
+
+    def category(self, value: str, index: int, at: float) -> None:
+        """An encoder knows the value `at` of this column."""
+        self.edge(value, index, at)
+        if (origin := self._origins.get((value, index))) is not None:
+            self.categories[origin.column].add(origin.inverse(at))
 
     def scale(self, value: str) -> None:
         """The columns of `value` are usually a few units around zero."""

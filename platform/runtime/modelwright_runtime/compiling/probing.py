@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from .inputs import DOUBLE, SINGLE, TEXT, WHOLE
 
 SEED = 20260101
 SEEDS, MIXED, JITTERED, EDGES, ODD, THRESHOLDS = 500, 1000, 500, 1500, 300, 400
+CATEGORIES = 5000
 # More than single precision can say.
 TOO_LARGE = 1e39
 UNSEEN = "a category that was never seen"
@@ -33,11 +34,12 @@ _LARGEST = {"whole": 2.0**31 - 1, "single": 3.0e38, "double": 1e300}
 
 @dataclass
 class Pools:
-    """Per column of the matrix: values that rows are made from, those at which the answer may jump, whether a missing
-    value and an unseen text may come."""
+    """Per column of the matrix: values that rows are made from, those at which the answer may jump, those that encoders
+    know, whether a missing value and an unseen text may come."""
 
     values: list[list[Any]] = field(default_factory=list)
     edges: list[list[float]] = field(default_factory=list)
+    categories: list[list[Any]] = field(default_factory=list)
     takes_missing: list[bool] = field(default_factory=list)
     takes_unseen: list[bool] = field(default_factory=list)
 
@@ -62,9 +64,11 @@ def pools(conversion: Conversion, rows: list[list[Any]]) -> Pools:
     for index, kind in enumerate(_kinds(conversion)):
         seen = list(dict.fromkeys(row[index] for row in rows if row[index] is not None))
         if kind == TEXT:
+            made.categories.append(sorted(graph.words_of[index]))
             made.values.append(seen + [word for word in sorted(graph.words_of[index]) if word not in seen])
             made.edges.append([])
             continue
+        made.categories.append([_as(value, kind) for value in sorted(graph.categories[index])])
         found = sorted(graph.edges[index])
         kept = chance.sample(found, min(len(found), THRESHOLDS))
         edges = sorted({near for edge in kept for near in _beside(edge, kind)})
@@ -81,8 +85,9 @@ def rows(conversion: Conversion, seeds: list[list[Any]], pools: Pools) -> list[l
     found = [list(row) for row in seeds]
     found += [_mixed(chance, pools) for _ in range(MIXED)]
     found += [_jittered(chance, chance.choice(seeds), kinds) for _ in range(JITTERED)]
-    found += list(_at_edges(chance, pools, found[: len(seeds) + MIXED]))
+    found += list(_each(chance, pools.edges, EDGES, found[: len(seeds) + MIXED]))
     found += list(_odd(chance, kinds, pools, found[: len(seeds) + MIXED]))
+    found += list(_each(chance, pools.categories, CATEGORIES, found[: len(seeds) + MIXED]))
     return found
 
 
@@ -179,11 +184,14 @@ def _jittered(chance: random.Random, row: list[Any], kinds: list[str]) -> list[A
     return made
 
 
-def _at_edges(chance: random.Random, pools: Pools, bases: list[list[Any]]) -> Iterator[list[Any]]:
-    places = [(index, edge) for index, edges in enumerate(pools.edges) for edge in edges]
-    for index, edge in places if len(places) <= EDGES else chance.sample(places, EDGES):
+def _each(
+    chance: random.Random, values: Sequence[Sequence[Any]], most: int, bases: list[list[Any]]
+) -> Iterator[list[Any]]:
+    """A row for each of the columns' values, or for so many of them."""
+    places = [(index, value) for index, column in enumerate(values) for value in column]
+    for index, value in places if len(places) <= most else chance.sample(places, most):
         row = list(chance.choice(bases))
-        row[index] = edge
+        row[index] = value
         yield row
 
 

@@ -10,6 +10,9 @@ from .graph import MISSING, Column, Graph, NotCompilableError
 
 Columns = list[Column]
 
+# From here on, whole numbers that differ are one and the same double.
+_LARGEST_WHOLE = 2**53
+
 
 def transform(graph: Graph, step: Any, columns: Columns) -> Columns:
     """What the fitted transformer makes of the columns. Raises `NotCompilableError`."""
@@ -153,6 +156,9 @@ def _one_hot(graph: Graph, step: Any, columns: Columns) -> Columns:
             if place != dropped:
                 sources.append(column)
                 wanted.append(_code(graph, column, category))
+            elif column.is_text or not _is_missing(category):
+                # It has no column of its own; the original takes it all the same.
+                _code(graph, column, category)
     return graph.columns(_matches(graph, sources, wanted))
 
 
@@ -162,13 +168,19 @@ def _matches(graph: Graph, sources: Columns, wanted: Sequence[float]) -> str:
     return graph.number(graph.add("Equal", value, graph.constant(list(wanted)), width=len(sources)))
 
 
+def _is_missing(category: Any) -> bool:
+    return bool(category is None or category != category)
+
+
 def _code(graph: Graph, column: Column, category: Any) -> float:
-    is_missing = category is None or category != category
+    is_missing = _is_missing(category)
     if column.is_text:
         return MISSING if is_missing else graph.word(str(category), column)
     if is_missing or isinstance(category, str):
         raise NotCompilableError("an encoder has a category that its column's type cannot hold")
-    graph.edge(graph.gather([column]), 0, float(category))
+    if not isinstance(category, float) and abs(int(category)) >= _LARGEST_WHOLE:
+        raise NotCompilableError(f"an encoder has the category {category}, which double precision cannot tell apart")
+    graph.category(graph.gather([column]), 0, float(category))
     return float(category)
 
 
@@ -178,7 +190,7 @@ def _ordinal(graph: Graph, step: Any, columns: Columns) -> Columns:
     unknown = float(step.unknown_value) if step.handle_unknown == "use_encoded_value" else 0.0
     made: Columns = []
     for column, categories in zip(columns, step.categories_, strict=True):
-        known = [(place, each) for place, each in enumerate(categories) if not (each is None or each != each)]
+        known = [(place, each) for place, each in enumerate(categories) if not _is_missing(each)]
         hits = _matches(graph, [column] * len(known), [_code(graph, column, each) for _, each in known])
         places = graph.constant([[float(place)] for place, _ in known])
         place = graph.add("MatMul", hits, places, width=1)
