@@ -23,6 +23,7 @@ SELECT date_bin(%(step)s, minute, %(since)s), sum(count)::bigint, sum(rows)::big
        sum(latency_sum_ms), ARRAY[{_SUMS}]
   FROM predictions_predictionbucket
  WHERE endpoint_id = %(endpoint)s AND minute >= %(since)s AND minute < %(until)s
+   AND deployment_id IN (SELECT id FROM endpoints_deployment WHERE endpoint_id = %(endpoint)s)
    AND (%(deployment)s::uuid IS NULL OR deployment_id = %(deployment)s)
    AND (%(version)s::uuid IS NULL OR model_version_id = %(version)s)
  GROUP BY 1
@@ -67,7 +68,8 @@ def buckets_of(
     """One `Rate` for each step from `since` (down to its minute) to `until`, those without requests too.
 
     `step` is of whole minutes, and lengthened where there would be more than `MAX_POINTS`. The caller has required
-    PROJECT_VIEW. Requests are counted when they were received, a second or so after they were answered.
+    PROJECT_VIEW. Requests are counted when they were received, a second or so after they were answered. Rows of batch
+    jobs are none: nobody waited for them.
     """
     since = since.astimezone(UTC).replace(second=0, microsecond=0)
     step = max(step // MINUTE, 1, -(-(until - since) // (MAX_POINTS * MINUTE))) * MINUTE

@@ -43,6 +43,7 @@ def test_requests_are_counted_by_minute_and_errors_apart(deployment: Deployment,
     failed = {"status": 502, "outputs": [], "error": {"code": "ValueError", "message": "no"}, "latency_ms": 900.0}
     records = [make_record(at=at + second, latency_ms=10.0, inputs=[{}, {}]) for second in range(10)]
     records += [make_record(at=at + 70, **failed), make_record(at=at + 71, latency_ms=40.0)]
+    records.append(make_record(at=at, deployment_id="0" * 31 + "7", latency_ms=0.01))  # of a batch job
     write(spool, records)
     ship_all(spool)
     first, second, third = buckets_of(deployment.endpoint, NOON, NOON + 3 * MINUTE, MINUTE)
