@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ _SIGNS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 WITHOUT_VALUE = ("null", "present")
 WHOLE, NUMBERS = ("integer", "long"), ("integer", "long", "double", "float")
 MAX_NAME = 500
+_DIGITS = re.compile(r"[+-]?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,9 @@ def _number(column: str, kind: str, text: str) -> int | float:
         number = float(text)
         if not float("-inf") < number < float("inf"):
             raise ValueError(text)
+        if _DIGITS.fullmatch(text.strip()):
+            # A number with a fraction cannot tell large ids apart.
+            return int(text)
         return int(number) if number.is_integer() else number
     except ValueError:
         what = "whole numbers" if kind in WHOLE else "numbers"

@@ -33,7 +33,10 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 SIGNATURE = {
     "inputs": [
-        *({"name": name, "type": kind} for name, kind in (("age", "long"), ("name", "string"), ("vip", "boolean"))),
+        *(
+            {"name": name, "type": kind}
+            for name, kind in (("age", "long"), ("name", "string"), ("vip", "boolean"), ("long", "long"))
+        ),
         {"name": 'odd "name" \'$', "type": "double"},
     ],
     "outputs": [],
@@ -105,6 +108,8 @@ def test_each_thing_that_may_be_looked_for(endpoint: Endpoint, deployment: Deplo
         (ODD, "lt", "-1.5", [1]),
         ("extra", "eq", "x", [2]),
         ("extra", "eq", "7", [3]),
+        ("long", "eq", "9007199254740993", [1]),
+        ("long", "ne", "+9007199254740993", [0]),
     ],
 )
 def test_values_are_compared_by_their_type(
@@ -112,8 +117,8 @@ def test_values_are_compared_by_their_type(
 ) -> None:
     ids = put(
         [
-            {"inputs": [{"age": 41, "name": "Ann", "vip": True, ODD: 1}]},
-            {"inputs": [{"age": 42.5, "name": None, "vip": False, ODD: -2}]},
+            {"inputs": [{"age": 41, "name": "Ann", "vip": True, ODD: 1, "long": 2**53}]},
+            {"inputs": [{"age": 42.5, "name": None, "vip": False, ODD: -2, "long": 2**53 + 1}]},
             {"inputs": [{"age": 40, "name": "Ann. or Ben", "extra": "x"}]},
             {"inputs": [{"age": 41, "name": "en"}, {"age": 99, "name": "Cid", "extra": 7}]},
         ]
