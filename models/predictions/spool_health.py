@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from models.endpoints.routes import gateway_state
 from models.gateway.spool import list_segments, read_records
 from models.predictions.models import SpoolPosition, SpoolState
 from models.predictions.records import YEAR_10000
+from modelwright.compute.models import Host
 
 NOTE_SECONDS = 2.0
 # Answers are on record a second or so after they were given. What is older, or not even looked at, is trouble.
@@ -36,6 +38,7 @@ class Noting:
         size, oldest = measure(self._folder)
         facts = {"waiting_bytes": size, "oldest_at": oldest, "seen_at": timezone.now()}
         SpoolState.objects.update_or_create(host=settings.HOST_NAME[:100], defaults=facts)
+        _gone().delete()
 
 
 def measure(folder: Path) -> tuple[int, datetime | None]:
@@ -66,11 +69,18 @@ def _received_at(path: Path, offset: int) -> float | None:
     return at if isinstance(at, int | float) and 0 <= at < YEAR_10000 else None
 
 
+def _gone() -> QuerySet[SpoolState]:
+    """Of hosts that were removed or have another name now: nothing waits there, and no shipper will say more."""
+    hosts = Host.objects.exclude(state="removed").values_list("name", flat=True)
+    names = [settings.HOST_NAME[:100], *(name[:100] for name in hosts)]
+    return SpoolState.objects.filter(waiting_bytes=0, seen_at__lt=timezone.now() - SILENT).exclude(host__in=names)
+
+
 def spool_fault() -> str:
     """What is wrong with the way from the spools to the database, in a few words; empty where nothing is."""
     now = timezone.now()
     faults = []
-    for state in SpoolState.objects.order_by("host"):
+    for state in SpoolState.objects.exclude(host__in=_gone().values("host")).order_by("host"):
         if now - state.seen_at > SILENT:
             faults.append(f"the shipper of {state.host} has said nothing for {_seconds(now - state.seen_at)}")
         elif state.oldest_at is not None and now - state.oldest_at > LATE:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
 from models.predictions import spool_health
 from models.predictions.models import SpoolState
+from modelwright.compute.models import Host
 from tests.predictions.test_shipping import ship_all, write
 
 pytestmark = pytest.mark.django_db
@@ -86,3 +88,18 @@ def test_noting_is_seldom(spool: Path, make_record: Any) -> None:
     write(spool, [make_record()])
     noting.note()
     assert SpoolState.objects.get().waiting_bytes == 0
+
+
+def test_hosts_that_are_gone_are_no_trouble_once_nothing_waits_there(spool: Path) -> None:
+    for name, state in (("here", "offline"), ("removed", "removed")):
+        Host.objects.create(name=name, cpu=8, memory_bytes=2**34, state=state)
+    silent = timezone.now() - 2 * spool_health.SILENT
+    for name, waiting in (("here", 0), ("removed", 0), ("removed-with-some", 5), ("renamed", 0)):
+        SpoolState.objects.create(host=name, waiting_bytes=waiting, seen_at=silent)
+    SpoolState.objects.create(host="not-announced-yet", seen_at=timezone.now())
+    fault = spool_health.spool_fault()
+    assert [part.split()[3] for part in fault.split("; ")] == ["here", "removed-with-some"]
+    spool_health.Noting(spool).note()
+    left = set(SpoolState.objects.values_list("host", flat=True))
+    assert left == {"here", "removed-with-some", "not-announced-yet", settings.HOST_NAME}
+    assert spool_health.spool_fault() == fault
