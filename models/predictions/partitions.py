@@ -99,6 +99,16 @@ def _make(name: str, first: UUID, end: UUID) -> None:
         cursor.execute(f"ALTER TABLE {TABLE} ATTACH PARTITION {name} FOR VALUES FROM (%s) TO (%s)", [first, end])
 
 
+def hold(part: Partition) -> None:
+    """Let nothing be written into the partition until the caller's transaction ends; it can be read.
+
+    Raises OperationalError where others write into it for long.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_NOT_FOR_LONG)
+        cursor.execute(f"LOCK TABLE {part.name} IN SHARE ROW EXCLUSIVE MODE")
+
+
 def drop(part: Partition) -> None:
     """Give the whole partition up, with all that is in it."""
     with transaction.atomic(), connection.cursor() as cursor:

@@ -21,7 +21,7 @@ from django.utils import timezone
 from models.endpoints.models import Endpoint
 from models.endpoints.services import audit, endpoint_target
 from models.predictions.models import Prediction
-from models.predictions.partitions import Partition, drop, floor_id, partitions
+from models.predictions.partitions import Partition, drop, floor_id, hold, partitions
 from modelwright.accounts.actors import Actor
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
@@ -34,6 +34,17 @@ PIECES = 20
 # What a tick may take; the next one goes on.
 TICK_SECONDS = 20.0
 BEGINNING = UUID(int=0)
+# From one owner to the next by the index, however many rows each has: jobs without an endpoint, endpoints of the past.
+_OF_NO_ENDPOINT = """
+WITH RECURSIVE owner(id) AS (
+  (SELECT endpoint_id FROM predictions_prediction WHERE id < %(before)s ORDER BY 1 LIMIT 1)
+  UNION ALL
+  SELECT (SELECT endpoint_id FROM predictions_prediction
+           WHERE id < %(before)s AND endpoint_id > owner.id ORDER BY 1 LIMIT 1)
+    FROM owner WHERE owner.id IS NOT NULL
+)
+SELECT id FROM owner WHERE id IS NOT NULL AND NOT EXISTS (SELECT FROM endpoints_endpoint e WHERE e.id = owner.id)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +60,11 @@ def tick() -> None:
     """Delete what is due, for about `TICK_SECONDS` at most; the audit log has how much, in the same transaction."""
     until, now = monotonic() + TICK_SECONDS, timezone.now()
     wishes = due(now)
-    _drop_whole(wishes, _first_kept(now, settings.PREDICTION_RETENTION_DAYS))
-    for wish in wishes.values():
-        while monotonic() < until and _delete_some(wish) == PIECES * PIECE_ROWS:
+    others = _first_kept(now, settings.PREDICTION_RETENTION_DAYS)
+    _drop_whole(wishes, others)
+    rest = {} if others is None else dict.fromkeys(_of_no_endpoint(floor_id(others)), floor_id(others))
+    for owner, before in {**{pk: wish.before for pk, wish in wishes.items()}, **rest}.items():
+        while monotonic() < until and _delete_some(owner, before, wishes) == PIECES * PIECE_ROWS:
             pass
 
 
@@ -71,12 +84,19 @@ def _first_kept(now: datetime, days: int) -> datetime | None:
     return max(today, datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=days)) - timedelta(days=days) if days else None
 
 
+def _of_no_endpoint(before: UUID) -> list[UUID]:
+    """Whose the predictions with ids before `before` are that are no endpoint's."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_NO_ENDPOINT, {"before": before})
+        return [owner for (owner,) in cursor.fetchall()]
+
+
 @transaction.atomic
-def _delete_some(wish: Wish) -> int:
-    """Delete up to `PIECES` pieces of the oldest rows; how many rows that were."""
+def _delete_some(owner: UUID, before: UUID, wishes: Mapping[UUID, Wish]) -> int:
+    """Delete up to `PIECES` pieces of the owner's oldest rows; how many rows that were."""
     deleted, after = 0, BEGINNING
     for _ in range(PIECES):
-        rows = Prediction.objects.filter(endpoint_id=wish.endpoint.pk, pk__lt=wish.before, pk__gte=after)
+        rows = Prediction.objects.filter(endpoint_id=owner, pk__lt=before, pk__gte=after)
         last = rows.order_by("pk").values_list("pk", flat=True)[PIECE_ROWS - 1 : PIECE_ROWS].first()
         piece = rows if last is None else rows.filter(pk__lte=last)
         deleted += piece.delete()[0]
@@ -84,7 +104,7 @@ def _delete_some(wish: Wish) -> int:
             break
         after = last
     if deleted:
-        _say({wish.endpoint.pk: deleted}, {wish.endpoint.pk: wish})
+        _say({owner: deleted}, wishes)
     return deleted
 
 
@@ -101,7 +121,7 @@ def _drop_whole(wishes: Mapping[UUID, Wish], others: datetime | None) -> None:
         if kept.exists():
             continue
         try:
-            _drop(part, wishes)
+            _drop(part, kept, wishes)
         except OperationalError as error:
             logger.info("the partition %s is in use and stays for now: %s", part.name, error)
 
@@ -112,7 +132,11 @@ def _rows_of(part: Partition) -> QuerySet[Prediction]:
 
 
 @transaction.atomic
-def _drop(part: Partition, wishes: Mapping[UUID, Wish]) -> None:
+def _drop(part: Partition, kept: QuerySet[Prediction], wishes: Mapping[UUID, Wish]) -> None:
+    # A late row (of an old spool, of a job with a slow clock) may have come since it was asked.
+    hold(part)
+    if kept.exists():
+        return
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT endpoint_id, count(*) FROM {part.name} GROUP BY 1")  # noqa: S608 - a name of ours
         counts = Counter({endpoint_id: int(count) for endpoint_id, count in cursor.fetchall()})

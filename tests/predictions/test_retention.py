@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from models.endpoints.models import Deployment, Endpoint
@@ -110,3 +111,49 @@ def test_the_default_of_the_installation_holds_where_an_endpoint_says_nothing(
     settings.PREDICTION_RETENTION_DAYS = 1
     retention.tick()
     assert left() == ids[1:]
+
+
+def test_what_is_no_endpoints_goes_by_the_default_though_an_endpoint_keeps_longer(
+    endpoint: Endpoint, put: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "PIECE_ROWS", 2)
+    Endpoint.objects.update(retention_days=30)
+    kept = put(3, 2)
+    for job in "79":
+        put(*[3] * 3, endpoint_id="0" * 31 + job, key_id=None)
+    retention.tick()
+    assert len(left()) == 8
+    settings.PREDICTION_RETENTION_DAYS = 2
+    kept += put(2, endpoint_id="0" * 31 + "7", key_id=None)
+    retention.tick()
+    assert left() == kept
+    assert [each["deleted"] for each in said()] == [3, 3]
+
+
+def test_a_row_that_comes_before_its_day_is_dropped_keeps_the_day(
+    endpoint: Endpoint, put: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Endpoint.objects.update(retention_days=1)
+    put(2)
+    late: list[str] = []
+    modes: list[str] = []
+    drop_it, hold = retention._drop, retention.hold
+
+    def come_late(part: partitions.Partition, *more: Any) -> None:
+        if part.name.endswith(f"{TODAY - 2 * DAY:%Y%m%d}"):
+            late.extend(put(2, endpoint_id="0" * 31 + "7", key_id=None))
+        drop_it(part, *more)
+
+    def look(part: partitions.Partition) -> None:
+        hold(part)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT mode FROM pg_locks WHERE relation = %s::regclass AND pid = pg_backend_pid()", [part.name]
+            )
+            modes.extend(mode for (mode,) in cursor.fetchall())
+
+    monkeypatch.setattr(retention, "_drop", come_late)
+    monkeypatch.setattr(retention, "hold", look)
+    retention.tick()
+    assert left() == late != []
+    assert "ShareRowExclusiveLock" in modes
