@@ -30,7 +30,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import KBinsDiscretizer, Normalizer, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC
 
 NUMBERS, TEXTS = ["alcohol", "malic_acid"], ["shade", "region"]
@@ -65,7 +65,11 @@ def prepared(encoder: Any, tenure: Any) -> Any:
 
 def asked(name: str) -> dict[str, list[Any]] | None:
     """Rows that the model of that name and its compiled form are asked besides the probe set: all pairs of values."""
-    return {"dropped": {"shade": ["dark", "light", None, "pale"], "region": ["north", "south", "west", ""]}}.get(name)
+    near = [0.0, 1e-20, 1e-15, -1.0, 3.0]
+    return {
+        "dropped": {"shade": ["dark", "light", None, "pale"], "region": ["north", "south", "west", ""]},
+        **{norm: {"alcohol": near, "malic_acid": near} for norm in ("l1", "l2", "max")},
+    }.get(name)
 
 
 def train(directory: Path) -> list[Path]:
@@ -105,6 +109,9 @@ def train(directory: Path) -> list[Path]:
         "chosen": (FixedThresholdClassifier(LogisticRegression(), threshold=0.3), numbers, labels == "red"),
         "changed": (changed, numbers, None),
     }
+    both = rows[NUMBERS].fillna(1.0)
+    for norm in ("l1", "l2", "max"):
+        models[norm] = (make_pipeline(Normalizer(norm), LogisticRegression()), both, labels)
     for name, (model, taken, target) in models.items():
         fitted = model if target is None else model.fit(taken, target)
         mlflow.sklearn.save_model(

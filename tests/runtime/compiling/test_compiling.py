@@ -72,6 +72,15 @@ def test_categories_that_an_encoder_drops_are_answered_though_no_example_has_the
     assert scores <= proving.TOLERANCE
 
 
+@pytest.mark.parametrize("norm", ["l1", "l2", "max"])
+def test_rows_of_zeros_are_normalized_as_the_original_does(compiled: Compiled, norm: str) -> None:
+    verdict = compiled.verdicts[norm]
+    assert verdict["verdict"] == "equal", verdict
+    labels, refusals, scores, answered = verdict["apart"]
+    assert (labels, refusals, answered) == (0, 0, 25)
+    assert scores <= proving.TOLERANCE
+
+
 def test_rows_at_the_thresholds_of_trees_are_in_the_probe_set(compiled: Compiled) -> None:
     # A threshold lies behind a scaler here, so it was traced back to the column that the request has.
     assert compiled.verdicts["boosted"]["proof"]["edges"] > 100

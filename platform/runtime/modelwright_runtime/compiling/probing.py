@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ UNSEEN = "a category that was never seen"
 # Files that may lie beside the model, such as MLflow's `extra_files`: rows of its author's choice.
 PROBE_FILES = ("probe.json", "probe.csv")
 _PLAIN = (0.0, 1.0, -1.0, 0.5, 10.0, 100.0, -100.0, 1e6, 16777217.0)
+# What all numbers of a row may be at once: sums and norms of such rows are often a case of their own.
+_ALIKE = (0.0, 1.0, -1.0, 1e-8, 1e-17)
 _LARGEST = {"whole": 2.0**31 - 1, "single": 3.0e38, "double": 1e300}
 
 
@@ -87,6 +89,7 @@ def rows(conversion: Conversion, seeds: list[list[Any]], pools: Pools) -> list[l
     found += [_jittered(chance, chance.choice(seeds), kinds) for _ in range(JITTERED)]
     found += list(_each(chance, pools.edges, EDGES, found[: len(seeds) + MIXED]))
     found += list(_odd(chance, kinds, pools, found[: len(seeds) + MIXED]))
+    found += list(_alike(conversion, kinds, pools, seeds[0]))
     found += list(_each(chance, pools.categories, CATEGORIES, found[: len(seeds) + MIXED]))
     return found
 
@@ -193,6 +196,21 @@ def _each(
         row = list(chance.choice(bases))
         row[index] = value
         yield row
+
+
+def _alike(conversion: Conversion, kinds: list[str], pools: Pools, base: list[Any]) -> Iterator[list[Any]]:
+    """Rows whose numbers are all the same, all as many steps from what is usual, or all missing where they may be."""
+
+    def row(number: Callable[[int], Any]) -> list[Any]:
+        return [base[i] if kind == TEXT else _as(number(i), kind) for i, kind in enumerate(kinds)]
+
+    for value in _ALIKE:
+        yield row(lambda _, value=value: value)
+    usual = {index: sorted(values) for index, values in conversion.graph.usual.items()}
+    for step in range(max(map(len, usual.values()), default=0)):
+        yield row(lambda i, step=step: usual[i][step] if step < len(usual.get(i, ())) else 0.0)
+    if any(pools.takes_missing):
+        yield [None if pools.takes_missing[index] else value for index, value in enumerate(base)]
 
 
 def _odd(chance: random.Random, kinds: list[str], pools: Pools, bases: list[list[Any]]) -> Iterator[list[Any]]:

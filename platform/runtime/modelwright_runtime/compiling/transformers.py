@@ -112,6 +112,23 @@ def _binarizer(graph: Graph, step: Any, columns: Columns) -> Columns:
     return graph.columns(graph.number(above))
 
 
+def _normalizer(graph: Graph, step: Any, columns: Columns) -> Columns:
+    value = numbers(graph, columns, "Normalizer")
+    axis = graph.constant([1], "int64")
+    if step.norm == "max":
+        norm = graph.add("ReduceMax", graph.add("Abs", value, width=len(columns)), axis, width=1, keepdims=1)
+    elif step.norm == "l1":
+        norm = graph.add("ReduceSum", graph.add("Abs", value, width=len(columns)), axis, width=1, keepdims=1)
+    else:
+        squares = graph.add("Mul", value, value, width=len(columns))
+        norm = graph.add("Sqrt", graph.add("ReduceSum", squares, axis, width=1, keepdims=1), width=1)
+    # A row of zeros, or so near to it, stays as it is.
+    least = 10 * float(graph.numpy.finfo("float64").eps)
+    is_nothing = graph.add("Less", norm, graph.constant([least]), width=1)
+    norm = graph.add("Where", is_nothing, graph.constant([1.0]), norm, width=1)
+    return graph.columns(graph.add("Div", value, norm, width=len(columns)))
+
+
 def _imputer(graph: Graph, step: Any, columns: Columns) -> Columns:
     missing = step.missing_values
     if step.add_indicator or not (missing is None or missing != missing or type(missing).__name__ == "NAType"):
@@ -258,6 +275,7 @@ _TRANSFORMERS: dict[str, Callable[[Graph, Any, Columns], Columns]] = {
     "KBinsDiscretizer": _bins,
     "MaxAbsScaler": _max_abs,
     "MinMaxScaler": _min_max,
+    "Normalizer": _normalizer,
     "OneHotEncoder": _one_hot,
     "OrdinalEncoder": _ordinal,
     "PCA": _pca,
