@@ -33,7 +33,7 @@ from projects.models import Project
 from tests.batch.test_work import PART, Asking, header, token_of
 
 SYSTEM = Actor.system("tests")
-Score = Callable[[BatchJob], BatchJob]
+Score = Callable[..., BatchJob]
 
 
 class Nearby(Platform):
@@ -184,7 +184,7 @@ def test_a_chunk_that_is_too_much_to_parse_is_refused(start: Any, monkeypatch: p
     deep: Any = 1.0
     for _ in range(limits.MAX_DEPTH + 2):
         deep = [deep]
-    many = [[]] * 30
+    many: list[list[Any]] = [[]] * 30
     for changes in ({"records": [[deep], [1.0]]}, {"predictions": [deep, 1]}, {"classes": ["a", "b", *many]}):
         monkeypatch.setattr(limits, "MAX_HOLDERS", 20 if "classes" in changes else 10**6)
         assert asking.chunk(0, 1, **changes).json()["detail"] == "It is no chunk."
