@@ -67,6 +67,7 @@ def asked(name: str) -> dict[str, list[Any]] | None:
     """Rows that the model of that name and its compiled form are asked besides the probe set: all pairs of values."""
     near = [0.0, 1e-20, 1e-15, -1.0, 3.0]
     return {
+        "truth": {"sweet": [True, False], "alcohol": [0.0, 13.0, 14.5]},
         "dropped": {"shade": ["dark", "light", None, "pale"], "region": ["north", "south", "west", ""]},
         **{norm: {"alcohol": near, "malic_acid": near} for norm in ("l1", "l2", "max")},
     }.get(name)
@@ -109,6 +110,8 @@ def train(directory: Path) -> list[Path]:
         "chosen": (FixedThresholdClassifier(LogisticRegression(), threshold=0.3), numbers, labels == "red"),
         "changed": (changed, numbers, None),
     }
+    sweet = numbers.assign(sweet=rows["proline"] > 700)[["alcohol", "sweet"]]
+    models["truth"] = (LogisticRegression(max_iter=2000), sweet, labels)
     both = rows[NUMBERS].fillna(1.0)
     for norm in ("l1", "l2", "max"):
         models[norm] = (make_pipeline(Normalizer(norm), LogisticRegression()), both, labels)

@@ -81,6 +81,14 @@ def test_rows_of_zeros_are_normalized_as_the_original_does(compiled: Compiled, n
     assert scores <= proving.TOLERANCE
 
 
+def test_columns_of_true_and_false_are_asked_for_nothing_else(compiled: Compiled) -> None:
+    verdict = compiled.verdicts["truth"]
+    assert verdict["verdict"] == "equal", verdict
+    labels, refusals, scores, answered = verdict["apart"]
+    assert (labels, refusals, answered) == (0, 0, 6)
+    assert scores <= proving.TOLERANCE
+
+
 def test_rows_at_the_thresholds_of_trees_are_in_the_probe_set(compiled: Compiled) -> None:
     # A threshold lies behind a scaler here, so it was traced back to the column that the request has.
     assert compiled.verdicts["boosted"]["proof"]["edges"] > 100

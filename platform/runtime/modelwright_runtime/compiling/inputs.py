@@ -9,9 +9,9 @@ from modelwright_runtime.server.inputs import Inputs, Rows
 from .graph import INPUT, Column, Graph, NotCompilableError
 
 # MLflow's types, in the order in which their columns stand in the matrix: whole numbers first, then single precision.
-WHOLE, SINGLE, DOUBLE, TEXT = "whole", "single", "double", "text"
-_READ = {"integer": WHOLE, "long": WHOLE, "boolean": WHOLE, "float": SINGLE, "double": DOUBLE, "string": TEXT}
-_ORDER = (WHOLE, SINGLE, DOUBLE, TEXT)
+TRUTH, WHOLE, SINGLE, DOUBLE, TEXT = "truth", "whole", "single", "double", "text"
+_READ = {"integer": WHOLE, "long": WHOLE, "boolean": TRUTH, "float": SINGLE, "double": DOUBLE, "string": TEXT}
+_ORDER = (TRUTH, WHOLE, SINGLE, DOUBLE, TEXT)
 
 
 class Input(NamedTuple):
@@ -65,5 +65,5 @@ def plan(inputs: Inputs, example: Rows | None, width: int) -> Plan:
 
 
 def kinds_of(plan: Plan) -> list[dict[str, Any]]:
-    """The columns as `compiled.json` says them."""
-    return [{"name": each.name, "read": each.read} for each in plan.columns]
+    """The columns as `compiled.json` says them: true and false are read as the whole numbers 1 and 0."""
+    return [{"name": each.name, "read": WHOLE if each.read == TRUTH else each.read} for each in plan.columns]

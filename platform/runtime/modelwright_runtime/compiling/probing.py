@@ -18,7 +18,7 @@ from typing import Any
 from modelwright_runtime.server.inputs import Rows
 
 from .conversion import Conversion
-from .inputs import DOUBLE, SINGLE, TEXT, WHOLE
+from .inputs import DOUBLE, SINGLE, TEXT, TRUTH, WHOLE
 
 SEED = 20260101
 SEEDS, MIXED, JITTERED, EDGES, ODD, THRESHOLDS = 500, 1000, 500, 1500, 300, 400
@@ -29,6 +29,7 @@ UNSEEN = "a category that was never seen"
 # Files that may lie beside the model, such as MLflow's `extra_files`: rows of its author's choice.
 PROBE_FILES = ("probe.json", "probe.csv")
 _PLAIN = (0.0, 1.0, -1.0, 0.5, 10.0, 100.0, -100.0, 1e6, 16777217.0)
+_TRUTHS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 # What all numbers of a row may be at once: sums and norms of such rows are often a case of their own.
 _ALIKE = (0.0, 1.0, -1.0, 1e-8, 1e-17)
 _LARGEST = {"whole": 2.0**31 - 1, "single": 3.0e38, "double": 1e300}
@@ -48,13 +49,13 @@ class Pools:
 
 def seeds(conversion: Conversion, directory: Path, example: Rows | None) -> list[list[Any]]:
     """Rows in the order of the matrix from the model's example and from probe files, at least one."""
-    names = _names(conversion)
+    names, kinds = _names(conversion), _kinds(conversion)
     found = [_arranged(names, example.columns, row) for row in example.rows[:SEEDS]] if example is not None else []
     if conversion.plan.tensor is not None:
         found = [list(row[0]) for row in example.rows[:SEEDS]] if example is not None else []
     for path in sorted(path for name in PROBE_FILES for path in directory.rglob(name)):
         found.extend(_arranged(names, tuple(record), list(record.values())) for record in _records(path))
-    rows = [row for row in found[:SEEDS] if row is not None]
+    rows = [_truthful(row, kinds) for row in found[:SEEDS] if row is not None]
     return rows or [_made_up(conversion)]
 
 
@@ -68,6 +69,12 @@ def pools(conversion: Conversion, rows: list[list[Any]]) -> Pools:
         if kind == TEXT:
             made.categories.append(sorted(graph.words_of[index]))
             made.values.append(seen + [word for word in sorted(graph.words_of[index]) if word not in seen])
+            made.edges.append([])
+            continue
+        if kind == TRUTH:
+            # No request holds anything else in such a column.
+            made.categories.append([False, True])
+            made.values.append([False, True])
             made.edges.append([])
             continue
         made.categories.append([_as(value, kind) for value in sorted(graph.categories[index])])
@@ -142,12 +149,19 @@ def _cell(text: str | None) -> Any:
 def _made_up(conversion: Conversion) -> list[Any]:
     words = conversion.graph.words_of
     return [
-        min(words[index], default="") if kind == TEXT else 0 if kind == WHOLE else 0.0
+        min(words[index], default="") if kind == TEXT else _as(0.0, kind)
         for index, kind in enumerate(_kinds(conversion))
     ]
 
 
+def _truthful(row: list[Any], kinds: list[str]) -> list[Any]:
+    """The row with true and false as such, whichever way a file of probes writes them."""
+    return [_TRUTHS.get(str(value).lower()) if kind == TRUTH else value for value, kind in zip(row, kinds, strict=True)]
+
+
 def _as(value: float, kind: str) -> Any:
+    if kind == TRUTH:
+        return value > 0
     if kind == WHOLE:
         return int(min(max(round(value), -(2**31)), 2**31 - 1))
     return value
@@ -213,16 +227,18 @@ def _alike(conversion: Conversion, kinds: list[str], pools: Pools, base: list[An
         yield [None if pools.takes_missing[index] else value for index, value in enumerate(base)]
 
 
+def _far(kind: str) -> list[Any]:
+    if kind == TEXT:
+        return ["", UNSEEN, "0", "nan", "None"]
+    if kind == TRUTH:
+        return [False, True]
+    return [*(_as(value, kind) for value in (*_PLAIN, 1e30, -1e30)), *([TOO_LARGE] if kind == DOUBLE else [])]
+
+
 def _odd(chance: random.Random, kinds: list[str], pools: Pools, bases: list[list[Any]]) -> Iterator[list[Any]]:
     """Missing values, texts that were never seen, and numbers far away."""
     for index, kind in enumerate(kinds):
-        far = ["", UNSEEN, "0", "nan", "None"] if kind == TEXT else [_as(value, kind) for value in _PLAIN]
-        for value in [
-            None,
-            *far,
-            *([] if kind == TEXT else [_as(1e30, kind), _as(-1e30, kind)]),
-            *([TOO_LARGE] if kind == DOUBLE else []),
-        ]:
+        for value in [None, *_far(kind)]:
             row = list(chance.choice(bases))
             row[index] = value
             yield row
