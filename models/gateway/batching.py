@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import orjson
@@ -21,6 +22,7 @@ from models.gateway.gathering import Gathering
 from models.gateway.pending import Failure, Pending, Prediction
 from models.gateway.replicas import Replica
 from models.gateway.responses import Response, problem
+from models.gateway.words import HOLDERS, Mismatch, check_depth
 
 logger = logging.getLogger(__name__)
 
@@ -291,8 +293,10 @@ class BatchQueue:
             results = list(_split(batch, answer))
         except (ValueError, TypeError, KeyError) as error:
             logger.error("the replica %s answered what cannot be read: %s", replica.path, error)
-            for pending in batch:
-                self._outlet.failed(_model_error(pending, "bad_answer", f"the answer cannot be read: {error}"))
+            if len(batch) > 1:
+                self._halve(batch)
+            else:
+                self._outlet.failed(_model_error(batch[0], "bad_answer", f"the answer cannot be read: {error}"))
             return
         if "timing" in answer:
             self._outlet.timed(batch, answer["timing"])
@@ -300,10 +304,7 @@ class BatchQueue:
 
     def _failed(self, batch: Batch, frame: frames.Frame) -> None:
         if len(batch) > 1:
-            # One request made the model raise: halve until it stands alone, so that its neighbours are answered.
-            middle = len(batch) // 2
-            self._send_again(batch[:middle])
-            self._send_again(batch[middle:])
+            self._halve(batch)
             return
         try:
             error = orjson.loads(frame.payload)
@@ -311,6 +312,12 @@ class BatchQueue:
         except (ValueError, TypeError, KeyError):
             code, message = "bad_answer", "the replica's error cannot be read"
         self._outlet.failed(_model_error(batch[0], code, message))
+
+    def _halve(self, batch: Batch) -> None:
+        """One request made the model fail: halve until it stands alone, so that its neighbours are answered."""
+        middle = len(batch) // 2
+        self._send_again(batch[:middle])
+        self._send_again(batch[middle:])
 
     def _send_again(self, batch: Batch) -> None:
         live = [pending for pending in batch if not pending.done]
@@ -336,9 +343,18 @@ class BatchQueue:
 
 
 def _split(batch: Batch, payload: dict[str, Any]) -> Sequence[Prediction]:
-    """What the answer says about each request. Raises ValueError when it does not say it about each."""
+    """What the answer says about each request. Raises ValueError when it does not say it about each, or says what could
+    not be written as JSON again."""
     predictions = payload["predictions"]
     probabilities = payload.get("probabilities")
+    if type(predictions) is not list:
+        raise ValueError("its predictions are no list")
+    if probabilities is not None and not HOLDERS.isdisjoint(map(type, chain.from_iterable(probabilities))):
+        raise ValueError("a probability is no number")
+    try:
+        check_depth(predictions)
+    except Mismatch as mismatch:
+        raise ValueError(f"it holds {mismatch}") from None
     classes = [str(name) for name in payload["classes"]] if probabilities is not None else []
     total = sum(len(pending.rows) for pending in batch)
     if len(predictions) != total or (probabilities is not None and len(probabilities) != total):

@@ -131,3 +131,22 @@ def test_one_frame_that_makes_the_model_raise_does_not_fail_its_neighbours(poiso
     assert kind == frames.ERROR
     assert error["code"] == "model_error"
     assert error["message"] in ("ValueError: negative", "SystemExit: 3")
+
+
+class Skipping(Doubling):
+    """Leaves out rows with a negative number; gives probabilities, fewer than rows where one is 7."""
+
+    def predict(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Outcome:
+        self.gate.wait(30)
+        kept = [row[0] for row in rows if row[0] >= 0]
+        return Outcome([number * 2 for number in kept], ["a"], [[float(number)] for number in kept if number != 7])
+
+
+@pytest.mark.parametrize(("odd", "what"), [(-1, "0 predictions"), (7, "0 lists of probabilities")])
+def test_a_frame_whose_rows_the_model_leaves_out_does_not_get_those_of_its_neighbours(odd: int, what: str) -> None:
+    first, second, third = run_all(Skipping(), [[1], [odd], [3]])
+    assert first == (frames.ANSWER, {"predictions": [2], "classes": ["a"], "probabilities": [[1.0]]})
+    assert third == (frames.ANSWER, {"predictions": [6], "classes": ["a"], "probabilities": [[3.0]]})
+    kind, error = second
+    assert (kind, error["code"]) == (frames.ERROR, "wrong_length")
+    assert f"{what} for 1 rows" in error["message"]

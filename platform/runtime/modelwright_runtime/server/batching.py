@@ -97,6 +97,7 @@ class Predictions:
         began = time.monotonic_ns()
         try:
             outcome = self._model.predict(batch[0].columns, rows)
+            outcome.check(len(rows))
             took = time.monotonic_ns() - began
             start = 0
             for job in batch:

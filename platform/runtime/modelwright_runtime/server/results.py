@@ -17,6 +17,12 @@ class Outcome(NamedTuple):
     classes: list[Any] | None = None
     probabilities: list[list[float]] | None = None
 
+    def check(self, rows: int) -> None:
+        """Raises `WrongLength` where this is not one prediction for each of so many rows: a part would be of others."""
+        for what, values in (("predictions", self.predictions), ("lists of probabilities", self.probabilities)):
+            if values is not None and len(values) != rows:
+                raise WrongLength(f"the model gave {len(values)} {what} for {rows} rows; it must give one per row")
+
     def part(self, start: int, end: int) -> dict[str, Any]:
         """The payload of an answer for rows `start` to `end`."""
         payload: dict[str, Any] = {"predictions": self.predictions[start:end]}

@@ -1,0 +1,162 @@
+"""What becomes of requests when a replica answers wrongly or goes away: a gateway in this process, and replicas that
+say what a test wants."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+from modelwright_runtime.server import frames
+
+from models.gateway.addresses import Access
+from models.gateway.application import Application
+from models.gateway.http import Request, Slot
+from models.gateway.responses import Response
+from models.gateway.routes import parse
+from models.gateway.siblings import Siblings
+from models.gateway.spool import list_segments, read_records
+from models.gateway.spool_writer import SpoolWriter
+from tests.gateway.processes import KEY, endpoint, target
+
+Say = Callable[[list[float]], dict[str, Any] | None]
+
+
+class Talking:
+    """A replica at a socket. `say` makes an answer of the numbers asked for; None leaves it open."""
+
+    def __init__(self, path: Path, say: Say) -> None:
+        self.path = path
+        self.asked: list[list[float]] = []
+        self.let_go = asyncio.Event()
+        self._say = say
+        self._server: asyncio.Server | None = None
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def start(self) -> Talking:
+        """Listen."""
+        self._server = await asyncio.start_unix_server(self._talk, self.path)
+        return self
+
+    async def stop(self) -> None:
+        """As a process that ends: its connections close and its socket is gone."""
+        if self._server is not None:
+            self._server.close()
+            self.path.unlink(missing_ok=True)
+        for writer in self._writers:
+            writer.close()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+        cutting = frames.FrameReader()
+        while data := await reader.read(65536):
+            for frame in cutting.feed(data):
+                if frame.kind != frames.PREDICT:
+                    continue
+                asked = [row[0] for row in orjson.loads(frame.payload)["rows"]]
+                self.asked.append(asked)
+                await self.let_go.wait()
+                said = self._say(asked)
+                if said is not None:
+                    writer.write(frames.pack(frame.correlation_id, frames.ANSWER, orjson.dumps(said)))
+
+
+class Answer(Slot):
+    """Keeps the answer instead of writing it to a connection."""
+
+    def __init__(self) -> None:
+        self.response: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+
+    def answer(self, response: Response) -> None:
+        self.response.set_result(response)
+
+
+class Serving:
+    """A gateway without its listening socket."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        spool = SpoolWriter(directory / "spool", "g")
+        self.application = Application(
+            spool, timeout=20, routes_error=lambda: None, access=Access(""), siblings=Siblings()
+        )
+        self._revision = 0
+
+    def publish(self, *replicas: Talking, deployment: int = 1) -> None:
+        """Serve `acme/double` by these."""
+        self._revision += 1
+        entry = endpoint(deployment, target("double", 1, *[replica.path for replica in replicas], signature=None))
+        self.application.apply(parse(orjson.dumps({"revision": self._revision, "endpoints": {"acme/double": entry}})))
+
+    def ask(self, *numbers: float) -> asyncio.Future[Response]:
+        """The answer to come."""
+        slot = Answer()
+        body = orjson.dumps({"records": [{"x": number} for number in numbers]})
+        key = f"Bearer {KEY}".encode()
+        self.application.handle(Request(b"POST", b"/acme/double/predict", key, body, time.monotonic()), slot)
+        return slot.response
+
+    def recorded(self) -> list[Any]:
+        """The outputs on record."""
+        segments = list_segments(self.directory / "spool")
+        return [record["outputs"] for segment in segments for record, _ in read_records(segment.path)]
+
+
+@contextlib.asynccontextmanager
+async def serving(directory: Path, *replicas: Talking) -> AsyncIterator[Serving]:
+    gateway = Serving(directory)
+    for replica in replicas:
+        await replica.start()
+    gateway.publish(*replicas[:1])
+    running = asyncio.create_task(gateway.application.fleet.run())
+    try:
+        await until(lambda: gateway.application.fleet.connected() == 1)
+        async with asyncio.timeout(30):
+            yield gateway
+    finally:
+        running.cancel()
+        gateway.application.fleet.close()
+        for replica in replicas:
+            await replica.stop()
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait for it."""
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def predictions(response: Response) -> Any:
+    """What a client reads."""
+    assert response.status == 200, response.body
+    return orjson.loads(response.body)["predictions"]
+
+
+def doubling(asked: list[float]) -> dict[str, Any]:
+    return {"predictions": [number * 2 for number in asked]}
+
+
+def test_an_answer_that_is_too_short_fails_only_the_request_that_makes_it_so(directory: Path) -> None:
+    def skipping(asked: list[float]) -> dict[str, Any]:
+        return doubling([number for number in asked if number >= 0])
+
+    async def go() -> None:
+        replica = Talking(directory / "r", skipping)
+        async with serving(directory, replica) as gateway:
+            first = gateway.ask(1)
+            await until(lambda: replica.asked or first.done())
+            others = [gateway.ask(2), gateway.ask(-3), gateway.ask(4, 5), gateway.ask(6)]
+            replica.let_go.set()
+            assert predictions(await first) == [2]
+            answers = [await other for other in others]
+        assert replica.asked[:2] == [[1], [2, -3, 4, 5, 6]]
+        assert [predictions(answers[place]) for place in (0, 2, 3)] == [[4], [8, 10], [12]]
+        assert answers[1].status == 502
+        assert b"0 predictions for 1 rows" in answers[1].body
+
+    asyncio.run(go())
