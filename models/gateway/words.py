@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import orjson
 
 MAX_DEPTH = 64
+HOLDERS = frozenset((list, dict))
 
 
 class Mismatch(Exception):
@@ -34,12 +36,20 @@ def quoted(value: Any) -> str:
 
 def check_depth(value: Any) -> Any:
     """The value itself. Raises `Mismatch` when lists and objects nest deeper than JSON writers go."""
-    level, depth = [value], 0
-    while level:
-        depth += 1
-        if depth > MAX_DEPTH:
-            raise Mismatch(f"lists or objects nested deeper than {MAX_DEPTH} levels")
-        level = [item for holder in level for item in _items(holder) if isinstance(item, (list, dict))]
+    # Most are lists of numbers or texts, or nested lists of them: a whole level is looked at by its types.
+    if type(value) is list and HOLDERS.isdisjoint(map(type, value)):
+        return value
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        kinds = set(map(type, level))
+        if kinds.isdisjoint(HOLDERS):
+            return value
+        if kinds == {list}:
+            level = list(chain.from_iterable(level))
+        else:
+            level = [item for holder in level for item in _items(holder)]
+    if not set(map(type, level)).isdisjoint(HOLDERS):
+        raise Mismatch(f"lists or objects nested deeper than {MAX_DEPTH} levels")
     return value
 
 
