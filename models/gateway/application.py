@@ -219,7 +219,7 @@ class Application:
     def _unreachable(self, pending: Pending) -> None:
         """No replica took it; when the table has changed meanwhile, the new one decides, once."""
         endpoint = self._table.endpoints.get(pending.endpoint.name)
-        if endpoint is not None and not pending.rerouted and endpoint.deployment_id != pending.endpoint.deployment_id:
+        if endpoint is not None and not pending.rerouted and _has_moved(endpoint, pending):
             target = endpoint.pick_named(pending.match.model, pending.match.version, self.fleet.is_available)
             if target is not None:
                 pending.rerouted = True
@@ -308,6 +308,14 @@ def key_id_of(endpoint: Endpoint, authorization: bytes) -> str | None:
     scheme, _, key = authorization.partition(b" ")
     digest = sha256(key.strip()).hexdigest()
     return endpoint.keys.get(digest) if scheme.lower() == b"bearer" else None
+
+
+def _has_moved(endpoint: Endpoint, pending: Pending) -> bool:
+    """Whether the endpoint has another deployment than the request was sent to, or other replicas. As long as these
+    are its own, the request is not tried on others: it may be the one that ends them."""
+    if endpoint.deployment_id != pending.endpoint.deployment_id:
+        return True
+    return all(target.sockets != pending.target.sockets for target in endpoint.targets)
 
 
 def _not_recorded(refused: SpoolRefused) -> Response:

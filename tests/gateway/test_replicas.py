@@ -160,3 +160,23 @@ def test_an_answer_that_is_too_short_fails_only_the_request_that_makes_it_so(dir
         assert b"0 predictions for 1 rows" in answers[1].body
 
     asyncio.run(go())
+
+
+def test_what_waits_for_replicas_that_are_replaced_goes_to_those_of_the_same_deployment_now(directory: Path) -> None:
+    async def go() -> None:
+        old, new = Talking(directory / "old", doubling), Talking(directory / "new", doubling)
+        new.let_go.set()
+        async with serving(directory, old, new) as gateway:
+            flying = gateway.ask(1)
+            await until(lambda: old.asked or flying.done())
+            waiting = gateway.ask(2)
+            gateway.publish(new)
+            await old.stop()
+            assert predictions(await flying) == [2]
+            assert predictions(await waiting) == [4]
+            assert gateway.recorded() == [[2], [4]]
+            # Where nothing was replaced, nobody else is tried.
+            await new.stop()
+            assert (await gateway.ask(3)).status == 503
+
+    asyncio.run(go())
