@@ -8,6 +8,8 @@ from pathlib import Path
 
 PLATFORM, MLFLOW = "modelwright", "mlflow"
 SECRET_KEY = "secrets/secret-key"  # noqa: S105 - a path
+# Made by the platform itself, so it lies in the data directory wherever the other secrets are.
+RECEIPT_KEY = "secrets/receipt-key.pem"
 BLOBS = "blobs"
 SPOOL = "gateway/spool"
 # In this order: what names is taken before what is named.

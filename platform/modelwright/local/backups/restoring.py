@@ -9,7 +9,7 @@ from modelwright import __version__
 from modelwright.local.backups import databases
 from modelwright.local.backups.manifest import OBJECTS, Manifest, read
 from modelwright.local.backups.objects import Objects
-from modelwright.local.backups.places import SECRET_KEY, Places
+from modelwright.local.backups.places import RECEIPT_KEY, SECRET_KEY, Places
 
 
 class Refused(Exception):
@@ -78,14 +78,14 @@ def require_secret_key(manifest: Manifest, path: Path, places: Places) -> None:
 
 
 def put_files(manifest: Manifest, path: Path, places: Places, note: Callable[[str], None]) -> None:
-    """Every file into the data directory. What stands outside of it, as a secret key may, is left alone."""
+    """Every file into the data directory. Secrets that stand outside of it, as in containers, are left alone."""
     objects = Objects(path.parent / OBJECTS)
     for folder in manifest.folders:
         places.path(folder).mkdir(parents=True, exist_ok=True)
     done = 0
     for entry in manifest.files:
         if entry.path.startswith("secrets/"):
-            if not places.keeps_own_secrets:
+            if not places.keeps_own_secrets and entry.path != RECEIPT_KEY:
                 continue
             (places.data / "secrets").mkdir(mode=0o700, exist_ok=True, parents=True)
             (places.data / entry.path).unlink(missing_ok=True)
