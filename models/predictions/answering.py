@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from models.registry.models import CompiledModel, ModelVersion
+from models.registry.models import CompiledModel, FormerCompiledModel, ModelVersion
 from modelwright.compute.models import EnvironmentRequest
 
-ORIGINAL = "original"
+ORIGINAL, COMPILED = "original", "onnx:"
 
 
 class Path(NamedTuple):
@@ -21,13 +21,15 @@ class Path(NamedTuple):
 
 
 def path_of(served_by: str, version: ModelVersion) -> Path | None:
-    """The path that `served_by` of a prediction names; None where it is not there any more, or never was."""
+    """The path that `served_by` of a prediction names, whether it still answers or not; None where there was none."""
     if served_by == ORIGINAL:
         return Path(False, version.manifest_digest, version.size, version.environment_request)
-    made = CompiledModel.objects.filter(version=version, state="equal").select_related(
-        "environment_request__environment"
-    )
-    compiled = made.first()
-    if compiled is None or compiled.served_by != served_by:
+    digest = served_by.removeprefix(COMPILED)
+    if not digest or digest == served_by:
         return None
-    return Path(True, compiled.manifest_digest, compiled.size, compiled.environment_request)
+    for table in (CompiledModel, FormerCompiledModel):
+        found = table.objects.filter(version=version, manifest_digest=digest)
+        compiled = found.select_related("environment_request__environment").first()
+        if compiled is not None:
+            return Path(True, compiled.manifest_digest, compiled.size, compiled.environment_request)
+    return None

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from models.registry import transitions
-from models.registry.models import CompiledModel, ModelVersion
+from models.registry.models import CompiledModel, FormerCompiledModel, ModelVersion
 from models.registry.services import audit, target_of
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
@@ -63,11 +63,12 @@ def compile_again(version: ModelVersion, *, acting_user: Actor) -> CompiledModel
         )
     if version.state != "ready":
         raise Conflict(f"{version} is not ready.", remedy="Wait until it is, or have it inspected again.")
-    compiled, is_new = CompiledModel.objects.get_or_create(version=version)
+    _, is_new = CompiledModel.objects.get_or_create(version=version)
+    compiled = CompiledModel.objects.select_for_update(of=("self",)).get(version=version)
     before = None if is_new else compiled.state
     if compiled.state == "equal" and _build_again(compiled, acting_user):
         compiled.refresh_from_db()
-    elif not is_new and not transitions.compile_again(compiled):
+    elif not is_new and not _begin_again(compiled):
         raise Conflict(
             f"{version} is {compiled.get_state_display().lower()}.", remedy="Reload the page to see how far it is."
         )
@@ -82,6 +83,18 @@ def compile_again(version: ModelVersion, *, acting_user: Actor) -> CompiledModel
         after={"compiled": compiled.state},
     )
     return compiled
+
+
+def _begin_again(compiled: CompiledModel) -> bool:
+    """What it was until now may have answered: that is kept, so that such a prediction can be made again and signed."""
+    if not transitions.compile_again(compiled):
+        return False
+    if compiled.manifest_digest:
+        facts = {"size": compiled.size, "environment_request": compiled.environment_request}
+        FormerCompiledModel.objects.update_or_create(
+            version=compiled.version, manifest_digest=compiled.manifest_digest, defaults=facts
+        )
+    return True
 
 
 def _build_again(compiled: CompiledModel, acting_user: Actor) -> bool:

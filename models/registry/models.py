@@ -96,6 +96,21 @@ class CompiledModel(BaseModel):
         return f"onnx:{self.manifest_digest}"
 
 
+class FormerCompiledModel(BaseModel):
+    """A compiled form that answered before its version was compiled again: evidence of predictions that it made."""
+
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="former_compiled")
+    manifest_digest = models.CharField(max_length=64)
+    size = models.BigIntegerField(default=0)
+    environment_request = models.ForeignKey(EnvironmentRequest, null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "manifest_digest"], name="former_compiled_model")]
+
+    def __str__(self) -> str:
+        return f"{self.version} compiled before"
+
+
 class ModelAlias(BaseModel):
     """A name such as `champion` that points to one version of a model at a time."""
 

@@ -14,9 +14,15 @@ from django.utils import timezone
 
 from models.endpoints import services as endpoint_services
 from models.endpoints.models import Deployment
+from models.endpoints.paths import Path as EndpointPath
+from models.endpoints.paths import give_up
 from models.predictions import reexecution
+from models.predictions.answering import Path as AnsweringPath
+from models.predictions.answering import path_of
 from models.predictions.models import Prediction, Reexecution
+from models.predictions.receipts import receipt_of
 from models.predictions.reexecution_services import start_reexecution
+from models.registry.compiling import compile_again
 from models.registry.models import CompiledModel, ModelVersion
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
@@ -183,6 +189,32 @@ def test_what_a_compiled_model_answered_is_asked_of_that_one(ann: User, host: Ho
     assert ("--model" in command, command[command.index("--compiled") + 1]) == (False, "{model:" + "c" * 64 + "}")
     assert made.workload.spec["models"] == ["c" * 64]
     assert made.served_by == compiled.served_by
+
+
+@pytest.mark.django_db
+def test_what_a_compiled_model_answered_stays_on_record_when_it_is_given_up_and_compiled_anew(
+    ann: User, host: Host, predicted: Any
+) -> None:
+    version = ModelVersion.objects.get()
+    ModelVersion.objects.filter(pk=version.pk).update(flavor="sklearn", state="ready")
+    request = version.environment_request
+    facts = {"state": "equal", "size": 9, "environment_request": request}
+    compiled = CompiledModel.objects.create(version=version, manifest_digest="c" * 64, **facts)
+    first, second = predicted(served_by="onnx:" + "c" * 64), predicted(served_by="onnx:" + "d" * 64)
+    known = AnsweringPath(True, "c" * 64, 9, request)
+    give_up(EndpointPath(compiled.served_by, "", compiled), reason="No memory.", acting_user=act(ann))
+    assert CompiledModel.objects.get().state == "failed"
+    assert path_of(first.served_by, version) == known
+    version.refresh_from_db()
+    compile_again(version, acting_user=act(ann))
+    assert path_of(first.served_by, version) == known
+    CompiledModel.objects.update(manifest_digest="d" * 64, **facts)
+    for prediction in (first, second):
+        made = start_reexecution(prediction, acting_user=act(ann))
+        assert made.workload.spec["models"] == [prediction.served_by.removeprefix("onnx:")]
+    receipt = receipt_of(first)["payload"]
+    assert receipt["environment"]["lock_sha256"] == request.environment.lock_digest
+    assert path_of("onnx:", version) is path_of("onnx:" + "e" * 64, version) is None
 
 
 @pytest.mark.django_db

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -214,15 +214,12 @@ def _each(
 
 def _alike(conversion: Conversion, kinds: list[str], pools: Pools, base: list[Any]) -> Iterator[list[Any]]:
     """Rows whose numbers are all the same, all as many steps from what is usual, or all missing where they may be."""
-
-    def row(number: Callable[[int], Any]) -> list[Any]:
-        return [base[i] if kind == TEXT else _as(number(i), kind) for i, kind in enumerate(kinds)]
-
-    for value in _ALIKE:
-        yield row(lambda _, value=value: value)
-    usual = {index: sorted(values) for index, values in conversion.graph.usual.items()}
-    for step in range(max(map(len, usual.values()), default=0)):
-        yield row(lambda i, step=step: usual[i][step] if step < len(usual.get(i, ())) else 0.0)
+    usual = [sorted(conversion.graph.usual.get(index, ())) for index in range(len(kinds))]
+    numbers = [[value] * len(kinds) for value in _ALIKE]
+    for step in range(max(map(len, usual), default=0)):
+        numbers.append([values[step] if step < len(values) else 0.0 for values in usual])
+    for row in numbers:
+        yield [old if kind == TEXT else _as(value, kind) for old, value, kind in zip(base, row, kinds, strict=True)]
     if any(pools.takes_missing):
         yield [None if pools.takes_missing[index] else value for index, value in enumerate(base)]
 
