@@ -365,7 +365,10 @@ def _split(batch: Batch, payload: dict[str, Any]) -> Sequence[Prediction]:
         end = start + len(pending.rows)
         by_class = None
         if probabilities is not None:
-            by_class = [dict(zip(classes, row, strict=True)) for row in probabilities[start:end]]
+            chances = probabilities[start:end]
+            # Whether records without any have neighbours with some must not be seen in their answer.
+            if any(chance is not None for row in chances for chance in row):
+                by_class = [dict(zip(classes, row, strict=True)) for row in chances]
         results.append(Prediction(pending, predictions[start:end], by_class))
         start = end
     return results

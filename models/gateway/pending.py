@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models.gateway.responses import Response
@@ -98,7 +98,7 @@ class Prediction(NamedTuple):
 
     pending: Pending
     predictions: list[Any]
-    probabilities: list[dict[str, float]] | None
+    probabilities: Sequence[Mapping[str, float | None]] | None
 
 
 Encode = Callable[[Prediction, str], Response]

@@ -180,3 +180,23 @@ def test_what_waits_for_replicas_that_are_replaced_goes_to_those_of_the_same_dep
             assert (await gateway.ask(3)).status == 503
 
     asyncio.run(go())
+
+
+def test_a_request_without_probabilities_is_answered_as_if_it_stood_alone(directory: Path) -> None:
+    def says(asked: list[float]) -> dict[str, Any]:
+        chances = [[None, None] if number < 0 else [0.25, 0.75] for number in asked]
+        return {**doubling(asked), "classes": ["a", "b"], "probabilities": chances}
+
+    async def go() -> None:
+        replica = Talking(directory / "r", says)
+        async with serving(directory, replica) as gateway:
+            first = gateway.ask(1)
+            await until(lambda: replica.asked or first.done())
+            others = [gateway.ask(-2), gateway.ask(-3, 4)]
+            replica.let_go.set()
+            answers = [orjson.loads((await other).body) for other in others]
+        assert replica.asked == [[1], [-2, -3, 4]]
+        assert "probabilities" not in answers[0]
+        assert answers[1]["probabilities"] == [{"a": None, "b": None}, {"a": 0.25, "b": 0.75}]
+
+    asyncio.run(go())

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from modelwright_runtime.pmml.document import PmmlError
 from modelwright_runtime.pmml.evaluator import Evaluator
+from modelwright_runtime.server.formats.pmml import predictor
 
 FIELDS = (
     '<DataDictionary><DataField name="age" optype="continuous" dataType="integer">'
@@ -221,3 +222,17 @@ def test_a_document_that_spark_wrote_is_read() -> None:
     )
     assert model.target == ("target", "double")
     assert model.evaluate({"field_0": 20.0, "field_1": 6.0}).value == pytest.approx(41)
+
+
+def test_a_record_without_an_answer_leaves_its_neighbours_their_probabilities() -> None:
+    model = document(
+        '<RegressionModel functionName="classification" normalizationMethod="logit">{schema}'
+        '<RegressionTable intercept="0" targetCategory="yes"><NumericPredictor name="age" coefficient="0"/>'
+        '</RegressionTable><RegressionTable intercept="0" targetCategory="no"/></RegressionModel>'
+    )
+    without = {**ANN, "age": None}
+    outcome = predictor(model).predict([without, ANN, without])
+    assert outcome.predictions == [None, "yes", None]
+    assert outcome.classes == ["no", "yes"]
+    assert outcome.probabilities == [[None, None], [0.5, 0.5], [None, None]]
+    assert predictor(model).predict([without]).probabilities is None

@@ -33,7 +33,7 @@ def names_of(fields: Sequence[Field]) -> tuple[str, ...]:
 
 
 def outputs_of(
-    predictions: Sequence[Any], probabilities: Sequence[Mapping[str, float]] | None, fields: Sequence[Field]
+    predictions: Sequence[Any], probabilities: Sequence[Mapping[str, float | None]] | None, fields: Sequence[Field]
 ) -> list[Output]:
     """Everything that a prediction holds: one output, or one per column where the model answers with a table, and the
     probabilities of classes, whose names stand in a parameter."""

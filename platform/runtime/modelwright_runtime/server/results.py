@@ -11,11 +11,12 @@ class WrongLength(Exception):
 
 
 class Outcome(NamedTuple):
-    """Predictions of a batch in row order; `probabilities[i][j]` belongs to row i and `classes[j]`."""
+    """Predictions of a batch in row order; `probabilities[i][j]` belongs to row i and `classes[j]`, and is None where
+    the model has none for that row."""
 
     predictions: list[Any]
     classes: list[Any] | None = None
-    probabilities: list[list[float]] | None = None
+    probabilities: Sequence[Sequence[float | None]] | None = None
 
     def check(self, rows: int) -> None:
         """Raises `WrongLength` where this is not one prediction for each of so many rows: a part would be of others."""

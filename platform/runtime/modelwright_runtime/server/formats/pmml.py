@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelwright_runtime.server.inputs import Inputs
@@ -17,7 +17,7 @@ def prepare() -> None:
 
 def way(opened: Opened) -> Way | None:
     """The evaluator itself."""
-    return Way(_RecordsBuilder(opened.inputs), _Predictor(opened.raw().evaluator), tolerance=1e-12)
+    return Way(_RecordsBuilder(opened.inputs), predictor(opened.raw().evaluator), tolerance=1e-12)
 
 
 class _RecordsBuilder:
@@ -34,22 +34,26 @@ class _RecordsBuilder:
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
+def predictor(evaluator: Any) -> _Predictor:
+    """Asks the evaluator of a document record by record."""
+    return _Predictor(evaluator)
+
+
 class _Predictor:
     def __init__(self, evaluator: Any) -> None:
         self._evaluator = evaluator
 
     def predict(self, data: list[dict[str, Any]]) -> Outcome:
-        """Values, and probabilities where every record has one of the same categories."""
+        """Values, and probabilities where the document gives any, of the same categories for all; a record without
+        an answer has None for each."""
         results = [self._evaluator.evaluate(record) for record in data]
         predictions = [result.value for result in results]
-        known = self._evaluator.classes or list(results[0].probabilities)
-        if not known or any(not result.probabilities or not known_all(result, known) for result in results):
+        given = [result.probabilities for result in results if result.probabilities]
+        known = self._evaluator.classes or list(given[0] if given else ())
+        if not given or any(category not in known for each in given for category in each):
             return Outcome(predictions)
-        return Outcome(
-            predictions, known, [[result.probabilities.get(category, 0.0) for category in known] for result in results]
-        )
+        return Outcome(predictions, known, [_of_categories(result.probabilities, known) for result in results])
 
 
-def known_all(result: Any, categories: list[Any]) -> bool:
-    """Whether the probabilities are of these categories alone."""
-    return all(category in categories for category in result.probabilities)
+def _of_categories(probabilities: Mapping[Any, float], known: list[Any]) -> list[float | None]:
+    return [probabilities.get(category, 0.0) for category in known] if probabilities else [None] * len(known)
