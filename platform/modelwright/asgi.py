@@ -19,6 +19,7 @@ from jobs.tracking.app import tracking_application  # noqa: E402 - Django must b
 from jobs.tracking.proxy import PREFIX  # noqa: E402
 from modelwright.celery import app  # noqa: E402
 from modelwright.core import counting  # noqa: E402
+from modelwright.core.bodies import Bodies  # noqa: E402
 from modelwright.observability.middleware import counted  # noqa: E402
 
 if TYPE_CHECKING:
@@ -30,6 +31,19 @@ app.set_default()
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 tracking = tracking_application()
+
+MIB = 1024**2
+# Views have bounds of their own, and the tracking proxy too; these keep what nobody reads off the disk. A form has a
+# little around its file.
+BODIES = Bodies(
+    usual=32 * MIB,
+    larger={
+        "batch-inputs": (4096 + 1) * MIB,
+        "batch-jobs/new": (4096 + 1) * MIB,
+        "scoring/chunks": 128 * MIB,
+        "scoring/output": 64 * 1024 * MIB,
+    },
+)
 
 
 class Web:
@@ -77,6 +91,8 @@ class Web:
 async def _answer(scope: Any, receive: Receive, send: Send) -> None:
     if scope["type"] == "http" and (scope["path"] == PREFIX or scope["path"].startswith(f"{PREFIX}/")):
         await _track(scope, receive, send)
+    elif scope["type"] == "http":
+        await BODIES.bounded(django_application, scope, receive, send)
     else:
         await django_application(scope, receive, send)
 

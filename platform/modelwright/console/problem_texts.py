@@ -68,6 +68,11 @@ PROBLEMS = (
         "Read the thing again, apply your change to it, and send its new ETag.",
     ),
     Problem(
+        "body-too-large", 413, "Body too large",
+        "The body has more bytes than the address takes.",
+        "Send less at once; the documentation of the address says what it takes.",
+    ),
+    Problem(
         "unsupported-media-type", 415, "Not JSON",
         "The body is of a type that the address does not read.",
         "Send JSON with `Content-Type: application/json`.",
