@@ -109,6 +109,13 @@ def test_missing_columns_end_the_job_and_are_named() -> None:
     assert Checker(None, ["x", "id"], ["id"], is_text=True).names == ["x"]
 
 
+def test_a_column_that_may_be_missing_goes_to_the_model_with_nothing_in_it() -> None:
+    inputs = [{"name": name, "type": "double", "required": name == "a"} for name in ("b", "a")]
+    for is_text, given in ((True, "1"), (False, 1)):
+        made = Checker(inputs, ["a", "id"], ["id"], is_text=is_text)
+        assert (made.names, made.row({"a": given, "id": "1"})) == (["b", "a"], [None, 1.0])
+
+
 def test_ids_are_sorted_by_row_and_the_same_whoever_computes_them() -> None:
     job = uuid4()
     ids = [prediction_id(job, 1_764_000_000_000, row) for row in (1, 2, 3, 4096, 10**9, 10**11)]

@@ -60,13 +60,13 @@ class Checker:
         self._is_text = is_text
         self._redacted = frozenset(redacted)
         if inputs:
-            known = [
+            # One that may be missing goes to the model with nothing in it, as the gateway sends it.
+            self.columns = [
                 Column(_name(spec, index), str(spec.get("type", "any")), bool(spec.get("required", True)))
                 for index, spec in enumerate(inputs)
             ]
         else:
-            known = [Column(name, "any", False) for name in given if name not in set(keys)]
-        self.columns = [column for column in known if column.required or column.name in set(given)]
+            self.columns = [Column(name, "any", False) for name in given if name not in set(keys)]
         _check_names([column.name for column in self.columns if column.required], given, "the model needs")
         _check_names(keys, given, "the job names as keys")
 
