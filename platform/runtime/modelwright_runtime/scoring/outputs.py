@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from .limits import MAX_PART_BYTES
+
 ROW, PREDICTION, PROBABILITY, ID, ERROR = "row", "prediction", "probability_", "prediction_id", "error"
 Columns = dict[str, list[Any]]
 # A spreadsheet would take a cell that begins with one of these for a formula, unless it is a number.
@@ -30,7 +32,7 @@ def columns_of(
     """The columns of a part in their order. A key column that is called as one of ours keeps its name, with `_key`."""
     made: Columns = {}
     for name, values in keys.items():
-        made[name if name not in (ROW, PREDICTION, ID, ERROR) else f"{name}_key"] = values
+        made[key_column(name)] = values
     made[ROW] = list(rows)
     made[PREDICTION] = list(predictions)
     for place, label in enumerate(classes or ()):
@@ -38,6 +40,11 @@ def columns_of(
     made[ID] = list(ids)
     made[ERROR] = list(errors)
     return made
+
+
+def key_column(name: str) -> str:
+    """How the key column of that name is called in the output."""
+    return name if name not in (ROW, PREDICTION, ID, ERROR) else f"{name}_key"
 
 
 def csv_part(columns: Columns) -> bytes:
@@ -66,6 +73,32 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return repr(value)
     return value if isinstance(value, str) else _json(value) if isinstance(value, (dict, list)) else str(value)
+
+
+def read_csv(part: Path) -> Columns:
+    """The columns of a part that `csv_part` made: texts, or None where a cell is empty."""
+    csv.field_size_limit(MAX_PART_BYTES)
+    with part.open(encoding="utf-8", newline="") as file:
+        names, *rows = csv.reader(file)
+    columns = [[_read(cell) for cell in cells] for cells in zip(*rows, strict=True)] or [[] for _ in names]
+    return dict(zip([_bare(name) for name in names], columns, strict=True))
+
+
+def _read(cell: str) -> str | None:
+    return _bare(cell) if cell else None
+
+
+def _bare(text: str) -> str:
+    """A text without the apostrophe that `_harmless` gave it."""
+    return text[1:] if text.startswith("'") and _harmless(text[1:]) == text else text
+
+
+def read_parquet(part: Path) -> Columns:
+    """The columns of a part that `parquet_part` made."""
+    import pyarrow.parquet
+
+    columns: Columns = pyarrow.parquet.read_table(part).to_pydict()
+    return columns
 
 
 def parquet_part(columns: Columns) -> bytes:

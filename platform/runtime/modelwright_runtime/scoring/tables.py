@@ -165,6 +165,11 @@ class TableTarget:
             )
         self._own = {name: types[name] for name in (self._key, *WRITTEN)}
 
+    @property
+    def is_json(self) -> bool:
+        """Whether the column of predictions holds JSON."""
+        return self._own["prediction"] in ("json", "jsonb")
+
     def _types(self) -> dict[str, str]:
         return column_types(self._connection, self._table)
 
@@ -195,8 +200,7 @@ class TableTarget:
             cursor.execute(sql.SQL("CREATE TEMPORARY TABLE modelwright_scored ({}) ON COMMIT DROP").format(staging))
             with cursor.copy("COPY modelwright_scored FROM STDIN") as copy:
                 for key, prediction, probabilities, *rest in rows:
-                    is_json = self._own["prediction"] in ("json", "jsonb")
-                    copy.write_row([key, _text(prediction, is_json), _text(probabilities, True), *rest])
+                    copy.write_row([key, _text(prediction, self.is_json), _text(probabilities, True), *rest])
             cursor.execute(
                 sql.SQL("UPDATE {table} AS t SET {changes} FROM modelwright_scored AS s WHERE {same}").format(**parts)
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import json
 import os
@@ -23,6 +22,7 @@ from .ids import prediction_id
 from .limits import MAX_HEADER_BYTES, MAX_HOLDERS, MAX_PART_BYTES, is_heavy
 from .pieces import Piece
 from .predicting import Model, Scored, predict
+from .writing import WriteBack
 
 CONNECTION = "MODELWRIGHT_SCORING_CONNECTION"
 _INPUT, _OUTPUT = Path("input"), Path("output")
@@ -40,8 +40,7 @@ class Work:
         self._connection: Any = None
         # Its clock may be wrong, and ids are made of the platform's.
         self._clock = int(description["now_milliseconds"]) - int(time.monotonic() * 1000)
-        self._key_type = "text"
-        self._target: tables.TableTarget | None = None
+        self._target: WriteBack | None = None
 
     def run(self) -> None:
         """Do all of it. Raises `ScoringError`, and `client.Gone` where it is not wanted any more."""
@@ -57,6 +56,7 @@ class Work:
         number, row = int(stored["chunks"]), int(stored["rows"])
         if number:
             print(f"{row} rows in {number} chunks are stored already; going on after them.", flush=True)
+            self._write_last(number - 1)
         for chunk in source.chunks(self._job["chunk_rows"], skip=row, after=stored["last_key"]):
             # A value of a redacted column may stand under another name in them, where nothing would redact it.
             number += self._score(number, row, chunk.without_broken() if self._job["redacted"] else chunk, checker)
@@ -76,7 +76,12 @@ class Work:
             self._connection = tables.connect(given["config"], given["secret"])
             what = {source["kind"]: source[source["kind"]]}
             made = tables.TableSource(self._connection, **what, key=self._keys[0])
-            self._key_type = made.key_type
+            output = self._job["output"]
+            if output["table"]:
+                is_parquet = output["format"] == "parquet"
+                self._target = WriteBack(
+                    self._connection, output["table"], self._keys[0], made.key_type, is_parquet=is_parquet
+                )
             return made
         self._platform.input(_INPUT)
         with _INPUT.open("rb") as file:
@@ -157,10 +162,12 @@ class Work:
         )
         if is_heavy(header) or len(part) > MAX_PART_BYTES:
             return self._in_halves(number, piece, checker)
-        if self._job["output"]["table"]:
-            self._write_back(keys[self._keys[0]], columns, labels, probabilities)
+        if self._target is not None:
+            self._target.prepare(predictions)
         self._platform.store(number, header, part)
         self._part(number).write_bytes(part)
+        if self._target is not None:
+            self._target.write(columns)
         failed = f", {len(errors)} of them failed" if errors else ""
         print(f"chunk {number}: rows {before + 1} to {before + len(chunk.rows)}{failed}, {seconds:.2f} s", flush=True)
         return 1
@@ -186,27 +193,11 @@ class Work:
         found = (values[place] for values in keys.values())
         return ", ".join(str(value) for value in found if value is not None)[:200]
 
-    def _write_back(
-        self, keys: list[Any], columns: outputs.Columns, labels: list[Any] | None, probabilities: list[Any]
-    ) -> None:
-        predictions = columns[outputs.PREDICTION]
-        if self._target is None:
-            self._target = tables.TableTarget(
-                self._connection,
-                self._job["output"]["table"],
-                self._keys[0],
-                self._key_type,
-                tables.prediction_type(predictions),
-            )
-        now = datetime.datetime.now(datetime.UTC).isoformat()
-        shares = [
-            None if each is None or labels is None else dict(zip(map(str, labels), each, strict=True))
-            for each in probabilities
-        ]
-        texts = [str(key) for key in keys]
-        ids, errors = columns[outputs.ID], columns[outputs.ERROR]
-        moments = [now] * len(keys)
-        self._target.write(list(zip(texts, predictions, shares, ids, errors, moments, strict=True)))
+    def _write_last(self, number: int) -> None:
+        """Write the newest chunk that is stored to the table: the process before may have ended in between."""
+        if self._target is not None:
+            self._platform.part(number, self._part(number))
+            self._target.write_stored(self._part(number))
 
     def _join(self, chunks: int) -> None:
         """One file of all parts, those of earlier attempts too."""
