@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -51,7 +52,7 @@ class FrameBuilder:
             dtype = numpy.float64 if type_name == "double" else numpy.float32
             return lambda values: numpy.array(values, dtype=dtype)
         if type_name == "datetime":
-            return lambda values: self._pandas.to_datetime(list(values))
+            return self._moments
         if type_name == "binary":
             return lambda values: self._objects([None if v is None else base64.b64decode(v) for v in values])
         return self._objects
@@ -63,6 +64,21 @@ class FrameBuilder:
             return self._numpy.array(values, dtype=dtype)
 
         return build
+
+    def _moments(self, values: Values) -> Any:
+        """Moments of a time zone are of UTC, so that those of several zones make one column; among them one without a
+        zone is taken to be of UTC as well."""
+        moments = [None if value is None else self._moment(value) for value in values]
+        if any(moment is not None and moment.tzinfo is not None for moment in moments):
+            return self._pandas.to_datetime(moments, utc=True)
+        return self._pandas.to_datetime(moments)
+
+    def _moment(self, value: Any) -> Any:
+        # One by one: pandas expects all texts of a list to be written as the first one is.
+        try:
+            return self._pandas.Timestamp(value)
+        except ValueError:
+            return self._pandas.Timestamp(datetime.datetime.fromisoformat(value))
 
     def _objects(self, values: Values) -> Any:
         # pandas and scikit-learn know a missing text as NaN, which JSON cannot say.
