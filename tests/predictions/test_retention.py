@@ -137,7 +137,7 @@ def test_a_row_that_comes_before_its_day_is_dropped_keeps_the_day(
     put(2)
     late: list[str] = []
     modes: list[str] = []
-    drop_it, hold = retention._drop, retention.hold
+    drop_it, hold = retention._drop, partitions.hold
 
     def come_late(part: partitions.Partition, *more: Any) -> None:
         if part.name.endswith(f"{TODAY - 2 * DAY:%Y%m%d}"):
