@@ -50,7 +50,7 @@ class RouteWatcher:
             return
         if table.troubles:
             told = "; ".join(f"{name}: {trouble}" for name, trouble in list(table.troubles.items())[:MAX_TOLD])
-            self._report(f"{len(table.troubles)} entries of {self._path} cannot be used ({told})")
+            self._report(f"{self._path} has entries that cannot be used, {len(table.troubles)} in all ({told})")
         else:
             self.error = None
         self._table = table

@@ -174,11 +174,22 @@ def test_the_watcher_keeps_the_last_good_table_and_takes_the_next_good_one(tmp_p
     watcher.check()
     assert applied == [1, 2]
     assert watcher.error is None
-    replace(table(3, a={}))
-    assert applied == [1, 2, 3]
-    assert "1 entries" in watcher.error
-    replace(table(4))
-    assert watcher.error is None
+
+
+def test_the_watcher_tells_of_an_entry_that_cannot_be_used_and_takes_the_others(tmp_path: Path) -> None:
+    applied: list[RouteTable] = []
+    path = tmp_path / "routes.json"
+    watcher = RouteWatcher(path, applied.append)
+    for content in (
+        table(1, a=endpoint(1, target("m", 1))),
+        table(2, a=endpoint(2, {}), b=endpoint(1, target("m", 1))),
+    ):
+        (tmp_path / "next").write_bytes(content)
+        os.replace(tmp_path / "next", path)
+        watcher.check()
+    assert "1 in all (a: KeyError" in str(watcher.error)
+    assert set(applied[-1].endpoints) == {"a", "b"}
+    assert applied[-1].endpoints["a"].deployment_number == 1
 
 
 def test_prediction_ids_are_uuids_of_version_7_and_sort_by_time() -> None:
