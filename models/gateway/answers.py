@@ -10,6 +10,7 @@ from models.gateway.pending import Prediction
 from models.gateway.responses import Response, problem, unavailable
 from models.gateway.routes import Endpoint, Match, Target
 from models.gateway.signature import Invalid
+from models.gateway.spool import MAX_RECORD_BYTES
 
 MAX_RECORDS = 10_000
 PREDICTION_ID = b"X-Modelwright-Prediction-Id"
@@ -118,6 +119,17 @@ def no_replica(endpoint: Endpoint) -> Response:
         f"No replica of {endpoint.name} answers at the moment.",
         remedy="Try again in a moment; the endpoint's page shows the state of its replicas.",
         title="No healthy replica",
+    )
+
+
+def too_large_to_record(size: int) -> Response:
+    """Inputs and outputs together are more than one record may hold, and what is not recorded is not answered."""
+    return problem(
+        413,
+        f"The record of this request would have {size} bytes, more than the {MAX_RECORD_BYTES} that one may have, "
+        "so it was not made and the request is not answered.",
+        title="Too large to record",
+        remedy="Send fewer records at once.",
     )
 
 

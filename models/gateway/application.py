@@ -28,6 +28,7 @@ from models.gateway.responses import PROBLEM, TEXT, Response, unavailable
 from models.gateway.routes import EMPTY, Endpoint, Match, RouteTable
 from models.gateway.siblings import Siblings
 from models.gateway.signature import Invalid
+from models.gateway.spool import RecordTooLarge
 from models.gateway.spool_writer import SpoolRefused, SpoolWriter
 
 if TYPE_CHECKING:
@@ -204,6 +205,8 @@ class Application:
             return feedback.accept(endpoint, key_id, body, self._spool)
         except SpoolRefused as refused:
             return _not_recorded(refused)
+        except RecordTooLarge as error:
+            return answers.too_large_to_record(error.size)
 
     def _submit(self, pending: Pending, queue: BatchQueue | None) -> None:
         try:
@@ -235,15 +238,25 @@ class Application:
         unanswered = [result for result in results if not result.pending.done]
         if not unanswered:
             return
-        live = list(zip(unanswered, new_prediction_ids(len(unanswered)), strict=True))
+        live: list[tuple[Prediction, str]] = []
+        records: list[bytes] = []
+        for result, id_ in zip(unanswered, new_prediction_ids(len(unanswered)), strict=True):
+            try:
+                records.append(self._recorder.predicted(result, id_, now))
+            except RecordTooLarge as error:
+                result.pending.finish(answers.too_large_to_record(error.size))
+            else:
+                live.append((result, id_))
+        if not live:
+            return
         try:
-            self._spool.append(b"".join([self._recorder.predicted(result, id_, now) for result, id_ in live]))
+            self._spool.append(b"".join(records))
         except SpoolRefused as refused:
             response = _not_recorded(refused)
             for result, _id in live:
                 result.pending.finish(response)
             return
-        self.metrics.predicted([result.pending for result in unanswered], now)
+        self.metrics.predicted([result.pending for result, _id in live], now)
         for result, id_ in live:
             pending = result.pending
             if pending.spans is not None:
@@ -266,7 +279,7 @@ class Application:
         id_, response = new_prediction_id(), failure.response
         try:
             self._spool.append(self._recorder.failed(failure, id_, time.monotonic()))
-        except SpoolRefused:
+        except (SpoolRefused, RecordTooLarge):
             logger.warning("a request of %s that its model failed is not on record", failure.pending.endpoint.name)
         else:
             response = response._replace(headers=(*response.headers, (answers.PREDICTION_ID, id_.encode())))

@@ -24,7 +24,7 @@ ONLY_POSTED = problem(
 def accept(endpoint: Endpoint, key_id: str, body: bytes, spool: SpoolWriter) -> Response:
     """Record all of it by one write, or none of it. Whether the predictions are on record is not known here.
 
-    Raises `SpoolRefused`.
+    Raises `SpoolRefused`, and `RecordTooLarge` where one piece is.
     """
     now = time.time()
     try:

@@ -45,9 +45,19 @@ class Finish(StrEnum):
     SET_ASIDE = "set_aside"  # damaged after the offset: renamed to `*.damaged`, for a person to look at
 
 
+class RecordTooLarge(Exception):
+    """No reader would take a record of so many bytes, nor what follows it in its segment."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"a record of {size} bytes; one may have {MAX_RECORD_BYTES}")
+        self.size = size
+
+
 def encode_record(record: dict[str, Any]) -> bytes:
-    """The bytes of one record."""
+    """The bytes of one record. Raises `RecordTooLarge`."""
     body = orjson.dumps(record)
+    if len(body) > MAX_RECORD_BYTES:
+        raise RecordTooLarge(len(body))
     return HEAD.pack(len(body), zlib.crc32(body)) + body
 
 

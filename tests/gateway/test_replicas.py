@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 from modelwright_runtime.server import frames
 
+from models.gateway import spool
 from models.gateway.addresses import Access
 from models.gateway.application import Application
 from models.gateway.http import Request, Slot
@@ -80,9 +82,9 @@ class Serving:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        spool = SpoolWriter(directory / "spool", "g")
+        writer = SpoolWriter(directory / "spool", "g")
         self.application = Application(
-            spool, timeout=20, routes_error=lambda: None, access=Access(""), siblings=Siblings()
+            writer, timeout=20, routes_error=lambda: None, access=Access(""), siblings=Siblings()
         )
         self._revision = 0
 
@@ -198,5 +200,30 @@ def test_a_request_without_probabilities_is_answered_as_if_it_stood_alone(direct
         assert replica.asked == [[1], [-2, -3, 4]]
         assert "probabilities" not in answers[0]
         assert answers[1]["probabilities"] == [{"a": None, "b": None}, {"a": 0.25, "b": 0.75}]
+
+    asyncio.run(go())
+
+
+def test_a_record_that_no_reader_would_take_is_not_made_and_fails_its_request_alone(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "MAX_RECORD_BYTES", 2000)
+
+    def says(asked: list[float]) -> dict[str, Any]:
+        return {"predictions": ["a" * 2000 if number == 3 else number for number in asked]}
+
+    async def go() -> None:
+        replica = Talking(directory / "r", says)
+        async with serving(directory, replica) as gateway:
+            first = gateway.ask(1)
+            await until(lambda: replica.asked or first.done())
+            others = [gateway.ask(2), gateway.ask(3), gateway.ask(4)]
+            replica.let_go.set()
+            answers = [await other for other in (first, *others)]
+            assert (await gateway.ask(3)).status == 413
+            assert predictions(await gateway.ask(5)) == [5]
+        assert [answer.status for answer in answers] == [200, 200, 413, 200]
+        assert orjson.loads(answers[2].body)["remedy"] == "Send fewer records at once."
+        assert gateway.recorded() == [[1], [2], [4], [5]]
 
     asyncio.run(go())
