@@ -25,11 +25,11 @@ from models.gateway.spool import list_segments, read_records
 from models.gateway.spool_writer import SpoolWriter
 from tests.gateway.processes import KEY, endpoint, target
 
-Say = Callable[[list[float]], dict[str, Any] | None]
+Say = Callable[[list[float]], dict[str, Any]]
 
 
 class Talking:
-    """A replica at a socket. `say` makes an answer of the numbers asked for; None leaves it open."""
+    """A replica at a socket. `say` makes an answer of the numbers asked for, once `let_go` is set."""
 
     def __init__(self, path: Path, say: Say) -> None:
         self.path = path
@@ -55,16 +55,17 @@ class Talking:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
         cutting = frames.FrameReader()
-        while data := await reader.read(65536):
-            for frame in cutting.feed(data):
-                if frame.kind != frames.PREDICT:
-                    continue
-                asked = [row[0] for row in orjson.loads(frame.payload)["rows"]]
-                self.asked.append(asked)
-                await self.let_go.wait()
-                said = self._say(asked)
-                if said is not None:
-                    writer.write(frames.pack(frame.correlation_id, frames.ANSWER, orjson.dumps(said)))
+        with contextlib.suppress(asyncio.CancelledError):
+            while data := await reader.read(65536):
+                for frame in cutting.feed(data):
+                    if frame.kind == frames.PREDICT:
+                        await self._answer(frame, writer)
+
+    async def _answer(self, frame: frames.Frame, writer: asyncio.StreamWriter) -> None:
+        asked = [row[0] for row in orjson.loads(frame.payload)["rows"]]
+        self.asked.append(asked)
+        await self.let_go.wait()
+        writer.write(frames.pack(frame.correlation_id, frames.ANSWER, orjson.dumps(self._say(asked))))
 
 
 class Answer(Slot):
