@@ -198,6 +198,8 @@ def test_what_a_compiled_model_answered_stays_on_record_when_it_is_given_up_and_
     version = ModelVersion.objects.get()
     ModelVersion.objects.filter(pk=version.pk).update(flavor="sklearn", state="ready")
     request = version.environment_request
+    assert request is not None
+    assert request.environment is not None
     facts = {"state": "equal", "size": 9, "environment_request": request}
     compiled = CompiledModel.objects.create(version=version, manifest_digest="c" * 64, **facts)
     first, second = predicted(served_by="onnx:" + "c" * 64), predicted(served_by="onnx:" + "d" * 64)

@@ -65,12 +65,13 @@ def prepared(encoder: Any, tenure: Any) -> Any:
 
 def asked(name: str) -> dict[str, list[Any]] | None:
     """Rows that the model of that name and its compiled form are asked besides the probe set: all pairs of values."""
-    near = [0.0, 1e-20, 1e-15, -1.0, 3.0]
-    return {
+    near: list[Any] = [0.0, 1e-20, 1e-15, -1.0, 3.0]
+    made: dict[str, dict[str, list[Any]]] = {
         "truth": {"sweet": [True, False], "alcohol": [0.0, 13.0, 14.5]},
         "dropped": {"shade": ["dark", "light", None, "pale"], "region": ["north", "south", "west", ""]},
         **{norm: {"alcohol": near, "malic_acid": near} for norm in ("l1", "l2", "max")},
-    }.get(name)
+    }
+    return made.get(name)
 
 
 def train(directory: Path) -> list[Path]:
