@@ -53,8 +53,7 @@ def predict(
         return
     try:
         outcome = model.predict(columns, [row for _, row in rows])
-        if len(outcome.predictions) != len(rows):
-            raise ValueError(f"it returned {len(outcome.predictions)} predictions for {len(rows)} rows")
+        outcome.check(len(rows))
     except (KeyboardInterrupt, MemoryError):
         raise
     except BaseException as error:  # a model may even call sys.exit(), and the other rows are to be predicted
