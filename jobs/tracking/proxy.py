@@ -20,6 +20,7 @@ from jobs.tracking.allowlist import FILES, Body, Route, find_route
 from jobs.tracking.bodies import rewrite
 from jobs.tracking.identity import PROJECT_HEADER, Identity, identify
 from jobs.tracking.upstream import WORKSPACE_HEADER, Upstream
+from modelwright.core.bodies import BodyTooLarge
 from modelwright.core.errors import PlatformError, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -58,14 +59,6 @@ _SAFE_HEADERS = [
     (b"content-security-policy", b"default-src 'none'; sandbox"),
     (b"cache-control", b"no-store"),
 ]
-
-
-class TooLarge(PlatformError):
-    """The body is over the limit."""
-
-    status = 413
-    title = "Too large"
-    code = "too-large"
 
 
 class ClientGone(Exception):
@@ -235,9 +228,9 @@ async def _send_error(send: Send, error: PlatformError) -> None:
     await _send_json(send, error.status, {"error_code": _ERROR_CODES.get(error.status, "BAD_REQUEST"), "message": text})
 
 
-def _too_large(limit: int) -> TooLarge:
+def _too_large(limit: int) -> BodyTooLarge:
     size = f"{limit // 1024**2} MiB" if limit < 1024**3 else f"{limit // 1024**3} GiB"
-    return TooLarge(f"The body is larger than {size}.", remedy="Send less at once, or split the file.")
+    return BodyTooLarge(f"The body is larger than {size}.", remedy="Send less at once, or split the file.")
 
 
 def _unavailable() -> Unavailable:

@@ -75,7 +75,8 @@ def test_what_was_lost_is_restored_from_a_backup(compose: Compose, served: Serve
     assert api.get("/api/v1/audit-chain/", verify="true")["fault"] == ""
     assert recorded(api, served) >= 2
     compose.compose("up", "--detach", "--wait")
-    assert wait_for(served.answers, 300, "The restored endpoint's answer") == answers
+    # The image of its environment is made anew.
+    assert wait_for(served.answers, 600, "The restored endpoint's answer") == answers
 
 
 def networks(compose: Compose, told: dict[str, dict[str, dict[str, object]]]) -> set[str]:
