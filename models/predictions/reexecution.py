@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from models.predictions import reexecution_services as services
@@ -14,13 +12,10 @@ from models.predictions.models import Prediction, Reexecution
 from models.predictions.verdicts import Answer, compare
 from modelwright.accounts.actors import Actor
 from modelwright.compute import selectors as compute
+from modelwright.compute.collecting import collect_each
 from modelwright.compute.models import Workload
 from modelwright.compute.results import RESULT, read_result
-from modelwright.compute.services import forget_files, mark_collected
-from modelwright.core.errors import PlatformError
-from modelwright.core.trouble import comes_again
-
-logger = logging.getLogger(__name__)
+from modelwright.compute.services import forget_files
 
 JUDGE = Actor.system("re-execution")
 
@@ -30,7 +25,7 @@ def tick() -> int:
     begun = Reexecution.objects.filter(state="queued", workload__state="running")
     for reexecution in begun[:100]:
         transitions.run(reexecution)
-    return sum(_collect(workload) for workload in compute.uncollected(Workload.Kind.REEXECUTION))
+    return collect_each(Workload.Kind.REEXECUTION, take=_take, give_up=_give_up)
 
 
 def forget_answers() -> int:
@@ -44,40 +39,25 @@ def forget_answers() -> int:
     return left.update(outputs=None, probabilities=None, difference=None, detail=said)
 
 
-def _collect(workload: Workload) -> bool:
-    reexecution = Reexecution.objects.filter(workload=workload).first()
-    try:
-        with transaction.atomic():
-            if reexecution is not None:
-                _take(reexecution, workload)
-            _let_go(workload)
-    except PlatformError:
-        # It stays uncollected, so the next tick tries again.
-        logger.exception("collecting %s", workload)
-        return False
-    except Exception as error:
-        if not comes_again(error):
-            raise
-        # Whatever it left must not keep the others waiting.
-        logger.warning("%s left what cannot be read", workload, exc_info=True)
-        _give_up(reexecution, workload, error)
-    return True
-
-
-@transaction.atomic
-def _give_up(reexecution: Reexecution | None, workload: Workload, error: Exception) -> None:
-    if reexecution is not None:
+def _give_up(workload: Workload, error: Exception) -> None:
+    if (reexecution := _asked(workload)) is not None:
         services.fail(reexecution, reason=f"It left what cannot be read: {error}"[:2000], acting_user=JUDGE)
-    _let_go(workload)
-
-
-def _let_go(workload: Workload) -> None:
-    """The input is the prediction's, whose retention is not the workload's."""
     forget_files(workload)
-    mark_collected(workload)
 
 
-def _take(reexecution: Reexecution, workload: Workload) -> None:
+def _asked(workload: Workload) -> Reexecution | None:
+    found: Reexecution | None = Reexecution.objects.filter(workload=workload).first()
+    return found
+
+
+def _take(workload: Workload) -> None:
+    if (reexecution := _asked(workload)) is not None:
+        _judge(reexecution, workload)
+    # The input is the prediction's, whose retention is not the workload's.
+    forget_files(workload)
+
+
+def _judge(reexecution: Reexecution, workload: Workload) -> None:
     result = read_result(workload, RESULT)
     if workload.state != "succeeded" or "answer" not in result:
         said = str(result.get("error") or "") or workload.detail or compute.log_tail(workload, 5)

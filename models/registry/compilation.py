@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import Any
 
@@ -14,13 +13,11 @@ from models.registry.compiling import FLAVORS, conclude
 from models.registry.models import CompiledModel, ModelVersion
 from modelwright.accounts.actors import Actor
 from modelwright.compute import selectors as compute
+from modelwright.compute.collecting import collect_each
 from modelwright.compute.models import GIB, EnvironmentRequest, Workload
 from modelwright.compute.results import COMPILED, RESULT, kept_folder, read_result
-from modelwright.compute.services import DEFAULT_PYTHON, create_workload, mark_collected, request_environment
+from modelwright.compute.services import DEFAULT_PYTHON, create_workload, request_environment
 from modelwright.core.errors import PlatformError
-from modelwright.core.trouble import comes_again
-
-logger = logging.getLogger(__name__)
 
 COMPILER = Actor.system("model compilation")
 # Little is reserved: it must not keep a run waiting, and nobody waits for it.
@@ -118,37 +115,24 @@ def serving_requirements(onnxruntime: str) -> str:
 
 def collect() -> int:
     """Take what ended compilations left, as their hosts handed it in; return how many."""
-    count = 0
-    for workload in compute.uncollected(Workload.Kind.COMPILATION):
-        rows = CompiledModel.objects.select_related("version__model__project").filter(workload=workload)
-        compiled = rows.first()
-        try:
-            with transaction.atomic():
-                if compiled is not None:
-                    _take(compiled, workload)
-                mark_collected(workload)
-        except PlatformError:
-            # It stays uncollected, so the next tick tries again.
-            logger.exception("collecting %s", workload)
-            continue
-        except Exception as error:
-            if not comes_again(error):
-                raise
-            # Whatever it left must not keep the others waiting.
-            logger.warning("%s left what cannot be stored", workload, exc_info=True)
-            _give_up(compiled, workload, error)
-        count += 1
-    return count
+    return collect_each(Workload.Kind.COMPILATION, take=_take, give_up=_give_up)
 
 
-@transaction.atomic
-def _give_up(compiled: CompiledModel | None, workload: Workload, error: Exception) -> None:
-    if compiled is not None:
+def _compiled(workload: Workload) -> CompiledModel | None:
+    rows = CompiledModel.objects.select_related("version__model__project")
+    found: CompiledModel | None = rows.filter(workload=workload).first()
+    return found
+
+
+def _give_up(workload: Workload, error: Exception) -> None:
+    if (compiled := _compiled(workload)) is not None:
         conclude(compiled, "failed", reason=f"It left what cannot be stored: {error}", acting_user=COMPILER)
-    mark_collected(workload)
 
 
-def _take(compiled: CompiledModel, workload: Workload) -> None:
+def _take(workload: Workload) -> None:
+    compiled = _compiled(workload)
+    if compiled is None:
+        return
     result = read_result(workload, RESULT)
     verdict, proof = result.get("verdict"), result.get("proof")
     if workload.state != "succeeded" or verdict not in VERDICTS or not isinstance(proof, dict):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from django.db import transaction
 
 from jobs.models import Run
@@ -11,19 +9,12 @@ from models.registry import services
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
 from modelwright.compute import selectors as compute
+from modelwright.compute.collecting import collect_each
 from modelwright.compute.models import GIB, EnvironmentRequest, Workload
 from modelwright.compute.results import RESULT, read_result
-from modelwright.compute.services import (
-    DEFAULT_PYTHON,
-    create_workload,
-    mark_collected,
-    request_environment,
-)
+from modelwright.compute.services import DEFAULT_PYTHON, create_workload, request_environment
 from modelwright.core.errors import PlatformError
 from modelwright.core.text import storable
-from modelwright.core.trouble import comes_again
-
-logger = logging.getLogger(__name__)
 
 INSPECTOR = Actor.system("model inspection")
 CPU, MEMORY_BYTES, TIMEOUT_SECONDS = 0.5, GIB, 600
@@ -86,37 +77,26 @@ def start_missing(*, acting_user: Actor) -> None:
 
 def collect() -> int:
     """Take what ended inspections found, as their hosts handed it in; return how many."""
-    count = 0
-    for workload in compute.uncollected(Workload.Kind.INSPECTION):
-        version = ModelVersion.objects.select_related("model__project").filter(inspection=workload).first()
-        try:
-            with transaction.atomic():
-                if version is not None:
-                    _take(version, workload)
-                mark_collected(workload)
-        except PlatformError:
-            # It stays uncollected, so the next tick tries again.
-            logger.exception("collecting %s", workload)
-            continue
-        except Exception as error:
-            if not comes_again(error):
-                raise
-            # Whatever it left must not keep the others waiting.
-            logger.warning("%s left what cannot be stored", workload, exc_info=True)
-            _give_up(version, workload, error)
-        count += 1
-    return count
+    return collect_each(Workload.Kind.INSPECTION, take=_take, give_up=_give_up)
 
 
-@transaction.atomic
-def _give_up(version: ModelVersion | None, workload: Workload, error: Exception) -> None:
-    if version is not None:
+def _inspected(workload: Workload) -> ModelVersion | None:
+    found: ModelVersion | None = (
+        ModelVersion.objects.select_related("model__project").filter(inspection=workload).first()
+    )
+    return found
+
+
+def _give_up(workload: Workload, error: Exception) -> None:
+    if (version := _inspected(workload)) is not None:
         reason = f"Its inspection left what cannot be stored: {storable(str(error))}"
         services.fail(version, reason=reason, acting_user=INSPECTOR)
-    mark_collected(workload)
 
 
-def _take(version: ModelVersion, workload: Workload) -> None:
+def _take(workload: Workload) -> None:
+    version = _inspected(workload)
+    if version is None:
+        return
     result = read_result(workload, RESULT)
     algorithm = result.get("algorithm")
     if workload.state == "succeeded" and isinstance(algorithm, dict):
