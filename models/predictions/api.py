@@ -14,7 +14,7 @@ from models.endpoints.models import Endpoint
 from models.endpoints.selectors import get_endpoint
 from models.predictions import selectors
 from models.predictions.conditions import OPERATORS
-from models.predictions.exporting import FORMATS, export, streamed
+from models.predictions.exporting import export, streamed
 from models.predictions.search import FAILED, PROTOCOLS, SCAN, Cursor, Search, find, read
 from models.predictions.serializers import (
     PredictionDetailSerializer,
@@ -27,6 +27,7 @@ from modelwright.accounts.actors import actor_of
 from modelwright.accounts.api import current_user
 from modelwright.accounts.permissions import Permission
 from modelwright.core.api import PlatformAPIView
+from modelwright.core.exports import FORMATS
 from modelwright.core.pagination import address_of, cursor_of, limit_of
 
 _SEARCH = [

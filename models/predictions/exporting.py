@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
 from django.db import transaction
 from django.http import HttpRequest, StreamingHttpResponse
-from django.utils import timezone
 
 from models.endpoints.models import Endpoint
 from models.endpoints.services import audit, endpoint_target
@@ -21,14 +16,14 @@ from models.predictions.search import SCAN, Cursor, Search, columns_of, find
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
 from modelwright.audit.actions import AuditAction
+from modelwright.core import exports
 from modelwright.core.cells import cell
 from modelwright.core.errors import ValidationFailed
+from modelwright.core.exports import CHUNK_ROWS, FORMATS, PiecewiseExport, csv_text
 from projects.selectors import authorize
 
 MAX_ROWS = 100_000
 MAX_SCANS = 200
-CHUNK_ROWS = 500
-FORMATS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 LIMITS = f"at most {MAX_ROWS:,} predictions, found among the newest {MAX_SCANS * SCAN:,} that time and outcome leave"
 _FACTS = (
     *("id", "at", "endpoint_name", "deployment_number", "model_name", "version_number", "key_name", "protocol"),
@@ -36,12 +31,12 @@ _FACTS = (
 )
 
 
-class PredictionExport:
+class PredictionExport(PiecewiseExport):
     """Newest first, in pieces of text. JSON lines have a prediction each, CSV has a record of a request each, with
     `input.<column>` for each column that the endpoint's versions know, and `input` for what is no such column."""
 
     def __init__(self, endpoint: Endpoint, search: Search, form: str) -> None:
-        self.form = form
+        super().__init__(form)
         self._endpoint = endpoint
         self._search = search
         self._columns = list(columns_of(endpoint)) if form == "csv" else []
@@ -49,18 +44,14 @@ class PredictionExport:
         self._rows = self._scans = 0
         self._is_over = False
 
-    @property
-    def content_type(self) -> str:
-        """The media type."""
-        return FORMATS[self.form]
-
-    def _head(self) -> str:
+    def head(self) -> str:
+        """The names of the columns, of CSV."""
         if self.form != "csv":
             return ""
         inputs = [f"input.{name}" for name in self._columns]
-        return _csv([[*_FACTS, "record", *inputs, "input", "output", "probabilities"]])
+        return csv_text([[*_FACTS, "record", *inputs, "input", "output", "probabilities"]])
 
-    def _next(self) -> str | None:
+    def piece(self) -> str | None:
         """The next piece, which may be empty; None at the end."""
         if self._is_over:
             return None
@@ -71,7 +62,7 @@ class PredictionExport:
         self._cursor = found.older
         self._is_over = found.older is None or self._rows >= MAX_ROWS or self._scans >= MAX_SCANS
         if self.form == "csv":
-            return _csv([line for row in found.rows for line in self._lines(row)])
+            return csv_text([line for row in found.rows for line in self._lines(row)])
         return "".join(json.dumps(_object(row), ensure_ascii=False) + "\n" for row in found.rows)
 
     def _lines(self, row: Prediction) -> Iterator[list[str]]:
@@ -88,18 +79,6 @@ class PredictionExport:
                 cell(_item(row.outputs, number)),
                 cell(_item(row.probabilities, number)),
             ]
-
-    def __iter__(self) -> Iterator[str]:
-        """For a synchronous server."""
-        yield self._head()
-        while (piece := self._next()) is not None:
-            yield piece
-
-    async def stream(self) -> AsyncIterator[str]:
-        """For an asynchronous server, which would otherwise gather the whole before it sends a byte."""
-        yield self._head()
-        while (piece := await sync_to_async(self._next)()) is not None:
-            yield piece
 
 
 @transaction.atomic
@@ -127,13 +106,8 @@ def export(
 
 
 def streamed(request: HttpRequest, exported: PredictionExport, endpoint: Endpoint) -> StreamingHttpResponse:
-    """The export as a file."""
-    # A synchronous iterator would be gathered whole under ASGI, an asynchronous one under WSGI.
-    pieces = exported.stream() if isinstance(request, ASGIRequest) else iter(exported)
-    response = StreamingHttpResponse(pieces, content_type=exported.content_type)
-    file = f"modelwright-predictions-{endpoint.name}-{timezone.now():%Y%m%d-%H%M%S}.{exported.form}"
-    response.headers["Content-Disposition"] = f'attachment; filename="{file}"'
-    response.headers["Cache-Control"] = "no-store"
+    """The export as a file, with its limits in a header."""
+    response = exports.streamed(request, exported, f"predictions-{endpoint.name}")
     response.headers["X-Modelwright-Limits"] = LIMITS
     return response
 
@@ -146,9 +120,3 @@ def _object(row: Prediction) -> dict[str, Any]:
 
 def _item(values: Any, number: int) -> Any:
     return values[number] if isinstance(values, list) and number < len(values) else None
-
-
-def _csv(rows: Sequence[Sequence[str]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerows(rows)
-    return buffer.getvalue()

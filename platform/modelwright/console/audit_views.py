@@ -12,7 +12,7 @@ from modelwright.accounts.permissions import Permission
 from modelwright.accounts.views import person_of
 from modelwright.console import selectors, services
 from modelwright.console.diff import changes
-from modelwright.console.export import streamed
+from modelwright.core.exports import streamed
 from modelwright.core.pages import PlatformView
 
 

@@ -12,7 +12,7 @@ from modelwright.accounts.permissions import Permission
 from modelwright.accounts.views import person_of
 from modelwright.compute import selectors
 from modelwright.console import process_records, processes, services
-from modelwright.console.export import streamed
+from modelwright.core.exports import streamed
 from modelwright.core.pages import PlatformView
 
 

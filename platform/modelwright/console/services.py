@@ -16,9 +16,9 @@ from modelwright.compute.models import Workload
 from modelwright.console import process_records
 from modelwright.console.export import Export
 from modelwright.core.errors import ValidationFailed
+from modelwright.core.exports import FORMATS
 from modelwright.core.listing import Listing
 
-FORMS = ("csv", "jsonl")
 
 
 @transaction.atomic
@@ -42,7 +42,7 @@ def export_processes(listing: Listing[Workload], form: str, *, acting_user: Acto
 
 def _checked(listing: Listing[Any], form: str, acting_user: Actor) -> None:
     require_site(acting_user.require_user(), Permission.AUDIT_READ)
-    if form not in FORMS:
+    if form not in FORMATS:
         raise ValidationFailed(f"`form` is {form[:20]!r}.", remedy="Ask for csv or jsonl.", field="form")
     if listing.problems:
         raise ValidationFailed(" ".join(listing.problems), remedy="Correct the filter and export again.")
