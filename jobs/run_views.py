@@ -24,6 +24,7 @@ from modelwright.accounts.permissions import Permission
 from modelwright.accounts.views import person_of
 from modelwright.compute.selectors import read_log
 from modelwright.compute.states import WorkloadState
+from modelwright.compute.views import log_answer
 from modelwright.core.errors import PlatformError
 from modelwright.core.listing import Column, Filter, Listing
 from modelwright.core.pages import Crumbs
@@ -221,11 +222,7 @@ class RunLogView(RunPage):
 
     def get(self, request: HttpRequest, run_id: UUID) -> HttpResponseBase:
         """Answer what `static/js/live.js` polls."""
-        given = request.GET.get("offset", "")
-        offset = int(given[:15]) if given.isascii() and given.isdigit() else 0
-        workload = selectors.attempt_workload(self.run(request, run_id), attempt_of(request))
-        text, next_offset, finished = read_log(workload, offset)
-        return JsonResponse({"text": text, "offset": next_offset, "finished": finished})
+        return log_answer(request, selectors.attempt_workload(self.run(request, run_id), attempt_of(request)))
 
 
 class RunChartView(RunPage):

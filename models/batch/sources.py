@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from models.batch.models import BatchInput, BatchJob, Format
+from models.batch.models import BatchInput, Format
 from modelwright.core.errors import NotFound, ValidationFailed
 from modelwright.storage.blobs import Blob, Readable
 from modelwright.storage.bounded import BoundedReader
@@ -191,8 +191,3 @@ def check_keys(keys: list[str], found: Found, redacted: list[str]) -> list[str]:
 def libraries_of(job_format: str, found: Found) -> frozenset[str]:
     """What the environment must have besides the model's own libraries."""
     return found.libraries | ({"pyarrow"} if job_format == Format.PARQUET else frozenset())
-
-
-def is_of_database(job: BatchJob) -> bool:
-    """Whether it reads a table or query."""
-    return str(job.source["kind"]) in ("table", "query")

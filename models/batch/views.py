@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
@@ -22,6 +22,7 @@ from modelwright.accounts.actors import actor_of
 from modelwright.accounts.permissions import Permission
 from modelwright.accounts.views import person_of
 from modelwright.compute.selectors import read_log
+from modelwright.compute.views import log_answer
 from modelwright.core.api import SIGNED_IN
 from modelwright.core.errors import PlatformError
 from modelwright.core.listing import Column, Filter, Listing
@@ -163,11 +164,7 @@ class BatchLogView(BatchPage):
 
     def get(self, request: HttpRequest, batch_id: UUID) -> HttpResponseBase:
         """Answer what `static/js/live.js` polls."""
-        given = request.GET.get("offset", "")
-        offset = int(given[:15]) if given.isascii() and given.isdigit() else 0
-        workload = selectors.attempt_workload(self.job(request, batch_id), attempt_of(request))
-        text, next_offset, finished = read_log(workload, offset)
-        return JsonResponse({"text": text, "offset": next_offset, "finished": finished})
+        return log_answer(request, selectors.attempt_workload(self.job(request, batch_id), attempt_of(request)))
 
 
 class BatchOutputView(BatchPage):
