@@ -8,7 +8,6 @@ Writes `{"flavor", "summary", "algorithm": {"name", "class", "params", "members"
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from modelwright_runtime.inspecting import boosting, networks, others
-from modelwright_runtime.inspecting.nodes import Described
+from modelwright_runtime.inspecting.nodes import Described, is_plain
+from modelwright_runtime.results import write_result
 from modelwright_runtime.server.formats.choosing import loader
 from modelwright_runtime.server.formats.ways import Opened
 from modelwright_runtime.server.loading import open_model
@@ -42,9 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     except BaseException as error:  # a model's code may raise anything, SystemExit too
         message = f"{type(error).__name__}: {error}"[:2000]
         print(f"The model cannot be loaded: {message}", file=sys.stderr)
-        _write(options.out, {"error": message})
+        write_result(options.out, {"error": message})
         return EXIT_LOAD
-    _write(options.out, result)
+    write_result(options.out, result)
     print(result["summary"])
     return 0
 
@@ -240,7 +240,7 @@ def _params(model: Any) -> dict[str, Any]:
         return {}
     shown = {}
     for name, value in sorted(values.items()):
-        if not _is_plain(value) or value in ("deprecated", "warn"):
+        if not is_plain(value) or value in ("deprecated", "warn"):
             continue
         if value is None and name not in defaults:  # an estimator that takes anything, such as XGBoost's
             continue
@@ -260,20 +260,6 @@ def _defaults(kind: type) -> dict[str, Any]:
 
 def _same(default: Any, value: Any) -> bool:
     return type(default) is type(value) and bool(default == value)
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return len(value) <= 10 and all(_is_plain(item) for item in value)
-    if isinstance(value, float):
-        return value == value and abs(value) != float("inf")
-    return value is None or isinstance(value, (str, int, bool))
-
-
-def _write(path: Path, result: dict[str, Any]) -> None:
-    temporary = path.with_name(f"{path.name}.new")
-    temporary.write_text(json.dumps(result, allow_nan=False, default=str))
-    temporary.replace(path)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

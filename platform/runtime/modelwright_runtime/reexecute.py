@@ -15,6 +15,7 @@ import platform
 import sys
 from pathlib import Path
 
+from modelwright_runtime.results import write_whole
 from modelwright_runtime.server import codec
 from modelwright_runtime.server.compiled import load_compiled
 from modelwright_runtime.server.loading import load
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(options.out, f"The model cannot predict the recorded input: {_said(error)}", EXIT_PREDICT)
     answer = outcome.part(0, len(asked["rows"]))
     result = {"answer": answer, "python": platform.python_version(), "platform": platform.platform()}
-    _write(options.out, codec.encode(result))
+    write_whole(options.out, codec.encode(result))
     print(f"predicted {len(asked['rows'])} records")
     return 0
 
@@ -51,14 +52,8 @@ def _said(error: BaseException) -> str:
 
 def _fail(path: Path, message: str, code: int) -> int:
     print(message, file=sys.stderr)
-    _write(path, codec.encode({"error": message}))
+    write_whole(path, codec.encode({"error": message}))
     return code
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.new")
-    temporary.write_bytes(content)
-    temporary.replace(path)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

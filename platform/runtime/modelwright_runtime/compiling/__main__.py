@@ -9,13 +9,13 @@ Exits with 0 whatever the verdict is, with 3 when the model cannot be loaded.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
+from modelwright_runtime.results import write_result
 from modelwright_runtime.server.loading import LoadError
 
 from .verdict import reach
@@ -33,18 +33,16 @@ def main(arguments: list[str] | None = None) -> int:
         result = reach(options.model, options.out)
     except LoadError as error:
         print(error, file=sys.stderr)
-        _write(options.result, {"error": str(error)[:MAX_TEXT]})
+        _leave(options.result, {"error": str(error)[:MAX_TEXT]})
         return EXIT_LOAD
-    _write(options.result, result)
+    _leave(options.result, result)
     print(f"{result['verdict']}: {result['reason']}")
     return 0
 
 
-def _write(path: Path | None, result: dict[str, Any]) -> None:
+def _leave(path: Path | None, result: dict[str, Any]) -> None:
     if path is not None:
-        temporary = path.with_name(f"{path.name}.new")
-        temporary.write_text(json.dumps(result, allow_nan=False, default=str))
-        temporary.replace(path)
+        write_result(path, result)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

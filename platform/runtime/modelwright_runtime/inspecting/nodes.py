@@ -28,7 +28,7 @@ def node(
     children: Iterable[tuple[str, Node]] = (),
 ) -> Node:
     """One thing and what is inside it, as (role, thing); texts are cut and only plain parameters are kept."""
-    kept = {str(key)[:MAX_TEXT]: _plain(value) for key, value in (params or {}).items() if _is_plain(value)}
+    kept = {str(key)[:MAX_TEXT]: _plain(value) for key, value in (params or {}).items() if is_plain(value)}
     pairs = list(children)
     made: Node = {
         "name": name[:MAX_TEXT],
@@ -55,9 +55,10 @@ def tally(names: Iterable[str], limit: int = 4) -> str:
     return told + (f" and {len(counted) - limit} more" if len(counted) > limit else "")
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
+    """Whether a page can show it as it is: a text, a finite number, a truth value, None, or a few of these."""
     if isinstance(value, (list, tuple)):
-        return len(value) <= 10 and all(_is_plain(item) for item in value)
+        return len(value) <= 10 and all(is_plain(item) for item in value)
     if isinstance(value, float):
         return value == value and abs(value) != float("inf")
     return value is None or isinstance(value, (str, int, bool))
