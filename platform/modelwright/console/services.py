@@ -20,7 +20,6 @@ from modelwright.core.exports import FORMATS
 from modelwright.core.listing import Listing
 
 
-
 @transaction.atomic
 def export(listing: Listing[AuditEvent], form: str, *, acting_user: Actor) -> Export:
     """Return the rows of `listing` as CSV or JSON lines, and record that they were taken.
