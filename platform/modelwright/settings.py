@@ -133,9 +133,14 @@ INSTALLED_APPS = [
     "projects",
     "jobs",
     "models.registry",
+    "models.approvals",
     "models.endpoints",
     "models.predictions",
     "models.batch",
+    "models.replays",
+    "models.rollouts",
+    "models.availability",
+    "models.events",
 ]
 
 MIDDLEWARE = [
