@@ -113,7 +113,7 @@ def _views() -> list[_View]:
         found[deployment.endpoint_id][deployment.pk] = deployment
     endpoints = Endpoint.objects.select_related("workspace", "project").order_by("pk")
     views = {endpoint.pk: _View(endpoint, found[endpoint.pk]) for endpoint in endpoints}
-    running = Replica.objects.filter(workload__finished_at=None).select_related(
+    running = Replica.objects.filter(workload__finished_at=None, purpose=Replica.Purpose.SERVE).select_related(
         "workload__environment_request",
         "workload__host",
         "model_version__model",

@@ -34,10 +34,10 @@ MEMORY_PER_FILE_BYTE = 4
 
 
 @transaction.atomic
-def start(endpoint: Endpoint, version: ModelVersion, path: Path) -> Replica:
+def start(endpoint: Endpoint, version: ModelVersion, path: Path, *, purpose: str = Replica.Purpose.SERVE) -> Replica:
     """Queue a replica of the version that answers by the path, from the verified snapshot of its files.
 
-    Raises Unavailable without an environment.
+    Whoever starts one for another purpose than to serve takes it away again. Raises Unavailable without an environment.
     """
     made = path.compiled
     digest, size = (made.manifest_digest, made.size) if made else (version.manifest_digest, version.size)
@@ -63,7 +63,7 @@ def start(endpoint: Endpoint, version: ModelVersion, path: Path) -> Replica:
         project_id=endpoint.project_id,
     )
     replica: Replica = Replica.objects.create(
-        endpoint=endpoint, model_version=version, workload=workload, served_by=path.served_by
+        endpoint=endpoint, model_version=version, workload=workload, served_by=path.served_by, purpose=purpose
     )
     return replica
 
@@ -114,6 +114,7 @@ def ended_lately(endpoint_id: UUID, version_id: UUID) -> list[Replica]:
         Replica.objects.filter(
             endpoint_id=endpoint_id,
             model_version_id=version_id,
+            purpose=Replica.Purpose.SERVE,
             workload__finished_at__gt=timezone.now() - REPEAT_WINDOW,
         )
         .exclude(workload__state="cancelled")

@@ -96,9 +96,9 @@ def get_key(endpoint: Endpoint, key_id: UUID) -> EndpointKey:
 
 
 def replicas_of(endpoint: Endpoint) -> QuerySet[Replica]:
-    """The replicas of the endpoint that are not over, newest first. The caller has required PROJECT_VIEW."""
+    """The replicas that serve the endpoint and are not over, newest first. The caller has required PROJECT_VIEW."""
     return (
-        Replica.objects.filter(endpoint=endpoint, workload__finished_at=None)
+        Replica.objects.filter(endpoint=endpoint, purpose=Replica.Purpose.SERVE, workload__finished_at=None)
         .select_related("model_version__model", "workload__host")
         .order_by("-id")
     )
