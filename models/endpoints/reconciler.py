@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,12 +18,13 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Prefetch, Q, Window
 from django.db.models.functions import RowNumber
+from django.utils import timezone
 
 from lineage import names
 from lineage.kinds import EdgeKind, Origin
 from lineage.services import EdgeSpec
 from lineage.services import add as add_lineage
-from models.endpoints import replicas, routes, transitions
+from models.endpoints import replicas, routes, sizing, transitions
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, Replica
 from models.endpoints.paths import Path, chosen, give_up, needless, path_of
 from models.endpoints.plan import Plan, Wish, make_plan, serving
@@ -52,12 +53,20 @@ class _View:
     # By which path each wanted version should answer, and by which one its sockets do.
     paths: dict[UUID, Path] = field(default_factory=dict)
     in_use: dict[UUID, str] = field(default_factory=dict)
+    # How many replicas each wanted version needs, and which versions have enough of them to take all requests.
+    needed: dict[UUID, int] = field(default_factory=dict)
+    ready: set[UUID] = field(default_factory=set)
     # Nothing reliable is known of its replicas in this round.
     in_trouble: bool = False
 
     def serving(self) -> Deployment | None:
-        wish = serving(self.plan, self.sockets)
+        wish = serving(self.plan, self._ready_for(self.plan.candidate))
         return self.deployments[wish.id] if wish else None
+
+    def _ready_for(self, candidate: Wish | None) -> Collection[UUID]:
+        """Going back waits for no more than one replica: what serves now is worse."""
+        is_back = candidate is not None and self.deployments[candidate.id].kind == Deployment.Kind.ROLLBACK
+        return self.sockets if is_back else self.ready
 
     def versions(self) -> dict[UUID, ModelVersion]:
         """The versions of its deployments."""
@@ -80,6 +89,7 @@ def tick() -> None:
             if not view.in_trouble:
                 _settle(view, revision)
                 _let_go(view)
+                _let_go_of_too_many(view, revision)
                 _let_go_of_other_paths(view, revision)
         replicas.tidy_up()
 
@@ -153,16 +163,19 @@ def _look_after(view: _View) -> None:
     versions = view.versions()
     for version_id in view.plan.wanted:
         view.paths[version_id] = path_of(view.endpoint, versions[version_id])
+        needed = view.needed[version_id] = _needed(view, version_id)
         healthy = [replica for replica in view.replicas[version_id] if replicas.probe(replica)]
         if healthy:
-            asked = chosen(healthy, view.paths[version_id].served_by)
+            asked = chosen(healthy, view.paths[version_id].served_by, needed)
             view.sockets[version_id] = [replica.socket for replica in asked]
             view.in_use[version_id] = asked[0].served_by
+            if sizing.are_enough(view.replicas[version_id], len(asked), needed):
+                view.ready.add(version_id)
     for version_id in view.plan.wanted:
         for replica in view.replicas[version_id]:
             if replicas.overdue(replica):
                 _give_up_overdue(view, replica, candidate)
-        if not _running(view, version_id):
+        if _running(view, version_id) < view.needed[version_id]:
             _start(view, versions[version_id], candidate)
     if candidate is not None and candidate.state == "starting":
         _note_waiting(view, candidate)
@@ -173,10 +186,22 @@ def _is_of(view: _View, version_id: UUID) -> bool:
     return view.plan.candidate is not None and version_id in view.plan.candidate.versions
 
 
-def _running(view: _View, version_id: UUID) -> bool:
-    """Whether a replica of the version runs, or is on its way, by the path that is wanted."""
+def _needed(view: _View, version_id: UUID) -> int:
+    plan = view.plan
+    serves = {wish.id for wish in (plan.live, plan.candidate) if wish is not None}
+    return sizing.needed_replicas(
+        view.endpoint,
+        version_id,
+        serving=[view.deployments[id_] for id_ in serves],
+        earlier=[each for each in view.deployments.values() if each.live_at is not None and each.pk not in serves],
+        now=timezone.now(),
+    )
+
+
+def _running(view: _View, version_id: UUID) -> int:
+    """How many replicas of the version run, or are on their way, by the path that is wanted."""
     wanted = view.paths[version_id].served_by
-    return any(
+    return sum(
         replica.served_by == wanted and replica.workload.cancel_requested_at is None
         for replica in view.replicas[version_id]
     )
@@ -208,7 +233,8 @@ def _compiled_or_not(view: _View, version: ModelVersion) -> Path:
 
 def _start(view: _View, version: ModelVersion, candidate: Deployment | None) -> None:
     version_id, path = version.pk, _compiled_or_not(view, version)
-    if not path.is_compiled and _running(view, version_id):
+    missing = view.needed[version_id] - _running(view, version_id)
+    if missing < 1:
         return
     ended = [r for r in replicas.ended_lately(view.endpoint.pk, version_id) if r.served_by == path.served_by]
     if not path.is_compiled and candidate is not None and _is_of(view, version_id):
@@ -216,10 +242,11 @@ def _start(view: _View, version: ModelVersion, candidate: Deployment | None) -> 
         if own and _is_hopeless(own):
             _fail(view, candidate, replicas.why_ended(own[0]))
             return
-    if not replicas.may_start_again(ended):
+    if not replicas.may_start_again(ended, view.needed[version_id]):
         return
     try:
-        replicas.start(view.endpoint, version, path)
+        for _ in range(missing):
+            replicas.start(view.endpoint, version, path)
     except PlatformError as error:
         if candidate is not None and _is_of(view, version_id):
             _fail(view, candidate, f"{error.message} {error.remedy}".strip())
@@ -376,3 +403,20 @@ def _let_go_of_other_paths(view: _View, revision: int) -> None:
             return
         for replica in found:
             replicas.stop(replica, reason="Its version is answered by another path now.")
+
+
+def _let_go_of_too_many(view: _View, revision: int) -> None:
+    """Stop replicas beyond what is needed, once the gateway asks the others alone."""
+    found = [
+        replica
+        for version_id in view.plan.wanted
+        for replica in sizing.too_many(view.replicas[version_id], view.needed[version_id])
+        if replica.socket not in view.sockets.get(version_id, ())
+    ]
+    if not found:
+        return
+    there = routes.gateway_revision()
+    if any(replica.healthy_at is not None for replica in found) and there is not None and there < revision:
+        return
+    for replica in found:
+        replicas.stop(replica, reason="Fewer replicas of its version are wanted now.")

@@ -123,12 +123,15 @@ def ended_lately(endpoint_id: UUID, version_id: UUID) -> list[Replica]:
     )
 
 
-def may_start_again(ended: list[Replica]) -> bool:
-    """Whether a replacement is due: the first at once, others after pauses that double up to a minute."""
-    if len(ended) < 2:
+def may_start_again(ended: list[Replica], needed: int = 1) -> bool:
+    """Whether replacements are due: each of the `needed` has one at once, others after pauses that double up to a
+    minute. What was lost with its host is not taken for its own fault."""
+    own = [replica for replica in ended if replica.workload.state != "lost"]
+    beyond = len(own) - needed
+    if beyond < 1:
         return True
-    finished = ended[0].workload.finished_at
-    pause = min(2 ** (len(ended) - 1), LONGEST_PAUSE_SECONDS)
+    finished = own[0].workload.finished_at
+    pause = min(2**beyond, LONGEST_PAUSE_SECONDS)
     return finished is None or timezone.now() - finished >= timedelta(seconds=pause)
 
 
