@@ -58,6 +58,7 @@ def start(endpoint: Endpoint, version: ModelVersion, path: Path, *, purpose: str
         environment_request=environment_request,
         models=[digest],
         grace_seconds=GRACE_SECONDS,
+        apart=f"{endpoint.pk}/{version.pk}" if purpose == Replica.Purpose.SERVE else "",
         acting_user=RECONCILER,
         workspace_id=endpoint.workspace_id,
         project_id=endpoint.project_id,
