@@ -33,8 +33,11 @@ def entry(
     deployment: Deployment,
     sockets: Mapping[UUID, Sequence[str]],
     served_by: Mapping[UUID, str],
+    *,
+    is_active: bool = True,
 ) -> dict[str, Any]:
-    """One endpoint of the table. `sockets` are the healthy replicas by version, `served_by` the path of each."""
+    """One endpoint of the table. `sockets` are the healthy replicas by version, `served_by` the path of each. Of a
+    stopped endpoint the deployment is the last that served, and its fallback alone answers."""
     keys = EndpointKey.objects.filter(endpoint=endpoint, revoked_at=None).order_by("pk")
     return {
         "endpoint_id": str(endpoint.pk),
@@ -42,12 +45,17 @@ def entry(
         "deployment_number": deployment.number,
         "keys": {key.digest: str(key.pk) for key in keys},
         "redact": sorted(endpoint.redacted_columns),
+        "state": "active" if is_active else "stopped",
+        "routing": deployment.routing,
+        "fallback": deployment.fallback,
+        "graph": deployment.graph,
         "targets": [
             {
                 "model_version_id": str(target.model_version_id),
                 "model": target.model_version.model.name,
                 "version": target.model_version.number,
                 "weight": target.weight,
+                "role": target.role,
                 "signature": served_signature(target.model_version.signature),
                 "example": example_of(target.model_version, endpoint.redacted_columns),
                 "served_by": served_by.get(target.model_version_id, "original"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import IntegrityError, transaction
@@ -10,6 +12,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from models.endpoints import transitions
+from models.endpoints.deploying import TargetRequest, checked
 from models.endpoints.keys import INTERNAL_NAME, KEY_PREFIX, internal_key
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, EndpointKey
 from models.endpoints.selectors import live_deployment, rollback_choices
@@ -87,26 +90,61 @@ def create_endpoint(*, project: Project, name: str, description: str = "", actin
 
 
 @transaction.atomic
-def deploy(endpoint: Endpoint, *, model_version: ModelVersion, reason: str = "", acting_user: Actor) -> Deployment:
-    """Ask for the version to be served; what serves now goes on until it is ready.
+def deploy(
+    endpoint: Endpoint,
+    *,
+    model_version: ModelVersion,
+    reason: str = "",
+    acting_user: Actor,
+    fallback: Mapping[str, Any] | None = None,
+) -> Deployment:
+    """Ask for the version to be served alone; what serves now goes on until it is ready.
 
     Raises PermissionRefused, ValidationFailed for another project's version, Conflict for one that is not ready.
     """
+    return request_deployment(
+        endpoint, targets=[TargetRequest(model_version)], fallback=fallback, reason=reason, acting_user=acting_user
+    )
+
+
+@transaction.atomic
+def request_deployment(
+    endpoint: Endpoint,
+    *,
+    targets: Sequence[TargetRequest],
+    routing: Mapping[str, Any] | None = None,
+    fallback: Mapping[str, Any] | None = None,
+    graph: Mapping[str, Any] | None = None,
+    evidence: Mapping[str, Any] | None = None,
+    rollout_id: UUID | None = None,
+    kind: str = Deployment.Kind.DEPLOY,
+    reason: str = "",
+    acting_user: Actor,
+) -> Deployment:
+    """Ask for exactly this to be served (docs/rollouts.md says what each part means); what serves now goes on until all
+    of it is ready. A step of a rollout is one, too.
+
+    Raises PermissionRefused, ValidationFailed for what cannot be deployed, Conflict for a version that is not ready.
+    """
     role = authorize(acting_user, Permission.ENDPOINT_DEPLOY, endpoint.project)
-    if model_version.model.project_id != endpoint.project_id:
-        raise ValidationFailed(
-            f"{model_version} is not of the endpoint's project.",
-            remedy="Choose a version of a model in the same project.",
-            field="model_version",
+    wanted = checked(endpoint, targets=targets, routing=routing, fallback=fallback, graph=graph)
+    deployment = _new_deployment(
+        endpoint,
+        acting_user,
+        reason=reason,
+        kind=kind,
+        routing=wanted.routing,
+        fallback=wanted.fallback,
+        graph=wanted.graph,
+        evidence=dict(evidence or {}),
+        rollout_id=rollout_id,
+    )
+    DeploymentTarget.objects.bulk_create(
+        DeploymentTarget(
+            deployment=deployment, model_version=target.model_version, weight=target.weight, role=target.role
         )
-    if model_version.state != "ready":
-        raise Conflict(
-            f"{model_version} is {model_version.get_state_display().lower()}, not ready.",
-            remedy="Wait until it is ready, or choose another version.",
-            field="model_version",
-        )
-    deployment = _new_deployment(endpoint, acting_user, reason=reason)
-    DeploymentTarget.objects.create(deployment=deployment, model_version=model_version)
+        for target in wanted.targets
+    )
     _record_deployment(deployment, AuditAction.DEPLOYMENT_CREATED, acting_user, role)
     return deployment
 
@@ -128,7 +166,16 @@ def rollback(endpoint: Endpoint, *, to: Deployment | None = None, reason: str, a
             f"{endpoint.name} has served nothing else before.", remedy="Deploy another version instead.", field="to"
         )
     _check_repeatable(endpoint, to)
-    deployment = _new_deployment(endpoint, acting_user, reason=reason, kind=Deployment.Kind.ROLLBACK, repeats=to)
+    deployment = _new_deployment(
+        endpoint,
+        acting_user,
+        reason=reason,
+        kind=Deployment.Kind.ROLLBACK,
+        repeats=to,
+        routing=to.routing,
+        fallback=to.fallback,
+        graph=to.graph,
+    )
     DeploymentTarget.objects.bulk_create(
         DeploymentTarget(
             deployment=deployment, model_version=target.model_version, weight=target.weight, role=target.role
@@ -190,9 +237,15 @@ def facts_of(deployment: Deployment) -> dict[str, Any]:
         "kind": deployment.kind,
         "repeats": deployment.repeats.number if deployment.repeats else None,
         "versions": [
-            {"version": str(target.model_version), "id": str(target.model_version_id), "weight": target.weight}
+            {
+                "version": str(target.model_version),
+                "id": str(target.model_version_id),
+                "weight": target.weight,
+                "role": target.role,
+            }
             for target in targets
         ],
+        **{name: value for name in ("routing", "fallback", "graph") if (value := getattr(deployment, name))},
     }
 
 
