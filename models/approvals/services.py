@@ -1,5 +1,6 @@
 """Writes of this room."""
 
 from models.approvals.checks import record_check
+from models.approvals.promotions import approve, refuse, request_promotion, revoke, withdraw
 
-__all__ = ["record_check"]
+__all__ = ["approve", "record_check", "refuse", "request_promotion", "revoke", "withdraw"]
