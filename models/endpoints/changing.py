@@ -11,6 +11,7 @@ from django.db import transaction
 from models.endpoints.models import Endpoint
 from models.endpoints.selectors import live_deployment
 from models.endpoints.services import audit, endpoint_target
+from models.endpoints.stages import check_change
 from models.registry.mlmodel import served_signature
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
@@ -21,7 +22,7 @@ from projects.selectors import authorize
 LONGEST_RETENTION_DAYS = 36_500
 MAX_COLUMNS = 1000
 MAX_COLUMN_NAME = 500
-FIELDS = ("description", "serving_path", "retention_days", "redacted_columns")
+FIELDS = ("description", "stage", "serving_path", "retention_days", "redacted_columns")
 
 
 @transaction.atomic
@@ -29,7 +30,7 @@ def change_endpoint(endpoint: Endpoint, *, acting_user: Actor, reason: str = "",
     """Change what `changes` names of `FIELDS`; the gateway knows it with the next route table, within a second or so.
 
     `retention_days` None means the installation's default. Redaction holds from now on: what is on record already stays
-    as it is. Raises ValidationFailed, PermissionRefused.
+    as it is. Of its stage see `stages.check_change`. Raises ValidationFailed, PermissionRefused, Conflict.
     """
     role = authorize(acting_user, Permission.ENDPOINT_MANAGE, endpoint.project)
     locked = Endpoint.objects.select_for_update(of=("self",)).select_related("project__workspace", "workspace")
@@ -38,6 +39,8 @@ def change_endpoint(endpoint: Endpoint, *, acting_user: Actor, reason: str = "",
     before = {name: getattr(endpoint, name) for name in wanted if getattr(endpoint, name) != wanted[name]}
     if not before:
         return endpoint
+    if "stage" in before:
+        check_change(endpoint, wanted["stage"], reason=reason)
     for name in before:
         setattr(endpoint, name, wanted[name])
     endpoint.save(update_fields=list(before))

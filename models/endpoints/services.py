@@ -16,6 +16,7 @@ from models.endpoints.deploying import TargetRequest, checked
 from models.endpoints.keys import INTERNAL_NAME, KEY_PREFIX, internal_key
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, EndpointKey
 from models.endpoints.selectors import live_deployment, rollback_choices
+from models.endpoints.stages import require_allowed
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
@@ -124,7 +125,8 @@ def request_deployment(
     """Ask for exactly this to be served (docs/rollouts.md says what each part means); what serves now goes on until all
     of it is ready. A step of a rollout is one, too.
 
-    Raises PermissionRefused, ValidationFailed for what cannot be deployed, Conflict for a version that is not ready.
+    Raises PermissionRefused, ValidationFailed for what cannot be deployed, Conflict for a version that is not ready, or
+    not approved for the endpoint's stage.
     """
     role = authorize(acting_user, Permission.ENDPOINT_DEPLOY, endpoint.project)
     wanted = checked(endpoint, targets=targets, routing=routing, fallback=fallback, graph=graph)
@@ -145,6 +147,8 @@ def request_deployment(
         )
         for target in wanted.targets
     )
+    # Once the endpoint's row is locked, so that its stage stays as it is until the deployment stands.
+    require_allowed(endpoint, wanted.targets)
     _record_deployment(deployment, AuditAction.DEPLOYMENT_CREATED, acting_user, role)
     return deployment
 
