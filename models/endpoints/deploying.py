@@ -47,11 +47,12 @@ def checked(
     routing: Mapping[str, Any] | None = None,
     fallback: Mapping[str, Any] | None = None,
     graph: Mapping[str, Any] | None = None,
+    may_stand_by: bool = False,
 ) -> Wanted:
-    """What is asked for, if it can be deployed to the endpoint. Raises ValidationFailed, Conflict for a version that is
-    not ready."""
+    """What is asked for, if it can be deployed to the endpoint. `may_stand_by`: nodes may have no graph, so that their
+    replicas start and nobody asks them. Raises ValidationFailed, Conflict for a version that is not ready."""
     found = _targets(endpoint, targets)
-    _check_shape(found, fallback=fallback, graph=graph)
+    _check_shape(found, fallback=fallback, graph=graph, may_stand_by=may_stand_by)
     return Wanted(
         found,
         _routing(endpoint, found, routing),
@@ -90,12 +91,12 @@ def _targets(endpoint: Endpoint, targets: Sequence[TargetRequest]) -> tuple[Targ
     return tuple(target if target.role in WEIGHTED else replace(target, weight=0) for target in targets)
 
 
-def _check_shape(targets: Sequence[TargetRequest], *, fallback: Any, graph: Any) -> None:
+def _check_shape(targets: Sequence[TargetRequest], *, fallback: Any, graph: Any, may_stand_by: bool) -> None:
     roles = [target.role for target in targets]
     if graph:
         if Role.NODE not in roles or any(role in WEIGHTED for role in roles):
             raise _wrong("A graph is answered by its nodes alone.", "Give its versions the role node.")
-    elif Role.NODE in roles:
+    elif Role.NODE in roles and not may_stand_by:
         raise _wrong("A version is a node, and there is no graph.", "Give the graph, or another role.")
     elif not any(target.weight for target in targets):
         raise _wrong("No version takes requests.", "Give at least one that is live or canary a weight.")

@@ -15,7 +15,7 @@ from models.endpoints import transitions
 from models.endpoints.deploying import TargetRequest, checked
 from models.endpoints.keys import INTERNAL_NAME, KEY_PREFIX, internal_key
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, EndpointKey
-from models.endpoints.selectors import live_deployment, rollback_choices
+from models.endpoints.selectors import live_deployment, rollback_choices, under_way
 from models.endpoints.stages import require_allowed
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
@@ -129,7 +129,10 @@ def request_deployment(
     not approved for the endpoint's stage.
     """
     role = authorize(acting_user, Permission.ENDPOINT_DEPLOY, endpoint.project)
-    wanted = checked(endpoint, targets=targets, routing=routing, fallback=fallback, graph=graph)
+    may_stand_by = kind == Deployment.Kind.STEP
+    wanted = checked(
+        endpoint, targets=targets, routing=routing, fallback=fallback, graph=graph, may_stand_by=may_stand_by
+    )
     deployment = _new_deployment(
         endpoint,
         acting_user,
@@ -154,8 +157,17 @@ def request_deployment(
 
 
 @transaction.atomic
-def rollback(endpoint: Endpoint, *, to: Deployment | None = None, reason: str, acting_user: Actor) -> Deployment:
-    """Ask for what an earlier deployment served, the one before the live one by default.
+def rollback(
+    endpoint: Endpoint,
+    *,
+    to: Deployment | None = None,
+    reason: str,
+    evidence: Mapping[str, Any] | None = None,
+    rollout_id: UUID | None = None,
+    acting_user: Actor,
+) -> Deployment:
+    """Ask for what an earlier deployment served, the one before the live one by default. Going back to the live one
+    calls off what is on its way.
 
     Raises PermissionRefused, ValidationFailed without a reason, Conflict when there is nothing to go back to.
     """
@@ -179,6 +191,8 @@ def rollback(endpoint: Endpoint, *, to: Deployment | None = None, reason: str, a
         routing=to.routing,
         fallback=to.fallback,
         graph=to.graph,
+        evidence=dict(evidence or {}),
+        rollout_id=rollout_id,
     )
     DeploymentTarget.objects.bulk_create(
         DeploymentTarget(
@@ -198,7 +212,7 @@ def _check_repeatable(endpoint: Endpoint, to: Deployment) -> None:
             f"Deployment {to.number} never served.", remedy="Choose one that did, or deploy its version.", field="to"
         )
     live = live_deployment(endpoint)
-    if live is not None and live.pk == to.pk:
+    if live is not None and live.pk == to.pk and under_way(endpoint) is None:
         raise Conflict(f"Deployment {to.number} is what serves now.", remedy="Choose an earlier one.", field="to")
 
 
