@@ -13,6 +13,7 @@ import orjson
 from models.gateway import answers, feedback, openapi, paths, scraping
 from models.gateway.addresses import Access
 from models.gateway.admission import Bounds
+from models.gateway.availability import Availability
 from models.gateway.batching import Batch, BatchQueue, Outlet
 from models.gateway.fleet import Fleet
 from models.gateway.http import MAX_HEADS, Request, Slot
@@ -51,6 +52,7 @@ class Application:
         bounds: Bounds = Bounds(),  # noqa: B008 - immutable
         tracing: Tracing | None = None,
         metrics_token: str = "",
+        gateway_id: str = "gateway",
     ) -> None:
         self._spool = spool
         self._siblings = siblings
@@ -62,6 +64,7 @@ class Application:
         self._known: dict[Head, tuple[Match, str]] = {}
         self._recorder = Recorder(access.token)
         self.metrics = Metrics()
+        self._availability = Availability(gateway_id)
         outlet = Outlet(self._predicted, self._failed, self._unreachable, self._sent, self._timed)
         self.fleet = Fleet(outlet, access, bounds)
 
@@ -79,6 +82,10 @@ class Application:
     def exposition(self, *, with_replicas: bool = True) -> bytes:
         """The metrics of this process."""
         return exposition(self._table, self.fleet, self._spool, self.metrics, with_replicas=with_replicas)
+
+    def report(self) -> None:
+        """Tell the spool how many requests were answered and how many should have been."""
+        self._availability.report(self._table, self.metrics, self._spool, time.time())
 
     def refuse(self, method: bytes, path: bytes, authorization: bytes, size: int) -> Response | None:
         """A refusal that needs no body: wrong method, unknown endpoint, wrong key, no room for `size` bytes."""
@@ -128,7 +135,10 @@ class Application:
     def refused(self, path: bytes, response: Response) -> Response:
         """Count what was refused before it was a request; the refusal as the path's clients read it."""
         match = self._table.match(path)
-        self.metrics.count("" if match is None else match.endpoint.name, response.status)
+        name = "" if match is None else match.endpoint.name
+        self.metrics.count(name, response.status)
+        if match is not None and match.operation != paths.PREDICT:
+            self.metrics.is_other(name, response.status)
         return response if match is None else BY_NAME[match.protocol].refusal(response)
 
     def handle(self, request: Request, slot: Slot) -> None:
@@ -143,19 +153,30 @@ class Application:
                 response = BY_NAME[match.protocol].refusal(response)
             slot.answer(response)
 
-        if refusal is not None:
-            answer(refusal)
-        elif match is None or key_id is None:
-            slot.answer(self._page(request))
-        elif match.operation == paths.PREDICT:
-            self._predict(match, key_id, request, answer)
-        elif match.operation == paths.FEEDBACK:
-            answer(self._take_feedback(match.endpoint, key_id, request.body))
-        elif match.operation == paths.OPENAPI:
-            answer(Response(200, openapi.document(match.endpoint)))
-        else:
-            state = State(self._spool.refusal() is None, self.fleet.is_available)
-            answer(BY_NAME[match.protocol].read(match, state))
+        try:
+            if refusal is not None:
+                answer(refusal)
+            elif match is None or key_id is None:
+                slot.answer(self._page(request))
+            elif match.operation == paths.PREDICT:
+                self._predict(match, key_id, request, answer)
+            else:
+                response = self._other(match, key_id, request.body)
+                self.metrics.is_other(name, response.status)
+                answer(response)
+        except Exception:
+            # Whoever called answers that it is our fault.
+            self.metrics.count(name, 500)
+            raise
+
+    def _other(self, match: Match, key_id: str, body: bytes) -> Response:
+        """The answer to what asks for no prediction."""
+        if match.operation == paths.FEEDBACK:
+            return self._take_feedback(match.endpoint, key_id, body)
+        if match.operation == paths.OPENAPI:
+            return Response(200, openapi.document(match.endpoint))
+        state = State(self._spool.refusal() is None, self.fleet.is_available)
+        return BY_NAME[match.protocol].read(match, state)
 
     def _predict(self, match: Match, key_id: str, request: Request, answer: Callable[[Response], None]) -> None:
         refusal = self._spool.refusal(request.received)

@@ -17,6 +17,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self._requests: dict[tuple[str, int], int] = defaultdict(int)
+        # Those of them that did not ask for a prediction.
+        self._others: dict[tuple[str, int], int] = defaultdict(int)
         self._latency: dict[str, Histogram] = defaultdict(Histogram)
         self._waited: dict[str, Histogram] = defaultdict(Histogram)
         self._rows: dict[str, Histogram] = defaultdict(lambda: Histogram(ROWS))
@@ -26,6 +28,15 @@ class Metrics:
     def count(self, endpoint: str, status: int) -> None:
         """One request was answered."""
         self._requests[endpoint, status] += 1
+
+    def is_other(self, endpoint: str, status: int) -> None:
+        """A request that is counted did not ask for a prediction."""
+        self._others[endpoint, status] += 1
+
+    def predictions(self) -> dict[tuple[str, int], int]:
+        """How many requests for predictions were answered since the start, by endpoint and status."""
+        others = self._others
+        return {key: count - others.get(key, 0) for key, count in self._requests.items() if key[0]}
 
     def predicted(self, batch: Sequence[Pending], now: float) -> None:
         """They are about to be answered; each took from the last byte of its request until `now`."""

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from kombu.entity import Exchange, Queue
 
-from modelwright.core.addresses import address
+from modelwright.core.addresses import address, networks
 from modelwright.core.queues import DEFAULT, host_queue
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -85,6 +85,9 @@ WEB_URL = os.environ.get("MODELWRIGHT_WEB_URL", "http://127.0.0.1:8000").rstrip(
 # 0: predictions of endpoints that say nothing else are kept for ever.
 COMPILE_MODELS = os.environ.get("MODELWRIGHT_COMPILE", "on") != "off"
 PREDICTION_RETENTION_DAYS = int(os.environ.get("MODELWRIGHT_PREDICTION_RETENTION_DAYS", "0"))
+# Networks inside, in which sinks of events may stand all the same; 0 days of the stream: for ever.
+EVENT_SINK_NETWORKS = networks(os.environ.get("MODELWRIGHT_EVENT_SINK_NETWORKS", ""))
+EVENT_RETENTION_DAYS = int(os.environ.get("MODELWRIGHT_EVENT_RETENTION_DAYS", "7"))
 GATEWAY_URL = os.environ.get("MODELWRIGHT_GATEWAY_URL", "http://127.0.0.1:8001").rstrip("/")
 # Where the platform's own processes reach the gateway, which may lie behind a proxy for everybody else.
 GATEWAY_INTERNAL_URL = os.environ.get("MODELWRIGHT_GATEWAY_INTERNAL_URL", GATEWAY_URL).rstrip("/")
@@ -162,6 +165,8 @@ ROOT_URLCONF = "modelwright.urls"
 ASGI_APPLICATION = "modelwright.asgi.application"
 # What each workspace may use: a function from ids to `compute.allowances.Allowance`s, in a room above compute.
 WORKSPACE_ALLOWANCES = "workspaces.selectors.allowances"
+# Who stores records of the gateways' spools that the room of predictions does not know itself.
+SPOOL_KINDS = {"availability": "models.availability.storing.store"}
 # Who may read /metrics: whoever knows what stands in that file.
 METRICS_TOKEN_FILE = os.environ.get("MODELWRIGHT_METRICS_TOKEN_FILE", str(DATA_DIR / "secrets" / "metrics-token"))
 TRACES_URL = os.environ.get("MODELWRIGHT_TRACES_URL", "")
