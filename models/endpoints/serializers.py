@@ -22,7 +22,7 @@ class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
         model = Endpoint
         fields = [
             *("id", "name", "description", "project", "project_name", "workspace", "workspace_name"),
-            *("state", "url", "created_at"),
+            *("state", "stage", "url", "created_at"),
         ]
         read_only_fields = fields
 
@@ -94,6 +94,11 @@ class EndpointChangeSerializer(serializers.Serializer[Endpoint]):
     """What may be changed of an endpoint; what is left out stays."""
 
     description = serializers.CharField(required=False, allow_blank=True, max_length=5000)
+    stage = serializers.ChoiceField(
+        Endpoint.Stage.choices,
+        required=False,
+        help_text="Higher only while what serves is approved for it; from production down takes a reason.",
+    )
     serving_path = serializers.ChoiceField(Endpoint.ServingPath.choices, required=False)
     retention_days = serializers.IntegerField(
         required=False,

@@ -104,7 +104,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("endpoint-create", "POST"): {"name": "second"},
     ("endpoint-deploy", "POST"): {"model_version": "{version_id}"},
     ("endpoint-rollback", "POST"): {"deployment": "{deployment_id}", "reason": "worse than before"},
-    ("endpoint-settings", "POST"): {"serving_path": "auto", "retention_days": "30"},
+    ("endpoint-settings", "POST"): {"stage": "lab", "serving_path": "auto", "retention_days": "30"},
     ("endpoint-stop", "POST"): {"reason": "no longer needed"},
     ("endpoint-key-create", "POST"): {"name": "warehouse"},
     ("endpoint-try", "POST"): {"tenure": "3"},
