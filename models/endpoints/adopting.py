@@ -64,7 +64,7 @@ def _adopt(path: str, entry: dict[str, Any]) -> None:
         deployment.targets.create(model_version=target.model_version, weight=target.weight, role=target.role)
     actor = Actor.system(deployment.actor_name)
     audit(
-        AuditAction.ROLLBACK_REQUESTED,
+        AuditAction.ROLLBACK_EMERGENCY,
         deployment_target(deployment),
         endpoint,
         acting_user=actor,

@@ -11,6 +11,7 @@ import psycopg
 from django.db import connection
 
 from models.endpoints import routes, transitions
+from models.endpoints.hints import CHANNEL
 from models.endpoints.models import Deployment, Replica
 from models.endpoints.publishing import publish_one
 from models.endpoints.settling import go_live
@@ -18,17 +19,10 @@ from models.endpoints.viewing import View, note_answering, views
 
 logger = logging.getLogger(__name__)
 
-CHANNEL = "modelwright_deployments"
 LISTEN_SECONDS = 1.0
 # So long the gateway is waited for; it looks for a new table every 20 ms.
 GATEWAY_SECONDS = 1.0
 PAUSE_SECONDS = 0.004
-
-
-def hint(endpoint_id: UUID) -> None:
-    """Have the endpoint looked at as soon as the transaction is committed; nothing comes of it otherwise."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(endpoint_id)])
 
 
 def hasten(endpoint_id: UUID) -> bool:

@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from models.endpoints import transitions
 from models.endpoints.deploying import TargetRequest, checked
+from models.endpoints.hints import hint
 from models.endpoints.keys import INTERNAL_NAME, KEY_PREFIX, internal_key
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, EndpointKey
-from models.endpoints.selectors import live_deployment, rollback_choices, under_way
+from models.endpoints.selectors import default_rollback, live_deployment, under_way
 from models.endpoints.stages import require_allowed
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
@@ -164,10 +165,12 @@ def rollback(
     reason: str,
     evidence: Mapping[str, Any] | None = None,
     rollout_id: UUID | None = None,
+    is_emergency: bool = False,
     acting_user: Actor,
 ) -> Deployment:
-    """Ask for what an earlier deployment served, the one before the live one by default. Going back to the live one
-    calls off what is on its way.
+    """Ask for what an earlier deployment served, by default the latest one before the live one (before all of its
+    rollout where it is a step). Going back to the live one calls off what is on its way. One of an emergency is told
+    so in the audit log.
 
     Raises PermissionRefused, ValidationFailed without a reason, Conflict when there is nothing to go back to.
     """
@@ -176,7 +179,7 @@ def rollback(
         raise ValidationFailed(
             "A rollback needs a reason.", remedy="Say in a sentence why, for those who read it later.", field="reason"
         )
-    to = to or next(iter(rollback_choices(endpoint)), None)
+    to = to or default_rollback(endpoint)
     if to is None:
         raise Conflict(
             f"{endpoint.name} has served nothing else before.", remedy="Deploy another version instead.", field="to"
@@ -193,6 +196,7 @@ def rollback(
         graph=to.graph,
         evidence=dict(evidence or {}),
         rollout_id=rollout_id,
+        is_emergency=is_emergency,
     )
     DeploymentTarget.objects.bulk_create(
         DeploymentTarget(
@@ -200,7 +204,8 @@ def rollback(
         )
         for target in to.targets.select_related("model_version")
     )
-    _record_deployment(deployment, AuditAction.ROLLBACK_REQUESTED, acting_user, role)
+    action = AuditAction.ROLLBACK_EMERGENCY if is_emergency else AuditAction.ROLLBACK_REQUESTED
+    _record_deployment(deployment, action, acting_user, role)
     return deployment
 
 
@@ -230,6 +235,7 @@ def _new_deployment(endpoint: Endpoint, acting_user: Actor, *, reason: str, **fa
         reason=reason.strip(),
         **facts,
     )
+    hint(endpoint.pk)
     return deployment
 
 

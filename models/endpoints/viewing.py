@@ -54,13 +54,15 @@ class View:
         return self.deployments[wish.id] if wish else None
 
     def warm(self) -> list[Deployment]:
-        """Earlier deployments all of whose versions answer, the latest first."""
+        """Earlier deployments all of whose versions answer, the latest first; of a rollout, those before it."""
         served = self.serving()
         found = [
             each
             for each in self.deployments.values()
             if each.state == "superseded" and each.live_at is not None and served is not None and each != served
         ]
+        if served is not None and served.rollout_id is not None:
+            found = [each for each in found if each.rollout_id != served.rollout_id]
         found = [each for each in found if all(one.model_version_id in self.staying for one in each.targets.all())]
         return sorted(found, key=lambda each: each.number, reverse=True)
 
