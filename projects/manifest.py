@@ -12,7 +12,7 @@ from projects.models import Project
 MANIFEST_NAME = "modelwright.yaml"
 MAX_STEPS = 50
 MAX_TIMEOUT_SECONDS = 7 * 24 * 3600
-RUN, DEPLOY = "run", "deploy"
+RUN, TEST, DEPLOY = "run", "test", "deploy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One declared step. `script` and `arguments` belong to the kind `run`, `model` and `endpoint` to `deploy`.
+    """One declared step. `script` and `arguments` belong to the kinds `run` and `test`, `endpoint` to `deploy`, `model`
+    to `test` and `deploy`.
 
     `profile` names a resource profile, empty for the default; `timeout_seconds` None for the default. `inputs` names
     earlier steps whose outputs this one reads.
@@ -103,7 +104,7 @@ def read_manifest(project: Project, commit: str | None = None) -> Manifest:
             f"steps[{number}].script", f"There is no file {step.script} in the commit.", "Commit it, or correct it."
         )
         for number, step in enumerate(manifest.steps)
-        if step.kind == RUN and step.script not in files
+        if step.kind in (RUN, TEST) and step.script not in files
     ]
     if missing:
         Mapping.raise_all(missing, MANIFEST_NAME)
@@ -114,8 +115,8 @@ def _step(entry: Mapping, earlier: list[str]) -> Step:
     name = entry.name("name", required=True)
     if name and name in earlier:
         entry.refuse("name", f"There are two steps called {name}.", "Give each step a name of its own.")
-    kind = entry.choice("kind", (RUN, DEPLOY), default=RUN)
-    is_run = kind == RUN
+    kind = entry.choice("kind", (RUN, TEST, DEPLOY), default=RUN)
+    is_run = kind in (RUN, TEST)
     step = Step(
         name=name,
         kind=kind,
@@ -125,7 +126,7 @@ def _step(entry: Mapping, earlier: list[str]) -> Step:
         profile=entry.name("profile"),
         timeout_seconds=entry.duration("timeout", MAX_TIMEOUT_SECONDS) if is_run else None,
         inputs=entry.names("inputs"),
-        model=entry.name("model", required=True) if kind == DEPLOY else "",
+        model=entry.name("model", required=True) if kind in (TEST, DEPLOY) else "",
         endpoint=entry.name("endpoint", required=True) if kind == DEPLOY else "",
     )
     for unknown in set(step.inputs) - set(earlier):

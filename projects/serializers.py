@@ -247,7 +247,7 @@ class StepSerializer(serializers.Serializer[Any]):
     """A declared step."""
 
     name = serializers.CharField()
-    kind = serializers.ChoiceField(choices=["run", "deploy"])
+    kind = serializers.ChoiceField(choices=["run", "test", "deploy"])
     description = serializers.CharField()
     script = serializers.CharField()
     arguments = serializers.ListField(child=serializers.CharField())
