@@ -117,3 +117,11 @@ class AuditAction(StrEnum):
     BATCH_CANCELLED = "batch.cancelled"
     BATCH_RETRIED = "batch.retried"
     BATCH_ENDED = "batch.ended"
+    EVENT_SINK_CREATED = "event-sink.created"
+    EVENT_SINK_CHANGED = "event-sink.changed"
+    EVENT_SINK_SECRET_MADE = "event-sink.secret-made"  # noqa: S105
+    EVENT_SINK_PAUSED = "event-sink.paused"
+    EVENT_SINK_RESUMED = "event-sink.resumed"
+    EVENT_SINK_REMOVED = "event-sink.removed"
+    DEAD_LETTERS_SENT_AGAIN = "dead-letters.sent-again"
+    DEAD_LETTERS_DISCARDED = "dead-letters.discarded"
