@@ -92,6 +92,8 @@ STEP = b"name: p\nsteps:\n- name: a\n  script: a.py\n"
         (STEP + b"- name: a\n  script: b.py", "steps[1].name"),
         (STEP + b"  model: m", "steps[0].model"),
         (b"name: p\nsteps:\n- name: a\n  kind: deploy\n  model: m", "steps[0].endpoint"),
+        (STEP + b"  kind: test", "steps[0].model"),
+        (b"name: p\nsteps:\n- name: a\n  kind: test\n  model: m", "steps[0].script"),
         (b"name: p\nsteps:\n- name: a\n  kind: deploy\n  model: m\n  endpoint: e\n  script: x.py", "steps[0].script"),
         (b"name: p\nsteps:\n" + b"".join(b"- {name: s%d, script: a.py}\n" % i for i in range(51)), "steps"),
     ],
