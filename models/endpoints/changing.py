@@ -1,5 +1,5 @@
-"""What an endpoint's administrators may change of it: by which path it answers, how long its predictions are kept, and
-which columns never reach the record."""
+"""What an endpoint's administrators may change of it: by which path it answers, how long its predictions are kept,
+which columns never reach the record, how many replicas it has, and what it promises."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
+from models.endpoints import scaling
 from models.endpoints.models import Endpoint
 from models.endpoints.selectors import live_deployment
 from models.endpoints.services import audit, endpoint_target
@@ -22,7 +23,7 @@ from projects.selectors import authorize
 LONGEST_RETENTION_DAYS = 36_500
 MAX_COLUMNS = 1000
 MAX_COLUMN_NAME = 500
-FIELDS = ("description", "stage", "serving_path", "retention_days", "redacted_columns")
+FIELDS = ("description", "stage", "serving_path", "retention_days", "redacted_columns", *scaling.FIELDS)
 
 
 @transaction.atomic
@@ -35,7 +36,7 @@ def change_endpoint(endpoint: Endpoint, *, acting_user: Actor, reason: str = "",
     role = authorize(acting_user, Permission.ENDPOINT_MANAGE, endpoint.project)
     locked = Endpoint.objects.select_for_update(of=("self",)).select_related("project__workspace", "workspace")
     endpoint = locked.get(pk=endpoint.pk)
-    wanted = _checked(changes)
+    wanted = scaling.check_scaling(endpoint, _checked(changes))
     before = {name: getattr(endpoint, name) for name in wanted if getattr(endpoint, name) != wanted[name]}
     if not before:
         return endpoint

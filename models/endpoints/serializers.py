@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from models.endpoints.changing import LONGEST_RETENTION_DAYS, MAX_COLUMN_NAME, MAX_COLUMNS
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, EndpointKey
+from models.endpoints.scaling import MOST_REPLICAS
 
 
 class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
@@ -86,6 +87,8 @@ class EndpointDetailSerializer(EndpointSerializer):
         fields = [
             *(*EndpointSerializer.Meta.fields, "live", "under_way"),
             *("serving_path", "answering", "retention_days", "redacted_columns"),
+            *("min_replicas", "max_replicas", "wanted_replicas", "target_concurrency", "target_queue_ms"),
+            "availability_target",
         ]
         read_only_fields = fields
 
@@ -112,6 +115,22 @@ class EndpointChangeSerializer(serializers.Serializer[Endpoint]):
         required=False,
         max_length=MAX_COLUMNS,
         help_text="Input columns whose values are replaced by keyed digests before they are recorded.",
+    )
+    min_replicas = serializers.IntegerField(required=False, min_value=1, max_value=MOST_REPLICAS)
+    max_replicas = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MOST_REPLICAS,
+        help_text="More than `min_replicas`: their number follows the load.",
+    )
+    target_concurrency = serializers.FloatField(
+        required=False, help_text="Requests in flight of each replica above which another one is wanted."
+    )
+    target_queue_ms = serializers.FloatField(
+        required=False, help_text="Milliseconds in the queue above which another replica is wanted."
+    )
+    availability_target = serializers.FloatField(
+        required=False, allow_null=True, help_text="Percent of requests that are to be answered; null: no promise."
     )
     reason = serializers.CharField(required=False, allow_blank=True, max_length=1000)
 
