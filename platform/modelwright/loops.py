@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from jobs import collector, scheduler
+from models.availability import alerting
+from models.availability.scaler import Scaler
 from models.batch import collecting
 from models.endpoints import hastening, reconciler
 from models.predictions import partitions, reexecution, retention
@@ -48,6 +50,9 @@ CENTRAL_LOOPS = (
     Loop("warm-deployments", hastening.Listener().tick, 0.0),
     Loop("rollouts", rollouts.tick, 1.0),
     Loop("ended-batch-jobs", collecting.collect, 0.5),
+    Loop("replica-numbers", Scaler().tick, 5.0),
+    Loop("availability-alerts", alerting.tick, 15.0),
+    Loop("old-availability", alerting.forget, 3600.0),
     Loop("re-executions", reexecution.tick, 0.5),
     Loop("forgotten-answers", reexecution.forget_answers, 600.0),
     Loop("replays", replays.tick, 0.5),

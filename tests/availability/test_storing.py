@@ -21,8 +21,15 @@ ENDPOINT = str(uuid4())
 
 def record(source: str = "g-1", *, minute: int = MINUTE, answered: int = 0, refused: int = 0, failed: int = 0) -> Any:
     return {
-        **{"kind": "availability", "id": str(uuid4()), "at": minute + 1.5, "endpoint_id": ENDPOINT, "source": source},
-        **{"minute": minute, "answered": answered, "refused": refused, "failed": failed},
+        "kind": "availability",
+        "id": str(uuid4()),
+        "at": minute + 1.5,
+        "endpoint_id": ENDPOINT,
+        "source": source,
+        "minute": minute,
+        "answered": answered,
+        "refused": refused,
+        "failed": failed,
     }
 
 
