@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from modelwright.core.errors import NotFound
 from projects import source
@@ -11,6 +12,7 @@ from projects.models import Project
 
 MANIFEST_NAME = "modelwright.yaml"
 MAX_STEPS = 50
+MAX_GRAPHS = 20
 MAX_TIMEOUT_SECONDS = 7 * 24 * 3600
 RUN, TEST, DEPLOY = "run", "test", "deploy"
 
@@ -47,12 +49,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The whole file, checked."""
+    """The whole file, checked. `graphs` are by name what docs/graphs.md says, checked where one is deployed."""
 
     name: str
     description: str = ""
     report: Report = field(default_factory=Report)
     steps: tuple[Step, ...] = ()
+    graphs: dict[str, Any] = field(default_factory=dict)
 
     def step(self, name: str) -> Step:
         """The step called `name`. Raises NotFound."""
@@ -79,6 +82,7 @@ def parse_manifest(data: bytes) -> Manifest:
         description=description,
         report=Report(algorithm=report.text("algorithm"), fit=report.text("fit"), limits=report.text("limits")),
         steps=tuple(steps),
+        graphs=document.named("graphs", MAX_GRAPHS),
     )
     report.finish()
     document.finish()

@@ -265,6 +265,7 @@ class ManifestSerializer(serializers.Serializer[Any]):
     description = serializers.CharField()
     report = ReportSerializer()
     steps = StepSerializer(many=True)
+    graphs = serializers.DictField(help_text="Inference graphs by name, as docs/graphs.md says.")
 
 
 class PrototypeSerializer(serializers.Serializer[Any]):

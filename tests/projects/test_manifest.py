@@ -159,3 +159,28 @@ def test_the_documentation_names_every_entry_and_its_example_is_valid() -> None:
     example = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
     assert example is not None
     assert parse_manifest(example[1].encode()).steps
+
+
+GRAPHS = b"""
+name: xray
+graphs:
+  xray:
+    start: sure
+    nodes: {sure: {kind: router, on: request, cases: [], otherwise: {answer: {finding: none}}}}
+"""
+
+
+def test_graphs_are_plain_data_whose_entries_are_words() -> None:
+    nodes = parse_manifest(GRAPHS).graphs["xray"]["nodes"]
+    assert nodes["sure"] == {
+        "kind": "router",
+        "on": "request",
+        "cases": [],
+        "otherwise": {"answer": {"finding": "none"}},
+    }
+
+
+@pytest.mark.parametrize("value", [b"2026-11-27", b".nan", b"!!binary aGk=", b"[" * 30 + b"]" * 30])
+def test_what_is_no_plain_data_in_a_graph_is_refused(value: bytes) -> None:
+    with pytest.raises(ValidationFailed, match=r"graphs\.xray"):
+        parse_manifest(b"name: xray\ngraphs: {xray: {start: " + value + b"}}")

@@ -65,14 +65,15 @@ def columns_of(signature: AnySignature) -> tuple[str, ...] | None:
 def request_signature(graph: Graph, signatures: Mapping[str, AnySignature]) -> AnySignature:
     """What a request must hold: every column of the nodes that are asked about it, which `signatures` has by name. Free
     where none of them says what it takes. Nothing is known of the outputs, unless one node's is every answer."""
-    outputs = [field.spec for field in _outputs(graph, signatures)]
-    specs = {name: field.spec for name, field, _ in _taken(graph, signatures)}
-    for name, field, _ in _taken(graph, signatures):
-        if field.required:
-            specs[name] = field.spec
-    if not specs:
-        return FreeSignature(outputs)
-    return compile_signature({"inputs": list(specs.values()), "outputs": outputs})
+    return compile_signature(request_specs(graph, signatures))
+
+
+def request_specs(graph: Graph, signatures: Mapping[str, AnySignature]) -> dict[str, Any]:
+    """As `request_signature`, in the form of a registered signature."""
+    taken = _taken(graph, signatures)
+    specs = {name: field.spec for name, field, _ in taken}
+    specs |= {name: field.spec for name, field, _ in taken if field.required}
+    return {"inputs": list(specs.values()), "outputs": [field.spec for field in _outputs(graph, signatures)]}
 
 
 def _outputs(graph: Graph, signatures: Mapping[str, AnySignature]) -> tuple[Field, ...]:

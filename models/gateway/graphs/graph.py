@@ -22,7 +22,7 @@ class Problem(NamedTuple):
     remedy: str
 
 
-class GraphError(Exception):
+class GraphError(ValueError):
     """What was read is no graph."""
 
     def __init__(self, problems: list[Problem]) -> None:
@@ -110,9 +110,26 @@ class Graph:
     nodes: dict[str, Node]
     description: str = ""
 
+    def in_order(self) -> list[Node]:
+        """The nodes from the start on, each before what comes after it as far as one row can tell."""
+        found: dict[str, Node] = {}
+        ahead = [self.start]
+        while ahead:
+            name = ahead.pop(0)
+            if name in found:
+                continue
+            node = self.nodes[name]
+            missing = [source for source in node.sources if source != REQUEST and source not in found]
+            if missing:
+                ahead[:0] = [*missing, name]
+                continue
+            found[name] = node
+            ahead += [goal.node for goal in node.goals() if goal.node]
+        return list(found.values())
+
     def asked(self) -> list[Node]:
-        """The nodes that versions answer, in the order of the file."""
-        return [node for node in self.nodes.values() if node.is_asked]
+        """The nodes that versions answer, in order."""
+        return [node for node in self.in_order() if node.is_asked]
 
     def takers(self) -> list[Node]:
         """The nodes that are asked about the records of the request themselves."""
