@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from models.endpoints.models import Endpoint
+from models.gateway.rules import SERVED_BY
 from models.gateway.signature import Invalid, compile_signature
 from models.predictions import transitions
 from models.predictions.answering import Path, path_of
@@ -117,6 +118,11 @@ def _audit(action: AuditAction, reexecution: Reexecution, acting_user: Actor, **
 
 
 def _path(prediction: Prediction, version: ModelVersion) -> Path:
+    if prediction.served_by.startswith(SERVED_BY):
+        raise Conflict(
+            "A rule answered this in the model's place, so there is no model to ask again.",
+            remedy="See the fallback of its deployment: it holds the rule.",
+        )
     path = path_of(prediction.served_by, version)
     if path is None:
         raise Conflict(
