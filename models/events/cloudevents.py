@@ -33,6 +33,7 @@ class Event(NamedTuple):
     part: int
     kind: str
     thing_id: UUID
+    endpoint_id: UUID | None
     key: str
     id: str
     type: str
@@ -79,7 +80,7 @@ def _event(thing: Thing, part: int, id_: str, kind: str, key: str, time: datetim
     body = orjson.dumps({**attributes, "data": data})
     if len(body) > MOST_BYTES:
         body = orjson.dumps({**attributes, "dataref": _reference(thing)})
-    return Event(thing.position, part, thing.kind, thing.id, key, id_, PREFIX + kind, body)
+    return Event(thing.position, part, thing.kind, thing.id, thing.endpoint_id, key, id_, PREFIX + kind, body)
 
 
 def _reference(thing: Thing) -> str:

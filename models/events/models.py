@@ -116,14 +116,14 @@ class Sink(NamedModel):
     delivered = models.BigIntegerField(default=0)
     # Things that the stream forgot before they were sent.
     missed = models.BigIntegerField(default=0)
-    delivered_at = models.DateTimeField(null=True)
+    delivered_at = models.DateTimeField(null=True, blank=True)
     failures = models.PositiveIntegerField(default=0)
-    failing_since = models.DateTimeField(null=True)
+    failing_since = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True, default="")
-    next_attempt_at = models.DateTimeField(null=True)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
     # Whether a server's error has cost an event since the last one that was taken.
     gave_up_one = models.BooleanField(default=False)
-    leased_until = models.DateTimeField(null=True)
+    leased_until = models.DateTimeField(null=True, blank=True)
     fence = models.BigIntegerField(default=0)
 
     class Meta:
@@ -143,12 +143,13 @@ class DeadLetter(BaseModel):
     type = models.CharField(max_length=100)
     kind = models.CharField(max_length=16, choices=Arrival.Kind.choices)
     thing_id = models.UUIDField()
+    endpoint_id = models.UUIDField(null=True)
     key = models.CharField(max_length=80)
     state = models.CharField(max_length=16, choices=LetterState.choices)
     reason = models.TextField(blank=True, default="")
     attempts = models.PositiveIntegerField(default=0)
     settled_by = models.CharField(max_length=100, blank=True, default="")
-    settled_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["sink", "position", "part"], name="dead_letter_place")]

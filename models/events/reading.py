@@ -23,7 +23,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     Family.ROLLOUT: ("rollout.",),
     Family.APPROVAL: ("promotion.", "approval-policy.", "model-check.", "model-card.", "model-alias."),
     Family.MODEL: ("model.", "model-version.", "model-tests."),
-    Family.ALERT: ("alert.", "drill.", "replay.", "availability."),
+    Family.ALERT: ("alert", "availability", "drill", "replay"),
 }
 EVERYTHING = frozenset(Family.values)
 
@@ -93,6 +93,19 @@ def read(after: int, limit: int, filters: Filters) -> Piece:
         cursor.execute(sql, {**values, "after": after, "newest": newest, "limit": limit})
         things = [Thing(*row) for row in cursor.fetchall()]
     return Piece(things, things[-1].position if len(things) == limit else newest)
+
+
+def newest(limit: int, filters: Filters) -> list[Thing]:
+    """The last things of the stream, newest first, at most `limit`."""
+    condition, values = filters.sql()
+    sql = f"""
+      SELECT a.first + t.n - 1, a.at, a.kind, a.what, a.project_id, a.endpoint_id, t.id
+        FROM events_arrival a CROSS JOIN LATERAL unnest(a.ids) WITH ORDINALITY t(id, n)
+       WHERE a.first IS NOT NULL AND {condition} ORDER BY a.first DESC, t.n DESC LIMIT %(limit)s
+    """  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {**values, "limit": limit})
+        return [Thing(*row) for row in cursor.fetchall()]
 
 
 def backlog(after: int, filters: Filters) -> tuple[int, datetime | None]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db import connection
+from django.utils import timezone
 
 from models.events.models import Subscriber
 from models.events.ordering import head
@@ -52,7 +53,8 @@ def commit(batch: Batch) -> None:
     moved the subscriber since it was read: let the transaction fail then, and read again."""
     if not connection.in_atomic_block:
         raise RuntimeError("the position must move in the transaction of what is done with the events")
-    moved = Subscriber.objects.filter(name=batch.name, position=batch.start).update(position=batch.end)
+    mine = Subscriber.objects.filter(name=batch.name, position=batch.start)
+    moved = mine.update(position=batch.end, updated_at=timezone.now())
     if not moved:
         raise Conflict(
             f"The subscriber {batch.name} was moved by another process meanwhile.",

@@ -26,7 +26,7 @@ def resume(sink: Sink) -> bool:
 
 
 def send_again(letters: QuerySet[DeadLetter]) -> bool:
-    """They are to be sent again. Those that wait behind one that is not stay where they are (`release` sees to them)."""
+    """They are to be sent again. `release` sees to those that wait behind them."""
     return move(letters.filter(state="dead"), machine=LETTER, to="due", reason="")
 
 

@@ -7,6 +7,8 @@ from models.availability import alerting
 from models.availability.scaler import Scaler
 from models.batch import collecting
 from models.endpoints import hastening, reconciler
+from models.events import delivering, ordering
+from models.events import retention as event_retention
 from models.predictions import partitions, reexecution, retention
 from models.registry import compilation, importer, inspection
 from models.replays import collecting as replays
@@ -61,6 +63,9 @@ CENTRAL_LOOPS = (
     Loop("audit-seal", sealing.seal, 2.0),
     Loop("prediction-days", partitions.make_ahead, 600.0),
     Loop("prediction-retention", retention.tick, 300.0),
+    Loop("event-positions", ordering.tick, 0.2),
+    Loop("event-sinks", delivering.Deliverer().tick, 0.2),
+    Loop("event-retention", event_retention.tick, 300.0),
     Loop("kept-answers", idempotency.forget_old_answers, 3600.0),
 )
 # One machine that is both.

@@ -135,13 +135,13 @@ class Migration(migrations.Migration):
                 ("batch_limit", models.PositiveSmallIntegerField(default=100)),
                 ("delivered", models.BigIntegerField(default=0)),
                 ("missed", models.BigIntegerField(default=0)),
-                ("delivered_at", models.DateTimeField(null=True)),
+                ("delivered_at", models.DateTimeField(null=True, blank=True)),
                 ("failures", models.PositiveIntegerField(default=0)),
-                ("failing_since", models.DateTimeField(null=True)),
+                ("failing_since", models.DateTimeField(null=True, blank=True)),
                 ("last_error", models.TextField(blank=True, default="")),
-                ("next_attempt_at", models.DateTimeField(null=True)),
+                ("next_attempt_at", models.DateTimeField(null=True, blank=True)),
                 ("gave_up_one", models.BooleanField(default=False)),
-                ("leased_until", models.DateTimeField(null=True)),
+                ("leased_until", models.DateTimeField(null=True, blank=True)),
                 ("fence", models.BigIntegerField(default=0)),
                 (
                     "project",
@@ -177,6 +177,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("thing_id", models.UUIDField()),
+                ("endpoint_id", models.UUIDField(null=True)),
                 ("key", models.CharField(max_length=80)),
                 (
                     "state",
@@ -194,7 +195,7 @@ class Migration(migrations.Migration):
                 ("reason", models.TextField(blank=True, default="")),
                 ("attempts", models.PositiveIntegerField(default=0)),
                 ("settled_by", models.CharField(blank=True, default="", max_length=100)),
-                ("settled_at", models.DateTimeField(null=True)),
+                ("settled_at", models.DateTimeField(null=True, blank=True)),
                 (
                     "sink",
                     models.ForeignKey(
