@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from models.endpoints import selectors, services
+from models.endpoints.awaiting import wait_until_live
 from models.endpoints.changing import change_endpoint
 from models.endpoints.models import Deployment, Endpoint
 from models.endpoints.serializers import (
@@ -141,11 +142,19 @@ class RollbackView(PlatformAPIView):
     @extend_schema(request=RollbackSerializer, responses={201: DeploymentSerializer})
     @idempotent
     def post(self, request: Request, endpoint_id: UUID) -> Response:
-        """Ask for what an earlier deployment served, the one before by default."""
+        """Ask for what an earlier deployment served, the one before by default. Where that is warm, it serves already
+        when the answer comes (`state` is `live`), unless an Idempotency-Key is given: then it does a moment later."""
         endpoint = selectors.get_endpoint(current_user(request), endpoint_id, Permission.ENDPOINT_ROLLBACK)
         values = self.parse(RollbackSerializer)
         to = _earlier(endpoint, values["deployment"]) if values["deployment"] else None
-        deployment = services.rollback(endpoint, to=to, reason=values["reason"], acting_user=actor_of(request))
+        deployment = services.rollback(
+            endpoint,
+            to=to,
+            reason=values["reason"],
+            is_emergency=values["emergency"],
+            acting_user=actor_of(request),
+        )
+        wait_until_live(deployment)
         return _made(endpoint, deployment)
 
 

@@ -68,7 +68,7 @@ class Listener:
     def tick(self) -> None:
         """Wait and follow. Raises what the connection raises; the next call makes a new one."""
         try:
-            told = [note.payload for note in self._listening().notifies(timeout=LISTEN_SECONDS, stop_after=1)]
+            told = [note.payload for note in self.listen().notifies(timeout=LISTEN_SECONDS, stop_after=1)]
         except psycopg.Error:
             self.close()
             raise
@@ -81,7 +81,8 @@ class Listener:
             self._connection.close()
         self._connection = None
 
-    def _listening(self) -> psycopg.Connection[tuple[object, ...]]:
+    def listen(self) -> psycopg.Connection[tuple[object, ...]]:
+        """The connection to which hints come from now on."""
         if self._connection is None or self._connection.closed:
             self._connection = connection.get_new_connection(connection.get_connection_params())
             self._connection.autocommit = True

@@ -149,6 +149,9 @@ class RollbackSerializer(serializers.Serializer[Deployment]):
     deployment = serializers.UUIDField(
         required=False, allow_null=True, default=None, help_text="The one before what serves now, if left out."
     )
+    emergency = serializers.BooleanField(
+        required=False, default=False, help_text="It needs neither checks nor a second person; the audit log says so."
+    )
 
 
 class StopSerializer(serializers.Serializer[Endpoint]):
