@@ -68,7 +68,18 @@ class Recorder:
         }
         if pending.trace is not None and (match := _TRACE.fullmatch(pending.trace)):
             record["trace_id"] = match[1]
+        if pending.facts is not None:
+            record |= self._told(pending.facts, endpoint.redact)
         return record
+
+    @staticmethod
+    def _told(facts: dict[str, Any], redact: frozenset[str]) -> dict[str, Any]:
+        error = facts.get("error")
+        return {**facts, "error": {**error, "message": WITHHELD}} if error and redact else facts
+
+    def unit(self, unit: str) -> str:
+        """What stands on record for a unit."""
+        return digest_of(self._key, unit)
 
     def redacted(self, records: list[Any], columns: frozenset[str]) -> list[Any]:
         """The records without the values of the columns. Copies: the answer may still need the records themselves."""

@@ -99,20 +99,18 @@ class Endpoint:
         if not self._weighted:
             return None
         target = self._draw(self._weighted, self._bounds)
-        if is_available(target):
-            return target
-        others = [other for other in self._weighted if is_available(other)]
-        if not others:
-            return target
-        return self._draw(others, list(accumulate(other.weight for other in others)))
+        return target if is_available(target) else self.draw(self._weighted, is_available)
 
     def pick_named(self, model: str, version: str, is_available: Callable[[Target], bool]) -> Target | None:
         """As `pick`, among the targets that a client named; the endpoint's own name stands for all of its models.
         None when none of them takes requests."""
-        named = self.named(model, version)
-        if len(named) < 2:
-            return named[0] if named else None
-        available = [target for target in named if is_available(target)] or named
+        return self.draw(self.named(model, version), is_available)
+
+    def draw(self, targets: Sequence[Target], is_available: Callable[[Target], bool]) -> Target | None:
+        """One of the targets by weight; one that is available where there is any; None of none."""
+        if len(targets) < 2:
+            return targets[0] if targets else None
+        available = [target for target in targets if is_available(target)] or targets
         return self._draw(available, list(accumulate(target.weight for target in available)))
 
     def named(self, model: str, version: str) -> list[Target]:
@@ -143,7 +141,7 @@ class Endpoint:
         return self.name.rpartition("/")[2]
 
     @staticmethod
-    def _draw(targets: list[Target], bounds: list[int]) -> Target:
+    def _draw(targets: Sequence[Target], bounds: list[int]) -> Target:
         return targets[bisect_right(bounds, random.randrange(bounds[-1]))]  # noqa: S311 - weights, not secrets
 
 

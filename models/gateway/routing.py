@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 HEADER, COLUMN = "header", "column"
 MAX_NAME = 200
 MAX_SALT = 200
-# Of the headers, the gateway keeps those that begin so; every other one is passed over unread.
-HEADER_PREFIX = "x-"
 PIN_HEADER = b"x-modelwright-version"
 _HEADER_NAME = re.compile(r"x-[a-z0-9-]{1,98}")
 _BITS = 52
