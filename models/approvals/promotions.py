@@ -9,9 +9,9 @@ from django.db import IntegrityError, transaction
 from models.approvals import transitions
 from models.approvals.authors import author_of
 from models.approvals.models import Promotion
-from models.approvals.selectors import lacking, standing
+from models.approvals.selectors import lacking, serving_stage, standing
 from models.approvals.stages import Stage, remedy_for, words_of
-from models.registry.models import ModelVersion, RegisteredModel
+from models.registry.models import ModelVersion
 from models.registry.services import audit, set_stage
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
@@ -174,11 +174,9 @@ def refuse(promotion: Promotion, *, reason: str, acting_user: Actor) -> Promotio
 
 @transaction.atomic
 def withdraw(promotion: Promotion, *, reason: str = "", acting_user: Actor) -> Promotion:
-    """Take the wish back: who asked, or an administrator of the project. Raises PermissionRefused, Conflict."""
+    """Take the wish back: whoever may ask for it. Raises PermissionRefused, Conflict."""
     promotion = _locked(promotion)
-    is_own = acting_user.user is not None and acting_user.user.pk == promotion.requester_id
-    needed = Permission.MODEL_EDIT if is_own else Permission.PROJECT_MANAGE
-    role = authorize(acting_user, needed, promotion.version.model.project)
+    role = authorize(acting_user, Permission.MODEL_EDIT, promotion.version.model.project)
     _require_requested(promotion)
     decision = reason.strip()[:MAX_REASON]
     if not transitions.withdraw(promotion, name=acting_user.name[:100], decision=decision):
@@ -204,16 +202,10 @@ def revoke(promotion: Promotion, *, reason: str, acting_user: Actor) -> Promotio
             remedy="Reload the page to see its state.",
         )
     _record(promotion, AuditAction.PROMOTION_REVOKED, acting_user, role, [], reason=why)
-    before = _approved_last(model, promotion.stage)
+    before = serving_stage(model, promotion.stage)
     set_stage(model, stage=promotion.stage, version=before.version if before else None, acting_user=acting_user)
     promotion.refresh_from_db()
     return promotion
-
-
-def _approved_last(model: RegisteredModel, stage: str) -> Promotion | None:
-    found = Promotion.objects.filter(version__model=model, stage=stage, state="approved").select_related("version")
-    newest: Promotion | None = found.order_by("-decided_at", "-id").first()
-    return newest
 
 
 def _locked(promotion: Promotion) -> Promotion:

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from models.approvals.models import ApprovalPolicy, Check, ModelCard, Promotion, VersionTest
 from models.approvals.stages import DEFAULT_NEEDED, STAGING_FIRST, Stage
-from models.registry.models import ModelVersion
+from models.registry.models import ModelVersion, RegisteredModel
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
 from modelwright.core.errors import NotFound
@@ -107,3 +107,10 @@ def get_promotion(viewer: User, promotion_id: UUID, permission: Permission = Per
         )
     require_project(viewer, permission, found.version.model.project)
     return found
+
+
+def serving_stage(model: RegisteredModel, stage: str) -> Promotion | None:
+    """The approval of what the stage's alias points to: the newest of the model that holds."""
+    found = Promotion.objects.filter(version__model=model, stage=stage, state="approved").select_related("version")
+    newest: Promotion | None = found.order_by("-decided_at", "-id").first()
+    return newest

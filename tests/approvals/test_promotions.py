@@ -107,12 +107,10 @@ def test_roles(version: ModelVersion, actors: Actors, stranger: User) -> None:
         selectors.get_promotion(stranger, wanted.pk)
 
 
-def test_one_wish_at_a_time_which_its_requester_withdraws(version: ModelVersion, actors: Actors) -> None:
+def test_one_wish_at_a_time_which_may_be_withdrawn(version: ModelVersion, actors: Actors) -> None:
     wanted = services.request_promotion(version, stage="production", acting_user=actors["bob"])
     with pytest.raises(Conflict, match="asked already"):
         services.request_promotion(version, stage="production", acting_user=actors["cid"])
-    with pytest.raises(PermissionRefused):
-        services.withdraw(wanted, acting_user=actors["cid"])
     assert services.withdraw(wanted, reason="not yet", acting_user=actors["bob"]).state == "withdrawn"
     again = services.request_promotion(version, stage="production", acting_user=actors["cid"])
     with pytest.raises(ValidationFailed, match="A refusal needs a reason"):
