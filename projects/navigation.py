@@ -16,6 +16,7 @@ SECTIONS = (
     ("project-jobs", "Jobs"),
     ("project-runs", "Runs"),
     ("project-models", "Models"),
+    ("project-approvals", "Approvals"),
     ("project-endpoints", "Endpoints"),
     ("project-batch-jobs", "Batch"),
     ("project-variables", "Variables"),

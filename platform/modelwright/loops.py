@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jobs import collector, scheduler
+from models.approvals import testing
 from models.availability import alerting
 from models.availability.scaler import Scaler
 from models.batch import collecting
@@ -46,6 +47,7 @@ CENTRAL_LOOPS = (
     Loop("schedules", scheduler.tick, 5.0),
     Loop("registrations", importer.tick, 0.5),
     Loop("inspections", inspection.collect, 0.5),
+    Loop("version-tests", testing.note_ended, 1.0),
     Loop("compilations", compilation.tick, 1.0),
     Loop("deployments", reconciler.tick, 0.25),
     # Waits for what is asked for by itself: what is warm serves within milliseconds.

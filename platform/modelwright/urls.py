@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from jobs import urls as jobs
+from models.approvals import urls as approvals
 from models.batch import urls as batch
 from models.endpoints import urls as endpoints
 from models.predictions import urls as predictions
@@ -23,6 +24,7 @@ API = [
     *projects.api_urlpatterns,
     *jobs.api_urlpatterns,
     *registry.api_urlpatterns,
+    *approvals.api_urlpatterns,
     *endpoints.api_urlpatterns,
     *predictions.api_urlpatterns,
     *batch.api_urlpatterns,
@@ -36,6 +38,7 @@ PAGES = [
     *projects.page_urlpatterns,
     *jobs.page_urlpatterns,
     *registry.page_urlpatterns,
+    *approvals.page_urlpatterns,
     *endpoints.page_urlpatterns,
     *predictions.page_urlpatterns,
     *batch.page_urlpatterns,

@@ -101,6 +101,19 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("run-cancel", "POST"): {"reason": "no longer needed"},
     ("model-edit", "POST"): {"description": "changed"},
     ("model-alias-set", "POST"): {"alias": "champion", "version": "2"},
+    ("api-model-version-card", "PUT"): {"sections": {"purpose": "Whom to call first."}},
+    ("api-model-version-promotions", "POST"): {"stage": "staging"},
+    ("api-project-approval-policy", "PUT"): {"production": ["tests"]},
+    ("api-promotion-approval", "POST"): {"override": True, "reason": "The old one is down."},
+    ("api-promotion-refusal", "POST"): {"reason": "It lacks a card."},
+    ("api-promotion-withdrawal", "POST"): {},
+    ("api-promotion-revocation", "POST"): {"reason": "It counts wrongly."},
+    ("promotion-approve", "POST"): {"override": "on", "reason": "The old one is down."},
+    ("promotion-refuse", "POST"): {"reason": "It lacks a card."},
+    ("promotion-revoke", "POST"): {"reason": "It counts wrongly."},
+    ("promotion-request", "POST"): {"stage": "staging"},
+    ("model-version-card-edit", "POST"): {"revision": "0", "purpose": "Whom to call first."},
+    ("project-approval-policy", "POST"): {"production": ["tests"]},
     ("endpoint-create", "POST"): {"name": "second"},
     ("endpoint-deploy", "POST"): {"model_version": "{version_id}"},
     ("endpoint-rollback", "POST"): {"deployment": "{deployment_id}", "reason": "worse than before"},
@@ -134,12 +147,18 @@ VALUES: dict[str, dict[str, str]] = {
     "batch-job-retry": {"batch_id": "{ended_batch_id}"},
     "api-model-version-retries": {"version_id": "{failed_version_id}"},
     "model-version-retry": {"version_id": "{failed_version_id}"},
+    "api-promotion-revocation": {"promotion_id": "{approved_promotion_id}"},
+    "promotion-revoke": {"promotion_id": "{approved_promotion_id}"},
 }
 
 # Nobody succeeds in the matrix, because it would take MLflow's server or the gateway: tests/jobs and tests/endpoints
 # do it with real ones. Whoever may see the run is told that `path` is missing (422), and whoever may not finds nothing.
 # What scoring processes ask takes the token of a batch job, which no person has: tests/batch.
 SUCCEEDS_ELSEWHERE = {"api-run-artifact GET", "run-artifact GET", "endpoint-try POST", "metrics GET"} | {
+    # Its project declares no tests of the model: tests/approvals.
+    "api-model-version-tests POST",
+    "model-version-tests POST",
+} | {
     f"scoring-{what}"
     for what in ("job GET", "input GET", "total POST", "chunk GET", "chunk POST", "output POST", "end POST")
 }

@@ -19,6 +19,7 @@ from projects import services as project_services
 from projects import source
 from projects.models import Project
 from projects.variable_services import set_variable
+from tests.matrix.approvals import add_approvals
 from tests.matrix.batch import add_batch
 from tests.matrix.things import add_jobs, add_models
 from workspaces import services as workspace_services
@@ -90,6 +91,7 @@ def build() -> World:
     world.values |= add_jobs(project)
     world.values |= add_models(project)
     world.values |= add_batch(project, ModelVersion.objects.get(pk=world.values["version_id"]))
+    world.values |= add_approvals(ModelVersion.objects.get(pk=world.values["version_id"]), world.people["target"])
     world.values["event_id"] = AuditEvent.objects.latest("id").pk
     return world
 
