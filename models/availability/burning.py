@@ -51,6 +51,16 @@ class Burn:
     counts: Counts
 
     @property
+    def long_seconds(self) -> float:
+        """The long window."""
+        return self.rule.long.total_seconds()
+
+    @property
+    def short_seconds(self) -> float:
+        """The short window."""
+        return self.rule.short.total_seconds()
+
+    @property
     def opens(self) -> bool:
         """Whether it is an alert."""
         return self.counts.lost >= FEWEST_LOST and self.long >= self.threshold and self.short >= self.threshold

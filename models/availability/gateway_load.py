@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import urllib.request
 from collections import defaultdict
@@ -28,10 +29,9 @@ _LINE = re.compile(r'(\w+)\{endpoint="([^"\\]+)"(?:,status="(\d+)")?\} (\S+)')
 def ask() -> dict[str, Told] | None:
     """By `<workspace>/<endpoint>`; None while the gateway does not answer, or not to us."""
     request = urllib.request.Request(f"{settings.GATEWAY_INTERNAL_URL}/metrics")  # noqa: S310 - of the settings
-    try:
+    # A gateway that asks for no token answers without one.
+    with contextlib.suppress(OSError):
         request.add_header("Authorization", f"Bearer {Path(settings.METRICS_TOKEN_FILE).read_text().strip()}")
-    except OSError:
-        pass  # A gateway that asks for no token answers all the same.
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
             return parse(answer.read(MOST_BYTES).decode(errors="replace"))

@@ -56,6 +56,10 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("api-rollbacks", "POST"): {"reason": "worse than before", "deployment": "{deployment_id}"},
     ("api-endpoint", "PATCH"): {"retention_days": 30, "redacted_columns": ["tenure"]},
     ("api-endpoint-stop", "POST"): {"reason": "no longer needed"},
+    ("endpoint-replicas", "POST"): {
+        **{"min_replicas": "1", "max_replicas": "2", "target_concurrency": "16", "target_queue_ms": "100"},
+        "availability_target": "99.9",
+    },
     ("api-endpoint-keys", "POST"): {"name": "warehouse"},
     ("api-feedback", "POST"): {"feedback": [{"prediction_id": "{prediction_id}", "truth": 1}]},
     ("api-prediction-feedback", "POST"): {"truth": 1},
