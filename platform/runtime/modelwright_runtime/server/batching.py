@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from . import codec, frames
+from .company import Company
 from .results import Outcome, WrongLength
 from .vitals import Vitals
 
@@ -28,12 +29,14 @@ class Model(Protocol):
 
 class Job(NamedTuple):
     """One predict frame; `reply(kind, payload)` is called exactly once, from the prediction thread. `traced` is when it
-    came, by the monotonic clock in nanoseconds, where the answer shall say how long things took."""
+    came, by the monotonic clock in nanoseconds, where the answer shall say how long things took. Frames of one `origin`
+    came by one connection."""
 
     columns: tuple[str, ...]
     rows: list[list[Any]]
     reply: Reply
     traced: int | None = None
+    origin: int = 0
 
 
 class Predictions:
@@ -47,6 +50,7 @@ class Predictions:
         self._changed = threading.Condition()
         self._stopping = False
         self._started_at: float | None = None
+        self._company = Company()
         self._thread = threading.Thread(target=self._run, name="predictions", daemon=True)
         self.vitals = Vitals()
 
@@ -74,11 +78,31 @@ class Predictions:
         while True:
             with self._changed:
                 self._started_at = None
-                while not self._waiting:
-                    self._changed.wait()
+                self._wait()
                 batch = self._take()
-                self._started_at = time.monotonic()
+                began = self._started_at = time.monotonic()
             self._answer(batch)
+            self._note(batch, began)
+
+    def _wait(self) -> None:
+        """Until there is something to predict, and company where that pays."""
+        while True:
+            while not self._waiting:
+                self._changed.wait()
+            left = self._company.wait_seconds(time.monotonic(), self._origins())
+            if left <= 0:
+                return
+            self._changed.wait(left)
+
+    def _note(self, batch: list[Job], began: float) -> None:
+        now = time.monotonic()
+        with self._changed:
+            waiting = self._origins()
+        origins = {job.origin for job in batch}
+        self._company.answered(now, service_seconds=now - began, origins=origins, waiting=waiting)
+
+    def _origins(self) -> set[int]:
+        return {job.origin for job in self._waiting}
 
     def _take(self) -> list[Job]:
         first = self._waiting.popleft()

@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
             self._loop.call_soon_threadsafe(self._send, correlation_id, kind, answer)
 
         traced = time.monotonic_ns() if "trace" in payload else None
-        self._server.predictions.submit(Job(columns, rows, reply, traced))
+        self._server.predictions.submit(Job(columns, rows, reply, traced, id(self)))
 
     def _refuse(self, frame: frames.Frame, message: str) -> None:
         self._send(frame.correlation_id, frames.ERROR, error_payload("bad_frame", message))
