@@ -96,7 +96,8 @@ def wrong_key(authorization: bytes) -> Response:
 def not_served(match: Match) -> Response:
     """The path names a model or version that the endpoint does not have, or that takes no requests."""
     endpoint = match.endpoint
-    asked = [one for one in endpoint.targets if one.weight or (match.is_pinned and one.role in (LIVE, CANARY))]
+    unweighted = [one for one in endpoint.targets if not one.weight and one.role in (LIVE, CANARY)]
+    asked = [*endpoint.weighted, *(unweighted if match.is_pinned else ())]
     served = ", ".join(f"{target.model} version {target.version}" for target in asked) or "nothing"
     named = match.model[:200] + (f" version {match.version[:80]}" if match.version else "")
     return problem(

@@ -18,6 +18,7 @@ from models.gateway.batching import Batch, BatchQueue, Outlet
 from models.gateway.choosing import Choice, Chooser, pinned, unit_of
 from models.gateway.fallbacks import HEADER as FALLBACK_HEADER
 from models.gateway.fleet import Fleet
+from models.gateway.graphs.running import Outcomes, Walks
 from models.gateway.http import MAX_HEADS, Request, Slot
 from models.gateway.http_messages import Head
 from models.gateway.ids import new_prediction_id, new_prediction_ids
@@ -74,6 +75,7 @@ class Application:
         self.fleet = Fleet(outlet, access, bounds)
         self._chooser = Chooser(self.fleet.is_available, self._recorder.unit)
         self._stand_ins = StandIns(self.fleet, self._predicted, timeout)
+        self._walks = Walks(self.fleet, Outcomes(self._predicted, self._failed, self._unreachable))
         self._shadowing = Shadowing(self.fleet, timeout=timeout, failed=self._failed, count=self.metrics.shadowed)
 
     def apply(self, table: RouteTable) -> None:
@@ -100,9 +102,8 @@ class Application:
         match, _, refusal = self._look_up(method, path, authorization)
         if refusal is not None or match is None or match.operation != paths.PREDICT:
             return refusal
-        targets = [target for target in match.endpoint.targets if target.weight]
         now = time.monotonic()
-        refusals = [self.fleet.refusal(match.endpoint, target, size, now) for target in targets]
+        refusals = [self.fleet.refusal(match.endpoint, target, size, now) for target in match.endpoint.weighted]
         return refusals[0] if refusals and all(refusals) else None
 
     def _look_up(
@@ -206,7 +207,11 @@ class Application:
                 return
             target, facts, unit = choice
         queue = self.fleet.queue(target)
-        too_busy = queue and queue.refusal(endpoint.name, len(request.body), request.received)
+        size, received = len(request.body), request.received
+        if queue is None:  # no replica, or a graph
+            too_busy = self.fleet.refusal(endpoint, target, size, received)
+        else:
+            too_busy = queue.refusal(endpoint.name, size, received)
         if too_busy:
             answer(too_busy)
             return
@@ -225,9 +230,9 @@ class Application:
             answer,
             encode=asked.encode,
             at=time.time(),
-            received=request.received,
-            deadline=request.received + self._timeout,
-            size=len(request.body),
+            received=received,
+            deadline=received + self._timeout,
+            size=size,
             trace=None if trace is None else trace.decode("latin-1"),
             facts=facts,
             unit=unit,
@@ -269,10 +274,12 @@ class Application:
         if pending.endpoint.is_stopped:
             if not self._stand_ins.take(pending, STOPPED):
                 pending.finish(answers.no_target(pending.endpoint))
-        elif queue is None:
-            self._no_replica(pending)
-        else:
+        elif queue is not None:
             queue.submit(pending)
+        elif pending.target.graph is not None:
+            self._walks.begin(pending, pending.target.graph)
+        else:
+            self._no_replica(pending)
 
     def _no_replica(self, pending: Pending) -> None:
         if not self._stand_ins.take(pending, NO_REPLICA):
@@ -280,6 +287,8 @@ class Application:
 
     def _unreachable(self, pending: Pending) -> None:
         """No replica took it; when the table has changed meanwhile, the new one decides, once."""
+        if pending.done or self._walks.unreachable(pending):
+            return
         endpoint = self._table.endpoints.get(pending.endpoint.name)
         can_move = not pending.rerouted and not pending.is_shadow and not _stands_in(pending)
         if endpoint is not None and can_move and _has_moved(endpoint, pending):
@@ -297,6 +306,8 @@ class Application:
     def _predicted(self, results: Sequence[Prediction]) -> None:
         """Record all of them by one write, then answer all of them."""
         now = time.monotonic()
+        if not self._walks.is_idle:
+            results = self._walks.through(results)
         unanswered = [result for result in results if not result.pending.done]
         if not unanswered:
             return
@@ -360,7 +371,7 @@ class Application:
     def _failed(self, failure: Failure) -> None:
         """Record that the model failed it, then say so. What cannot be recorded is said all the same: it is no answer
         that anybody builds on."""
-        if failure.pending.done:
+        if failure.pending.done or self._walks.failed(failure):
             return
         if failure.pending.endpoint.fallback is not None:
             told = {"code": failure.code, "message": failure.message}
@@ -386,8 +397,7 @@ class Application:
         unavailable_endpoints = sorted(
             endpoint.name
             for endpoint in self._table.endpoints.values()
-            if not endpoint.is_stopped
-            and not any(self.fleet.is_available(target) for target in endpoint.targets if target.weight)
+            if not endpoint.is_stopped and not any(map(self.fleet.is_available, endpoint.weighted))
         )
         state = {
             "status": "ready" if refusal is None else "refusing",

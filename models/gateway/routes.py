@@ -13,6 +13,7 @@ import orjson
 
 from models.gateway import paths
 from models.gateway.fallbacks import VERSION, Fallback, parse_fallback
+from models.gateway.graphs.serving import Served, face
 from models.gateway.routing import PLAIN, Routing, Units, parse_routing
 from models.gateway.signature import FreeSignature, Signature, compile_signature
 
@@ -26,7 +27,8 @@ class RoutesError(Exception):
 
 
 class Target(NamedTuple):
-    """One model version behind an endpoint. `sockets` are its replicas; equal tuples share one batch queue."""
+    """One model version behind an endpoint. `sockets` are its replicas; equal tuples share one batch queue. `graph` is
+    that of a whole graph, which looks like a version; it has no replicas of its own."""
 
     model_version_id: str
     model: str
@@ -37,15 +39,16 @@ class Target(NamedTuple):
     served_by: str = "original"
     example: bytes = b""  # a record as JSON, for the OpenAPI document
     role: str = LIVE
+    graph: Served | None = None
 
 
 class Extras(NamedTuple):
     """What an endpoint may have besides: who is meant for which version, what answers where the model does not, the
-    graph that is asked in its stead; and whether it was stopped, so that only its fallback answers."""
+    graph that is asked in its stead, as a target; and whether it was stopped, so that only its fallback answers."""
 
     routing: Routing = PLAIN
     fallback: Fallback | None = None
-    graph: Mapping[str, Any] | None = None
+    graph: Target | None = None
     is_stopped: bool = False
 
 
@@ -82,6 +85,8 @@ class Endpoint:
         self._weighted = [target for target in targets if target.weight > 0]
         self._bounds = list(accumulate(target.weight for target in self._weighted))
         self.routing, self.fallback, self.graph, self.is_stopped = extras
+        if self.graph is not None:
+            self._weighted, self._bounds = [self.graph], [self.graph.weight]
         self.shadows = tuple(target for target in targets if target.role == SHADOW)
         is_version = self.fallback is not None and self.fallback.kind == VERSION
         self.stand_in = next((one for one in targets if one.role == FALLBACK), None) if is_version else None
@@ -194,7 +199,7 @@ class RouteTable:
 
 
 def _models_of(endpoint: Endpoint) -> set[tuple[str, int]]:
-    versions = {(target.model, target.version) for target in endpoint.targets}
+    versions = {(target.model, target.version) for target in (*endpoint.targets, *endpoint.weighted)}
     return versions | {(endpoint.short_name, version) for _, version in versions}
 
 
@@ -233,24 +238,26 @@ def _told(error: Exception) -> str:
 
 
 def _endpoint(name: str, entry: dict[str, Any]) -> Endpoint:
+    number, targets = int(entry["deployment_number"]), tuple(_target(target) for target in entry["targets"])
     return Endpoint(
         name,
         str(entry["endpoint_id"]),
         str(entry["deployment_id"]),
-        int(entry["deployment_number"]),
+        number,
         _keys(entry),
-        tuple(_target(target) for target in entry["targets"]),
+        targets,
         _redact(entry),
-        _extras(entry),
+        _extras(name, number, entry, targets),
     )
 
 
-def _extras(entry: dict[str, Any]) -> Extras:
-    graph, state = entry.get("graph"), entry.get("state", "active")
+def _extras(name: str, number: int, entry: dict[str, Any], targets: Sequence[Target]) -> Extras:
+    given, state = entry.get("graph"), entry.get("state", "active")
     if state not in ("active", "stopped"):
         raise ValueError(f"an endpoint is active or stopped, not {state}")
-    if graph is not None and not isinstance(graph, dict):
+    if given is not None and not isinstance(given, dict):
         raise ValueError("a graph is an object")
+    graph = face(name.rpartition("/")[2], number, given, targets) if given else None
     routing, fallback = parse_routing(entry.get("routing")), parse_fallback(entry.get("fallback"))
     return Extras(routing, fallback, graph, state == "stopped")
 

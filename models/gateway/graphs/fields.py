@@ -88,8 +88,10 @@ class Fields:
     def number(self, key: str) -> float | None:
         """A number; None where it is left out."""
         value = self.take(key)
-        if value is None or is_number(value):
-            return value
+        if is_number(value):
+            return float(value)
+        if value is None:
+            return None
         self.refuse(key, f"It is {describe(value)}, not a number.", "Write a number without quotation marks.")
         return None
 
