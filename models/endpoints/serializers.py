@@ -56,11 +56,16 @@ class DeploymentSerializer(serializers.ModelSerializer[Deployment]):
 
     targets = TargetSerializer(many=True, read_only=True)
     repeats = serializers.IntegerField(source="repeats.number", default=None, read_only=True, allow_null=True)
+    routing = serializers.JSONField(read_only=True)
+    fallback = serializers.JSONField(read_only=True, allow_null=True)
+    graph = serializers.JSONField(read_only=True, allow_null=True)
+    evidence = serializers.JSONField(read_only=True, help_text="What it was decided on.")
 
     class Meta:
         model = Deployment
         fields = [
-            *("id", "endpoint", "number", "kind", "repeats", "targets", "actor_name", "reason"),
+            *("id", "endpoint", "number", "kind", "repeats", "targets", "routing", "fallback", "graph"),
+            *("actor_name", "reason", "evidence", "rollout_id", "is_emergency"),
             *("state", "detail", "created_at", "live_at", "ended_at"),
         ]
         read_only_fields = fields
@@ -152,6 +157,22 @@ class RollbackSerializer(serializers.Serializer[Deployment]):
     emergency = serializers.BooleanField(
         required=False, default=False, help_text="It needs neither checks nor a second person; the audit log says so."
     )
+
+
+class RollbackChoiceSerializer(serializers.Serializer[Any]):
+    """An earlier deployment, and how long it would take until it serves."""
+
+    deployment = DeploymentSerializer()
+    is_warm = serializers.BooleanField(help_text="Whether it would serve at once.")
+    seconds = serializers.FloatField(allow_null=True, help_text="Null where nothing like it was ever started here.")
+    words = serializers.CharField()
+    details = serializers.ListField(child=serializers.CharField(), help_text="What the seconds were taken from.")
+
+
+class RollbackChoiceListSerializer(serializers.Serializer[Any]):
+    """What one may go back to."""
+
+    results = RollbackChoiceSerializer(many=True)
 
 
 class StopSerializer(serializers.Serializer[Endpoint]):

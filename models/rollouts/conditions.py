@@ -192,11 +192,13 @@ def _rate(condition: str, what: str, hits: int, candidate: Figures, limit: float
 
 
 def _against(candidate: Figures, base: Figures, alpha: float) -> Finding:
-    chance = at_least_as_many(candidate.errors, candidate.requests, base.errors, base.requests)
-    own, theirs = _percent(candidate.errors, candidate.requests), _percent(base.errors, base.requests)
+    """What the fallback answered the model did not."""
+    failed, base_failed = candidate.errors + candidate.fallbacks, base.errors + base.fallbacks
+    chance = at_least_as_many(failed, candidate.requests, base_failed, base.requests)
+    own, theirs = _percent(failed, candidate.requests), _percent(base_failed, base.requests)
     words = (
-        f"{candidate.errors} of {candidate.requests} requests failed ({own}), with the version before "
-        f"{base.errors} of {base.requests} ({theirs})."
+        f"{failed} of {candidate.requests} requests were not answered by the model ({own}), with the version before "
+        f"{base_failed} of {base.requests} ({theirs})."
     )
     return Finding("no_more_errors_than_base", "broken" if chance < alpha else "holds", words)
 

@@ -7,6 +7,7 @@ from models.approvals import urls as approvals
 from models.availability import urls as availability
 from models.batch import urls as batch
 from models.endpoints import urls as endpoints
+from models.events import urls as events
 from models.predictions import urls as predictions
 from models.registry import urls as registry
 from models.replays import urls as replays
@@ -34,6 +35,7 @@ API = [
     *replays.api_urlpatterns,
     *rollouts.api_urlpatterns,
     *availability.api_urlpatterns,
+    *events.api_urlpatterns,
 ]
 PAGES = [
     *observability.page_urlpatterns,
@@ -51,6 +53,7 @@ PAGES = [
     *replays.page_urlpatterns,
     *rollouts.page_urlpatterns,
     *availability.page_urlpatterns,
+    *events.page_urlpatterns,
 ]
 
 urlpatterns = [
