@@ -143,7 +143,9 @@ class DrillPolicy(BaseModel):
     endpoint = models.OneToOneField(Endpoint, on_delete=models.CASCADE, related_name="drill_policy")
     schedule = models.CharField(max_length=100, blank=True, default="")
     next_at = models.DateTimeField(null=True, db_index=True)
-    max_seconds = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    max_seconds = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(86_400)]
+    )
     golden_requests = models.PositiveIntegerField(default=20, validators=[MinValueValidator(1), MaxValueValidator(500)])
     # Why the last time that was due began nothing, empty where it did.
     note = models.TextField(blank=True, default="")
