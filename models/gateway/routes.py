@@ -94,7 +94,7 @@ class Endpoint:
         weights = [(target.model_version_id, target.weight) for target in self._weighted]
         self.units = Units(assign.salt, weights) if assign is not None and weights else None
         is_plain = len(self._weighted) == 1 and self._weighted[0].role == LIVE
-        is_plain = is_plain and self.graph is None and not self.is_stopped
+        is_plain = is_plain and self.graph is None and not self.is_stopped and not self.routing.pins
         self.plain = self._weighted[0] if is_plain else None
 
     def pick(self, is_available: Callable[[Target], bool]) -> Target | None:
