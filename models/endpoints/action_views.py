@@ -14,6 +14,8 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
 from models.endpoints import selectors, services
+from models.endpoints.awaiting import wait_until_live
+from models.endpoints.estimating import estimates
 from models.endpoints.forms import DeployForm, KeyForm, RollbackForm, StopForm
 from models.endpoints.models import Endpoint
 from models.endpoints.pages import EndpointPage, address_of, endpoint_crumbs
@@ -43,8 +45,13 @@ class ActionPage(EndpointPage):
             "intro": self.intro,
             "danger": self.danger,
             "cancel_url": reverse("endpoint", args=[endpoint.pk]),
+            **self.facts(),
         }
         return self.page(context, crumbs=endpoint_crumbs(endpoint, (self.submit, "")), status=status)
+
+    def facts(self) -> dict[str, Any]:
+        """What the page shows besides the form."""
+        return {}
 
 
 class DeployView(ActionPage):
@@ -92,7 +99,8 @@ class RollbackView(ActionPage):
 
     permissions = {"GET": Permission.ENDPOINT_ROLLBACK, "POST": Permission.ENDPOINT_ROLLBACK}
     title, submit, danger = "Roll back", "Roll back", True
-    intro = "A rollback is a new deployment that repeats an earlier one. The version before is still warm."
+    intro = "A rollback is a new deployment that repeats an earlier one. What serves now goes on until that answers."
+    template = "endpoints/rollback.html"
 
     def get(self, request: HttpRequest, endpoint_id: UUID) -> HttpResponseBase:
         """Show the form; `?deployment=` chooses one."""
@@ -107,20 +115,28 @@ class RollbackView(ActionPage):
 
         def write(values: dict[str, Any]) -> object:
             to = selectors.get_deployment(endpoint, UUID(values["deployment"]))
-            return services.rollback(endpoint, to=to, reason=values["reason"], acting_user=actor_of(request))
+            emergency, reason = values["emergency"], values["reason"]
+            return services.rollback(
+                endpoint, to=to, reason=reason, is_emergency=emergency, acting_user=actor_of(request)
+            )
 
         made, status = self.save(form, write)
         if made is None:
             return self.show(endpoint, form, status)
-        messages.success(request, "The rollback is under way.")
+        done = wait_until_live(made)
+        messages.success(request, "It is rolled back." if done else "The rollback is under way.")
         return redirect("endpoint", endpoint.pk)
 
-    @staticmethod
-    def _form(endpoint: Endpoint, *args: Any, **kwargs: Any) -> RollbackForm:
+    def facts(self) -> dict[str, Any]:
+        """How long each choice takes."""
+        return {"estimates": self.estimates}
+
+    def _form(self, endpoint: Endpoint, *args: Any, **kwargs: Any) -> RollbackForm:
         choices = selectors.rollback_choices(endpoint)
         if not choices:
             raise Conflict(f"{endpoint.name} has served nothing else before.", remedy="Deploy another version instead.")
-        return RollbackForm(choices, *args, **kwargs)
+        self.estimates = estimates(endpoint, choices)
+        return RollbackForm(self.estimates, *args, **kwargs)
 
 
 class StopView(ActionPage):

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from models.endpoints import selectors, services
 from models.endpoints.awaiting import wait_until_live
 from models.endpoints.changing import change_endpoint
+from models.endpoints.estimating import estimates
 from models.endpoints.models import Deployment, Endpoint
 from models.endpoints.serializers import (
     AnsweringSerializer,
@@ -24,6 +25,7 @@ from models.endpoints.serializers import (
     KeySerializer,
     NewKeySerializer,
     ReplicaListSerializer,
+    RollbackChoiceListSerializer,
     RollbackSerializer,
     StopSerializer,
 )
@@ -137,7 +139,14 @@ class DeploymentListView(PlatformAPIView):
 class RollbackView(PlatformAPIView):
     """Going back to what an endpoint served before."""
 
-    permissions = {"POST": Permission.ENDPOINT_ROLLBACK}
+    permissions = {"GET": Permission.PROJECT_VIEW, "POST": Permission.ENDPOINT_ROLLBACK}
+
+    @extend_schema(responses=RollbackChoiceListSerializer)
+    def get(self, request: Request, endpoint_id: UUID) -> Response:
+        """List what one may go back to, the latest first, with how long it would take from now."""
+        endpoint = selectors.get_endpoint(current_user(request), endpoint_id)
+        found = estimates(endpoint, selectors.rollback_choices(endpoint))
+        return Response(RollbackChoiceListSerializer({"results": found}).data)
 
     @extend_schema(request=RollbackSerializer, responses={201: DeploymentSerializer})
     @idempotent

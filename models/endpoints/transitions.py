@@ -42,6 +42,11 @@ def activate(endpoint: Endpoint) -> bool:
     return move(Endpoint.objects.filter(pk=endpoint.pk), machine=ENDPOINT, to="active")
 
 
+def retire(endpoint: Endpoint) -> bool:
+    """It answers no more, and nothing is held for it."""
+    return move(Endpoint.objects.filter(pk=endpoint.pk), machine=ENDPOINT, to="retired")
+
+
 def stop(endpoint: Endpoint) -> bool:
     """It answers no more."""
     return move(Endpoint.objects.filter(pk=endpoint.pk), machine=ENDPOINT, to="stopped")
