@@ -131,8 +131,8 @@ class DrillAlertAcknowledgementView(PlatformAPIView):
 
     @extend_schema(request=None, responses={202: DrillAlertSerializer})
     @idempotent
-    def post(self, request: Request, alert_id: UUID) -> Response:
+    def post(self, request: Request, drill_alert_id: UUID) -> Response:
         """Note that you have seen it. It ends once a drill passes."""
-        alert = selectors.get_alert(current_user(request), alert_id, Permission.ENDPOINT_ROLLBACK)
+        alert = selectors.get_alert(current_user(request), drill_alert_id, Permission.ENDPOINT_ROLLBACK)
         alert = alerts.acknowledge(alert, acting_user=actor_of(request))
         return Response(DrillAlertSerializer(alert).data, status=202)

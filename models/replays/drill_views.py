@@ -204,9 +204,9 @@ class AcknowledgeView(DrillPage):
 
     permissions = {"POST": Permission.ENDPOINT_ROLLBACK}
 
-    def post(self, request: HttpRequest, alert_id: UUID) -> HttpResponseBase:
+    def post(self, request: HttpRequest, drill_alert_id: UUID) -> HttpResponseBase:
         """Note it."""
-        alert = selectors.get_alert(person_of(request), alert_id, Permission.ENDPOINT_ROLLBACK)
+        alert = selectors.get_alert(person_of(request), drill_alert_id, Permission.ENDPOINT_ROLLBACK)
         alerts.acknowledge(alert, acting_user=actor_of(request))
         messages.success(request, "Noted. The alert ends once a drill passes.")
         return redirect("endpoint-drills", alert.endpoint_id)

@@ -142,7 +142,7 @@ class DrillPolicy(BaseModel):
 
     endpoint = models.OneToOneField(Endpoint, on_delete=models.CASCADE, related_name="drill_policy")
     schedule = models.CharField(max_length=100, blank=True, default="")
-    next_at = models.DateTimeField(null=True, db_index=True)
+    next_at = models.DateTimeField(null=True, blank=True, db_index=True)
     max_seconds = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(86_400)]
     )

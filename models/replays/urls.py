@@ -19,7 +19,7 @@ api_urlpatterns: list[URLPattern] = [
     path("drills/<uuid:drill_id>/", drill_api.DrillDetailView.as_view(), name="api-drill"),
     path("golden-requests/<uuid:golden_id>/", drill_api.GoldenRequestDetailView.as_view(), name="api-golden-request"),
     path(
-        "drill-alerts/<uuid:alert_id>/acknowledgement/",
+        "drill-alerts/<uuid:drill_alert_id>/acknowledgement/",
         drill_api.DrillAlertAcknowledgementView.as_view(),
         name="api-drill-alert-acknowledgement",
     ),
@@ -38,7 +38,7 @@ page_urlpatterns: list[URLPattern] = [
     path("drills/<uuid:drill_id>/", drill_views.DrillView.as_view(), name="drill"),
     path("golden-requests/<uuid:golden_id>/unpin/", drill_views.UnpinView.as_view(), name="golden-request-unpin"),
     path(
-        "drill-alerts/<uuid:alert_id>/acknowledge/",
+        "drill-alerts/<uuid:drill_alert_id>/acknowledge/",
         drill_views.AcknowledgeView.as_view(),
         name="drill-alert-acknowledge",
     ),

@@ -56,8 +56,24 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("api-rollbacks", "POST"): {"reason": "worse than before", "deployment": "{deployment_id}"},
     ("api-endpoint", "PATCH"): {"retention_days": 30, "redacted_columns": ["tenure"]},
     ("api-endpoint-stop", "POST"): {"reason": "no longer needed"},
+    ("api-replays", "POST"): {"model_version": "{replayed_version_id}"},
+    ("api-replay-policy", "PATCH"): {"max_flip_rate": 0.1},
+    ("api-drill-policy", "PATCH"): {"schedule": "30 4 * * 0"},
+    ("api-golden-requests", "POST"): {"prediction_id": "{prediction_id}"},
+    ("replay-start", "POST"): {"model_version": "{replayed_version_id}", "requests": "100"},
+    ("replay-policy", "POST"): {
+        "min_rows": "30",
+        "max_flip_rate": "5",
+        "max_error_rate": "0",
+        "numeric_tolerance": "1",
+    },
+    ("drill-policy", "POST"): {"schedule": "30 4 * * 0", "golden_requests": "20"},
+    ("golden-requests", "POST"): {"prediction_id": "{prediction_id}"},
     ("endpoint-replicas", "POST"): {
-        **{"min_replicas": "1", "max_replicas": "2", "target_concurrency": "16", "target_queue_ms": "100"},
+        "min_replicas": "1",
+        "max_replicas": "2",
+        "target_concurrency": "16",
+        "target_queue_ms": "100",
         "availability_target": "99.9",
     },
     ("api-endpoint-keys", "POST"): {"name": "warehouse"},
@@ -79,6 +95,16 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "chunk_rows": "100",
     },
     ("batch-job-cancel", "POST"): {"reason": "no longer needed"},
+    ("api-project-event-sinks", "POST"): {"name": "second", "url": "https://events.example.org/in"},
+    ("api-event-sink", "PATCH"): {"description": "changed"},
+    ("event-sink-create", "POST"): {
+        "name": "second",
+        "url": "https://events.example.org/in",
+        "mode": "batch",
+        "families": "answer",
+        "start": "newest",
+    },
+    ("event-sink-edit", "POST"): {"url": "https://events.example.org/in", "mode": "batch", "families": "answer"},
     ("host-add", "POST"): {"labels": "disk=ssd"},
     ("profile-create", "POST"): {"name": "another", "cpu": "1", "memory_gib": "1", "gpus": "0"},
     ("profile-edit", "POST"): {"cpu": "1", "memory_gib": "1", "gpus": "1"},
@@ -158,14 +184,18 @@ VALUES: dict[str, dict[str, str]] = {
 # Nobody succeeds in the matrix, because it would take MLflow's server or the gateway: tests/jobs and tests/endpoints
 # do it with real ones. Whoever may see the run is told that `path` is missing (422), and whoever may not finds nothing.
 # What scoring processes ask takes the token of a batch job, which no person has: tests/batch.
-SUCCEEDS_ELSEWHERE = {"api-run-artifact GET", "run-artifact GET", "endpoint-try POST", "metrics GET"} | {
-    # Its project declares no tests of the model: tests/approvals.
-    "api-model-version-tests POST",
-    "model-version-tests POST",
-} | {
-    f"scoring-{what}"
-    for what in ("job GET", "input GET", "total POST", "chunk GET", "chunk POST", "output POST", "end POST")
-}
+SUCCEEDS_ELSEWHERE = (
+    {"api-run-artifact GET", "run-artifact GET", "endpoint-try POST", "metrics GET"}
+    | {
+        # Its project declares no tests of the model: tests/approvals.
+        "api-model-version-tests POST",
+        "model-version-tests POST",
+    }
+    | {
+        f"scoring-{what}"
+        for what in ("job GET", "input GET", "total POST", "chunk GET", "chunk POST", "output POST", "end POST")
+    }
+)
 
 
 def filled(template: Any, values: dict[str, Any]) -> Any:

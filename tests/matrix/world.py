@@ -8,6 +8,8 @@ from typing import Any
 
 from django.utils import timezone
 
+from models.endpoints.models import Deployment
+from models.predictions.models import Prediction
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import ApiToken, User
@@ -21,6 +23,8 @@ from projects.models import Project
 from projects.variable_services import set_variable
 from tests.matrix.approvals import add_approvals
 from tests.matrix.batch import add_batch
+from tests.matrix.events import add_sink
+from tests.matrix.replays import add_replays
 from tests.matrix.things import add_jobs, add_models
 from workspaces import services as workspace_services
 from workspaces.connection_services import create_data_connection
@@ -91,7 +95,13 @@ def build() -> World:
     world.values |= add_jobs(project)
     world.values |= add_models(project)
     world.values |= add_batch(project, ModelVersion.objects.get(pk=world.values["version_id"]))
+    world.values |= add_replays(
+        Prediction.objects.get(pk=world.values["prediction_id"]),
+        Deployment.objects.get(pk=world.values["deployment_id"]),
+        ModelVersion.objects.get(pk=world.values["version_id"]),
+    )
     world.values |= add_approvals(ModelVersion.objects.get(pk=world.values["version_id"]), world.people["target"])
+    world.values |= add_sink(project)
     world.values["event_id"] = AuditEvent.objects.latest("id").pk
     return world
 

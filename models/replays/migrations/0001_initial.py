@@ -125,7 +125,7 @@ class Migration(migrations.Migration):
                 ),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("schedule", models.CharField(blank=True, default="", max_length=100)),
-                ("next_at", models.DateTimeField(db_index=True, null=True)),
+                ("next_at", models.DateTimeField(blank=True, db_index=True, null=True)),
                 (
                     "max_seconds",
                     models.PositiveIntegerField(
