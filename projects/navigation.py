@@ -19,6 +19,7 @@ SECTIONS = (
     ("project-approvals", "Approvals"),
     ("project-endpoints", "Endpoints"),
     ("project-batch-jobs", "Batch"),
+    ("project-events", "Events"),
     ("project-variables", "Variables"),
     ("project-members", "Members"),
 )

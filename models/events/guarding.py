@@ -125,7 +125,7 @@ def _look_up(host: str, port: int) -> list[Address]:
     except (OSError, UnicodeError) as error:
         raise Refused(f"The name {host} cannot be looked up: {error}.") from None
     # Also what the resolver makes of numbers such as 0x7f000001 is judged by the address that it means.
-    return list(dict.fromkeys(ipaddress.ip_address(place[0].partition("%")[0]) for *_, place in found))  # type: ignore[misc]
+    return list(dict.fromkeys(ipaddress.ip_address(str(place[0]).partition("%")[0]) for *_, place in found))
 
 
 def _inside(host: str) -> str:

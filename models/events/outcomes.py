@@ -154,7 +154,7 @@ def _fail(sink: Sink, decided: Verdict, count: int, answer: Answer) -> None:
 def wait_seconds(failures: int, answer: Answer) -> float:
     """Twice as long each time, up to five minutes, drawn by lot from the upper half, so that sinks that failed together
     do not come back together; never less than the sink asked for."""
-    wait = min(FIRST_WAIT_SECONDS * 2 ** min(failures, 20), LONGEST_WAIT_SECONDS)
+    wait = min(FIRST_WAIT_SECONDS * float(1 << min(failures, 20)), LONGEST_WAIT_SECONDS)
     return max(wait * random.uniform(0.5, 1.0), answer.wait_seconds)  # noqa: S311 - nothing to guess
 
 

@@ -72,14 +72,15 @@ def change_sink(sink: Sink, *, acting_user: Actor, **changes: Any) -> Sink:
     role = authorize(acting_user, Permission.ENDPOINT_MANAGE, sink.project)
     sink = Sink.objects.select_for_update(of=("self",)).select_related("project").get(pk=sink.pk)
     before = facts_of(sink)
-    checks = {
-        "url": check_url,
-        "families": _families,
-        "endpoint_ids": lambda ids: _endpoints(sink.project, ids),
-    }
+    if "url" in changes:
+        changes["url"] = check_url(changes["url"])
+    if "families" in changes:
+        changes["families"] = _families(changes["families"])
+    if "endpoint_ids" in changes:
+        changes["endpoint_ids"] = _endpoints(sink.project, changes["endpoint_ids"])
     for field in CHANGEABLE:
         if field in changes:
-            setattr(sink, field, checks.get(field, lambda value: value)(changes[field]))
+            setattr(sink, field, changes[field])
     update(sink, CHANGEABLE)
     # What was wrong may be right now, so it need not wait.
     Sink.objects.filter(pk=sink.pk).update(next_attempt_at=None, batch_limit=MOST_EVENTS)

@@ -257,6 +257,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "endpoints", "description": "Endpoints, deployments, rollbacks, keys."},
         {"name": "predictions", "description": "What endpoints answered."},
         {"name": "batch", "description": "Files and tables that are scored as a whole."},
+        {"name": "events", "description": "The stream of what happened, and where it is sent."},
         {"name": "compute", "description": "Hosts, sizes, environments."},
         {"name": "audit", "description": "Who did what, and the seal over it."},
     ],
