@@ -24,7 +24,7 @@ def everything() -> list[Family]:
     began = time.monotonic()
     found = [_up()]
     if _value(found[0], "database"):
-        found += _in_one_transaction((_sums, _workloads, _hosts, _serving, _database, _spool))
+        found += _in_one_transaction((_sums, _workloads, _hosts, _serving, _availability, _database, _spool))
     if _value(found[0], "broker"):
         found += _broker()
     scrape = Family("modelwright_scrape_seconds", "gauge", "How long it took to collect these metrics.")
@@ -134,6 +134,50 @@ def _serving() -> Iterable[Family]:
         "Replicas that are not over, by endpoint and whether they answer.",
         ("endpoint", "state"),
         _rows(_REPLICAS),
+    )
+
+
+_NAMED = "JOIN workspaces_workspace w ON w.id = e.workspace_id"
+_WANTED = f"""
+SELECT w.name || '/' || e.name, greatest(least(e.wanted_replicas, e.max_replicas), e.min_replicas, 1)
+  FROM endpoints_endpoint e {_NAMED} WHERE e.state = 'active' ORDER BY 1
+"""  # noqa: S608 - no value is in it
+_BURNING = f"""
+SELECT w.name || '/' || e.name, l.name,
+       coalesce(sum(m.refused + m.failed)::float / nullif(sum(m.answered + m.refused + m.failed), 0), 0)
+         / (1 - e.availability_target / 100)
+  FROM endpoints_endpoint e {_NAMED}
+ CROSS JOIN (VALUES ('5m', interval '5 minutes'), ('1h', interval '1 hour'), ('6h', interval '6 hours'))
+       l (name, length)
+  LEFT JOIN availability_availabilityminute m ON m.endpoint_id = e.id AND m.minute > now() - l.length
+ WHERE e.availability_target IS NOT NULL
+ GROUP BY 1, 2, e.availability_target ORDER BY 1, 2
+"""  # noqa: S608 - no value is in it
+_ALERTS = f"""
+SELECT w.name || '/' || e.name, a.severity, count(*)
+  FROM availability_availabilityalert a JOIN endpoints_endpoint e ON e.id = a.endpoint_id {_NAMED}
+ WHERE a.state = 'open' GROUP BY 1, 2 ORDER BY 1, 2
+"""  # noqa: S608 - no value is in it
+
+
+def _availability() -> Iterable[Family]:
+    yield _table(
+        "modelwright_endpoint_wanted_replicas",
+        "Replicas that are wanted of each version that takes requests.",
+        ("endpoint",),
+        _rows(_WANTED),
+    )
+    yield _table(
+        "modelwright_endpoint_burn_rate",
+        "How many times as fast as its target allows an endpoint uses up its error budget.",
+        ("endpoint", "window"),
+        _rows(_BURNING),
+    )
+    yield _table(
+        "modelwright_availability_alerts",
+        "Alerts that are open, of endpoints that use up their error budget too fast.",
+        ("endpoint", "severity"),
+        _rows(_ALERTS),
     )
 
 
