@@ -71,6 +71,7 @@ def add_models(project: Project) -> dict[str, Any]:
         "alias": "champion",
         "endpoint_id": endpoint.pk,
         "deployment_id": earlier.pk,
+        "other_id": live.pk,
         "key_id": key.pk,
         "prediction_id": prediction.pk,
         **add_evidence(prediction, second),
