@@ -39,7 +39,8 @@ def steps(endpoint_id: UUID, since: datetime, until: datetime, step: timedelta) 
     since = since.astimezone(UTC).replace(second=0, microsecond=0)
     step = max(step // MINUTE, 1, -(-(until - since) // (MAX_STEPS * MINUTE))) * MINUTE
     with connection.cursor() as cursor:
-        cursor.execute(_STEPS, {"endpoint": endpoint_id, "since": since, "until": until, "step": step})
+        values: dict[str, Any] = {"endpoint": endpoint_id, "since": since, "until": until, "step": step}
+        cursor.execute(_STEPS, values)
         found = {row[0]: Counts(*row[1:]) for row in cursor.fetchall()}
     count = -(-(until - since) // step)
     return [Step(since + step * number, found.get(since + step * number, Counts())) for number in range(count)]

@@ -76,6 +76,7 @@ def test_replicas_are_replaced_added_and_taken_away_without_a_failed_request(
     assert Load.objects.get().concurrency < 0.2
     up, down = AuditEvent.objects.filter(action="endpoint.scaled").order_by("id")
     assert (up.before, down.before) == ({"replicas": 1}, {"replicas": 2})
+    assert up.after is not None
     assert up.after["concurrency"] > 0.2
     assert up.actor_name == "replica scaler"
 
