@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+from uuid import UUID
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -14,7 +17,7 @@ from modelwright.audit.services import Target, record
 from projects.selectors import authorize
 
 
-def open_alert(endpoint_id: object) -> DrillAlert | None:
+def open_alert(endpoint_id: UUID) -> DrillAlert | None:
     """The endpoint's alert that is not over. The caller may see the endpoint."""
     found = DrillAlert.objects.filter(endpoint_id=endpoint_id, ended_at=None)
     return found.select_related("drill__model_version__model", "endpoint").first()
@@ -60,12 +63,12 @@ def acknowledge(alert: DrillAlert, *, acting_user: Actor) -> DrillAlert:
     return alert
 
 
-def _audit(action: AuditAction, alert: DrillAlert, acting_user: Actor, **facts: object) -> None:
+def _audit(action: AuditAction, alert: DrillAlert, acting_user: Actor, **facts: Any) -> None:
     record(
         acting_user=acting_user,
         action=action,
         target=Target("endpoint", alert.endpoint_id, alert.endpoint.path),
         workspace_id=alert.endpoint.workspace_id,
         project_id=alert.project_id,
-        **facts,  # type: ignore[arg-type]
+        **facts,
     )

@@ -164,7 +164,8 @@ def _truths(ids: list[UUID]) -> dict[tuple[UUID, int], Any]:
     """What counts as true, by prediction and record: of what fits the answer's type, what was known last."""
     said = Feedback.objects.filter(prediction_id__in=ids, problem="")
     newest = said.order_by("prediction_id", "record", "-known_at", "-id").distinct("prediction_id", "record")
-    return {(pk, record): truth for pk, record, truth in newest.values_list("prediction_id", "record", "truth")}
+    found = newest.values_list("prediction_id", "record", "truth")
+    return {(pk, record): truth for pk, record, truth in found if pk is not None}
 
 
 def _latency(replay: Replay, asked: list[ReplayRequest], times: list[float | None]) -> Report:
@@ -186,9 +187,9 @@ def _latency(replay: Replay, asked: list[ReplayRequest], times: list[float | Non
     ]
     if not pairs:
         return {**made, "note": "No request was answered by both versions."}
-    new, old = latency_of([pair[0] for pair in pairs]), latency_of([pair[1] for pair in pairs])
-    factor = new["p50"] / old["p50"] if new and old and old["p50"] > 0 else None
-    return {"candidate": new, "base": old, "factor": factor, "note": ""}
+    mine, of_base = latency_of([pair[0] for pair in pairs]), latency_of([pair[1] for pair in pairs])
+    factor = mine["p50"] / of_base["p50"] if mine and of_base and of_base["p50"] > 0 else None
+    return {"candidate": mine, "base": of_base, "factor": factor, "note": ""}
 
 
 def _keep_changes(replay: Replay, rows: list[Row]) -> int:

@@ -67,7 +67,7 @@ def is_other(kind: Kind, before: Any, after: Any, tolerance: float) -> bool:
     if kind is Kind.NUMBER:
         if not is_number(before) or not is_number(after):
             return bool(before != after)
-        return abs(after - before) > tolerance * max(abs(before), abs(after))
+        return bool(abs(after - before) > tolerance * max(abs(before), abs(after)))
     return not compare(Answer([before], None), Answer([after], None)).is_same
 
 
@@ -79,5 +79,5 @@ def mark(rows: Iterable[Row], kind: Kind, tolerance: float) -> None:
 
 def score(scores: dict[str, Any] | None, label: Any) -> float | None:
     """The probability of a class, None where there is none."""
-    found = (scores or {}).get(str(label))
+    found: Any = (scores or {}).get(str(label))
     return float(found) if is_number(found) else None

@@ -84,7 +84,7 @@ def exact_mcnemar(first: int, second: int) -> float:
         # Exact sums of such large numbers take long, and the normal law is as good.
         return 2 * NormalDist().cdf(-max(0.0, abs(first - second) - 1) / sqrt(total))
     tail = sum(comb(total, count) for count in range(smaller + 1))
-    return min(1.0, 2 * tail / 2**total)
+    return min(1.0, float(2 * tail / 2**total))
 
 
 def mean_difference(values: Sequence[float], *, level: float = LEVEL) -> Interval:

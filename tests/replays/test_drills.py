@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from models.endpoints import replicas
 from models.endpoints import selectors as endpoint_selectors
 from models.endpoints import services as endpoint_services
 from models.endpoints.models import Endpoint, Replica
@@ -191,7 +192,7 @@ def test_drills_whose_replica_ends_waits_or_is_late_fail_and_are_taken_away(
     slow = begun()
     Drill.objects.filter(pk=slow.pk).update(max_seconds=1, created_at=now - timedelta(seconds=60))
     Workload.objects.filter(replica__drill=slow).update(state="running", placed_at=now)
-    monkeypatch.setattr(drilling.replicas, "probe", lambda _: True)
+    monkeypatch.setattr(replicas, "probe", lambda _: True)
     assert outcome(slow)[0] == "failed"
     assert "at most 1 s are allowed" in slow.detail
     assert slow.asked == 0, "version 1 has no answer on record, and no replica was there to be asked"

@@ -23,13 +23,14 @@ THRESHOLDS: dict[str, Any] = {
 
 def row(number: int, before: Any, after: Any = UNKNOWN, truth: Any = UNKNOWN, **values: Any) -> Row:
     """A record; its scores are of two classes where the answers are `yes` and `no`."""
-    scores: list[dict[str, float] | None] = [
-        {"yes": 0.8 if answer == "yes" else 0.3, "no": 0.2 if answer == "yes" else 0.7}
-        if answer in ("yes", "no")
-        else None
-        for answer in (before, after)
-    ]
-    return Row(UUID(int=number), 0, values, before, after, *scores, truth=truth)
+    old, new = (_scores(answer) for answer in (before, after))
+    return Row(UUID(int=number), 0, values, before, after, old, new, truth=truth)
+
+
+def _scores(answer: Any) -> dict[str, Any] | None:
+    if answer not in ("yes", "no"):
+        return None
+    return {"yes": 0.8, "no": 0.2} if answer == "yes" else {"yes": 0.3, "no": 0.7}
 
 
 def report(rows: list[Row], tolerance: float = 0.01) -> dict[str, Any]:

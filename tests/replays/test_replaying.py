@@ -219,6 +219,7 @@ def test_whatever_a_workload_left_its_replay_ends(
     raised = ended({"answers": [{"ms": 1.0, "error": "ValueError: no \0 such shade"}]}, {})
     assert (raised.state, raised.report["errors"]["rows"]) == ("failed", 1)
     assert ReplayChange.objects.get(replay=raised).error == "ValueError: no \ufffd such shade"
+    wrong: dict[str, Any]
     for wrong in (
         {"answers": []},
         {"answers": [7]},
