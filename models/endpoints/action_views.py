@@ -19,9 +19,9 @@ from models.endpoints.estimating import estimates
 from models.endpoints.forms import DeployForm, KeyForm, RollbackForm, StopForm
 from models.endpoints.models import Endpoint
 from models.endpoints.pages import EndpointPage, address_of, endpoint_crumbs
+from models.endpoints.taking import Taken, taken_by
 from models.endpoints.try_forms import TryForm
 from models.endpoints.trying import try_predict
-from models.registry.models import ModelVersion
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.permissions import Permission
 from modelwright.core.errors import Conflict, PlatformError
@@ -212,43 +212,43 @@ class TryView(EndpointPage):
     def get(self, request: HttpRequest, endpoint_id: UUID) -> HttpResponseBase:
         """Show the form, filled with the version's example."""
         endpoint = self.endpoint(request, endpoint_id, Permission.PREDICT)
-        version = _served_version(endpoint)
-        return self._show(endpoint, version, TryForm(version))
+        taken = _taken(endpoint)
+        return self._show(endpoint, taken, TryForm(taken))
 
     def post(self, request: HttpRequest, endpoint_id: UUID) -> HttpResponseBase:
         """Ask, and show the answer beside the form."""
         endpoint = self.endpoint(request, endpoint_id, Permission.PREDICT)
-        version = _served_version(endpoint)
-        form = TryForm(version, request.POST)
+        taken = _taken(endpoint)
+        form = TryForm(taken, request.POST)
         if not form.is_valid():
-            return self._show(endpoint, version, form, status=422)
+            return self._show(endpoint, taken, form, status=422)
         try:
             answer = try_predict(endpoint, records=form.cleaned_data["asked"], acting_user=actor_of(request))
         except PlatformError as error:
             form.explain(error)
-            return self._show(endpoint, version, form, status=error.status)
-        return self._show(endpoint, version, form, answer=answer)
+            return self._show(endpoint, taken, form, status=error.status)
+        return self._show(endpoint, taken, form, answer=answer)
 
     def _show(
         self,
         endpoint: Endpoint,
-        version: ModelVersion,
+        taken: Taken,
         form: TryForm,
         *,
         answer: dict[str, Any] | None = None,
         status: int = 200,
     ) -> HttpResponse:
-        context = {"endpoint": endpoint, "version": version, "form": form, "answer": answer}
+        context = {"endpoint": endpoint, "taken": taken, "form": form, "answer": answer}
         context["predictions"] = _predictions(answer) if answer else []
         return self.page(context, crumbs=endpoint_crumbs(endpoint, ("Try it", "")), status=status)
 
 
-def _served_version(endpoint: Endpoint) -> ModelVersion:
+def _taken(endpoint: Endpoint) -> Taken:
     live = selectors.live_deployment(endpoint)
-    target = next(iter(live.targets.all()), None) if live else None
-    if target is None:
+    taken = taken_by(live) if live else None
+    if taken is None:
         raise Conflict(f"{endpoint.name} serves nothing yet.", remedy="Deploy a version and wait until it is live.")
-    return target.model_version
+    return taken
 
 
 def _predictions(answer: dict[str, Any]) -> list[dict[str, Any]]:

@@ -33,6 +33,7 @@ from projects.selectors import authorize
 INPUT = "input.json"
 CPU, TIMEOUT_SECONDS = 1.0, 900
 MEMORY_PER_FILE_BYTE = 4
+GRAPH = "graph:"
 _GONE = "The version that answered is not there any more, or was never taken over with its environment."
 _WITHOUT_FILES = "Nothing can be done: without its files the answer cannot be made again."
 
@@ -139,6 +140,11 @@ def _version(prediction: Prediction) -> ModelVersion:
         raise Conflict(
             "The model failed this request, so there is no answer to compare with.",
             remedy="See the error on record, and the replica's log.",
+        )
+    if prediction.served_by.startswith(GRAPH):
+        raise Conflict(
+            "An inference graph of several versions answered; only what one version answered is made again.",
+            remedy="What each node answered is on record with the prediction; ask the endpoint again on its page.",
         )
     if holds_redacted(prediction.inputs):
         raise Conflict(

@@ -118,6 +118,7 @@ def _workspace(world: World) -> Project:
     roles = {"viewer": "viewer", "operator": "operator", "contributor": "contributor", "project-admin": "admin"}
     for role, given in {**roles, "target": "viewer"}.items():
         project_services.set_member(project, world.people[role], role=given, acting_user=SYSTEM)
+    _add_graph(project)
     set_variable(project, name="THRESHOLD", value="1", is_secret=False, acting_user=SYSTEM)
     world.values |= {
         "workspace_id": workspace.pk,
@@ -129,6 +130,15 @@ def _workspace(world: World) -> Project:
     }
     world.branch = source.repository_path(project) / "refs" / "heads" / project.default_branch
     return project
+
+
+def _add_graph(project: Project) -> None:
+    """The project's file declares an inference graph of one node."""
+    head = source.check_commit(project, None)
+    content = source.read_file(project, head, "modelwright.yaml").data
+    content += b"\ngraphs: {churn: {start: only, nodes: {only: {model: churn}}}}\n"
+    author = source.Author("tests", "tests@example.org")
+    source.commit_files(project, {"modelwright.yaml": content}, message="A graph", author=author, expected_head=head)
 
 
 def _compute(world: World) -> None:

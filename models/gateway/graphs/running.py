@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from models.gateway.fleet import Fleet
+from models.gateway.graphs.conditions import Chances
 from models.gateway.graphs.feeding import Unfed, records_for
 from models.gateway.graphs.graph import Node
 from models.gateway.graphs.serving import Served
@@ -164,10 +165,7 @@ class Walks:
             response = _response(client, walking.served, failure)
             self._outcomes.failed(Failure(client, response, failure.code, f"{failure.node}: {failure.message}"))
             return
-        # Probabilities belong to an answer where every record of it has some.
-        chances = [each for each in walk.chances if each is not None]
-        complete = chances if len(chances) == len(walk.chances) else None
-        self._answered.append(Prediction(client, walk.answers, complete))
+        self._answered.append(Prediction(client, walk.answers, _common(walk.chances)))
 
     def _flush(self) -> None:
         if self._answered:
@@ -186,6 +184,15 @@ def _facts(target: Target, since: float | None) -> dict[str, Any]:
     if since is not None:
         facts["latency_ms"] = round((time.monotonic() - since) * 1000, 3)
     return facts
+
+
+def _common(chances: Sequence[Chances]) -> list[Mapping[str, float | None]] | None:
+    """The probabilities that belong to an answer: those of the same classes, in the same order, for every record; None
+    where records have none or such of other classes, as other nodes answered them."""
+    found = [each for each in chances if each]
+    if len(found) < len(chances) or any(each.keys() != found[0].keys() for each in found):
+        return None
+    return [{name: each[name] for name in found[0]} for each in found]
 
 
 def _deadline(node: Node, client: Pending, now: float) -> float:
