@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from models.replays.models import Drill, DrillAlert
 from models.replays.way_back import versions_back
 from modelwright.accounts.actors import Actor
-from modelwright.accounts.permissions import Permission
+from modelwright.accounts.permissions import Permission, ProjectRole
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
-from projects.selectors import authorize
+from modelwright.core import mail
+from projects.selectors import authorize, members
 
 
 def open_alert(endpoint_id: UUID) -> DrillAlert | None:
@@ -32,6 +35,7 @@ def raise_alert(drill: Drill, *, acting_user: Actor) -> DrillAlert:
         defaults={"project_id": drill.project_id, "drill": drill, "detail": drill.detail},
     )
     if is_new:
+        _tell(alert)
         _audit(AuditAction.DRILL_ALERT_RAISED, alert, acting_user, after={"detail": drill.detail[:500]})
     else:
         alert.drill, alert.detail = drill, drill.detail
@@ -61,6 +65,17 @@ def acknowledge(alert: DrillAlert, *, acting_user: Actor) -> DrillAlert:
         _audit(AuditAction.DRILL_ALERT_ACKNOWLEDGED, alert, acting_user, role=role)
     alert.refresh_from_db()
     return alert
+
+
+def _tell(alert: DrillAlert) -> None:
+    """Write to the project's administrators, once the alert is stored."""
+    admins = members(alert.endpoint.project).filter(role=ProjectRole.ADMIN, user__is_active=True)
+    to = list(admins.exclude(user__email="").values_list("user__email", flat=True))
+    subject = f"The way back of {alert.endpoint.path} is not proved"
+    address = f"{settings.WEB_URL}{reverse('drill', args=[alert.drill_id])}"
+    text = f"{subject}.\n\n{alert.detail}\n\nA rollback may not work until this is mended. See {address}\n"
+    if to:
+        transaction.on_commit(lambda: mail.send(to, subject, text), robust=True)
 
 
 def _audit(action: AuditAction, alert: DrillAlert, acting_user: Actor, **facts: Any) -> None:

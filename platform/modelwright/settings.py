@@ -88,6 +88,10 @@ PREDICTION_RETENTION_DAYS = int(os.environ.get("MODELWRIGHT_PREDICTION_RETENTION
 # Networks inside, in which sinks of events may stand all the same; 0 days of the stream: for ever.
 EVENT_SINK_NETWORKS = networks(os.environ.get("MODELWRIGHT_EVENT_SINK_NETWORKS", ""))
 EVENT_RETENTION_DAYS = int(os.environ.get("MODELWRIGHT_EVENT_RETENTION_DAYS", "7"))
+# Where e-mail is handed in, empty for none.
+MAIL_URL = os.environ.get("MODELWRIGHT_MAIL_URL", "")
+MAIL_PASSWORD_FILE = os.environ.get("MODELWRIGHT_MAIL_PASSWORD_FILE", "")
+MAIL_FROM = os.environ.get("MODELWRIGHT_MAIL_FROM", "modelwright@localhost")
 GATEWAY_URL = os.environ.get("MODELWRIGHT_GATEWAY_URL", "http://127.0.0.1:8001").rstrip("/")
 # Where the platform's own processes reach the gateway, which may lie behind a proxy for everybody else.
 GATEWAY_INTERNAL_URL = os.environ.get("MODELWRIGHT_GATEWAY_INTERNAL_URL", GATEWAY_URL).rstrip("/")

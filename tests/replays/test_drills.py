@@ -27,6 +27,7 @@ from modelwright.audit.models import AuditEvent
 from modelwright.compute.backends.base import Phase
 from modelwright.compute.backends.factory import LocalBackend
 from modelwright.compute.models import Host, Workload
+from modelwright.core import mail
 from modelwright.core.errors import Conflict, NotFound, ValidationFailed
 from modelwright.core.ids import new_id
 from tests.gateway.processes import RECORD
@@ -142,14 +143,23 @@ def test_where_nothing_served_before_there_is_nothing_to_prove(endpoint: Endpoin
 
 
 @pytest.mark.django_db
-def test_a_version_without_environment_is_found_out_at_once(endpoint: Endpoint) -> None:
+def test_a_version_without_environment_is_found_out_at_once(
+    endpoint: Endpoint, ann: User, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    User.objects.filter(pk=ann.pk).update(email="ann@example.org")
+    sent: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(mail, "send", lambda *message: sent.append(message))
     ModelVersion.objects.filter(number=1).update(environment_request=None)
-    (drill,) = drill_services.start_drills(endpoint, acting_user=SYSTEM)
+    with django_capture_on_commit_callbacks(execute=True):
+        (drill,) = drill_services.start_drills(endpoint, acting_user=SYSTEM)
     assert (drill.state, drill.replica) == ("failed", None)
     assert "has no environment" in drill.detail
     alert = open_alert(endpoint.pk)
     assert alert is not None
     assert alert.detail == drill.detail
+    ((to, subject, text),) = sent
+    assert (to, subject) == (["ann@example.org"], "The way back of acme/tasting is not proved")
+    assert f"/drills/{drill.pk}/" in text
     # One alert of an endpoint is open at a time; it tells of the newest.
     (again,) = drill_services.start_drills(endpoint, acting_user=SYSTEM)
     assert DrillAlert.objects.get().drill == again
