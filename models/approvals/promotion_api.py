@@ -15,10 +15,10 @@ from models.approvals.deciding import to_decide
 from models.approvals.models import Promotion
 from models.approvals.serializers import (
     ApprovalSerializer,
-    OptionalReasonSerializer,
     PromotionCreateSerializer,
+    PromotionReasonSerializer,
     PromotionSerializer,
-    ReasonSerializer,
+    WithdrawalSerializer,
 )
 from models.approvals.stages import Stage
 from models.approvals.states import PromotionState
@@ -102,11 +102,11 @@ class PromotionRefusalView(PlatformAPIView):
 
     permissions = {"POST": Permission.MODEL_APPROVE}
 
-    @extend_schema(request=ReasonSerializer, responses=PromotionSerializer)
+    @extend_schema(request=PromotionReasonSerializer, responses=PromotionSerializer)
     def post(self, request: Request, promotion_id: UUID) -> Response:
         """Refuse it, with a reason."""
         promotion = selectors.get_promotion(current_user(request), promotion_id, Permission.MODEL_APPROVE)
-        values = self.parse(ReasonSerializer)
+        values = self.parse(PromotionReasonSerializer)
         return _answer(services.refuse(promotion, **values, acting_user=actor_of(request)))
 
 
@@ -115,11 +115,11 @@ class PromotionWithdrawalView(PlatformAPIView):
 
     permissions = {"POST": Permission.MODEL_EDIT}
 
-    @extend_schema(request=OptionalReasonSerializer, responses=PromotionSerializer)
+    @extend_schema(request=WithdrawalSerializer, responses=PromotionSerializer)
     def post(self, request: Request, promotion_id: UUID) -> Response:
         """Withdraw it, so that nobody decides on it any more."""
         promotion = selectors.get_promotion(current_user(request), promotion_id, Permission.MODEL_EDIT)
-        values = self.parse(OptionalReasonSerializer)
+        values = self.parse(WithdrawalSerializer)
         return _answer(services.withdraw(promotion, **values, acting_user=actor_of(request)))
 
 
@@ -128,11 +128,11 @@ class PromotionRevocationView(PlatformAPIView):
 
     permissions = {"POST": Permission.MODEL_APPROVE}
 
-    @extend_schema(request=ReasonSerializer, responses=PromotionSerializer)
+    @extend_schema(request=PromotionReasonSerializer, responses=PromotionSerializer)
     def post(self, request: Request, promotion_id: UUID) -> Response:
         """Take an approval back, with a reason. What serves goes on until it is changed."""
         promotion = selectors.get_promotion(current_user(request), promotion_id, Permission.MODEL_APPROVE)
-        values = self.parse(ReasonSerializer)
+        values = self.parse(PromotionReasonSerializer)
         return _answer(services.revoke(promotion, **values, acting_user=actor_of(request)))
 
 

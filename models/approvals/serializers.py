@@ -137,13 +137,13 @@ class ApprovalSerializer(serializers.Serializer[Promotion]):
     )
 
 
-class ReasonSerializer(serializers.Serializer[Promotion]):
+class PromotionReasonSerializer(serializers.Serializer[Promotion]):
     """Why."""
 
     reason = serializers.CharField(max_length=MAX_REASON)
 
 
-class OptionalReasonSerializer(serializers.Serializer[Promotion]):
+class WithdrawalSerializer(serializers.Serializer[Promotion]):
     """Why, if you like."""
 
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=MAX_REASON)
