@@ -181,6 +181,9 @@ VALUES: dict[str, dict[str, str]] = {
     "model-version-retry": {"version_id": "{failed_version_id}"},
     "api-promotion-revocation": {"promotion_id": "{approved_promotion_id}"},
     "promotion-revoke": {"promotion_id": "{approved_promotion_id}"},
+    "api-model-version-tests": {"version_id": "{tested_version_id}"},
+    "api-model-version-card-revisions": {"version_id": "{tested_version_id}"},
+    "model-version-tests": {"version_id": "{tested_version_id}"},
 }
 
 # Nobody succeeds in the matrix, because it would take MLflow's server or the gateway: tests/jobs and tests/endpoints
@@ -188,11 +191,6 @@ VALUES: dict[str, dict[str, str]] = {
 # What scoring processes ask takes the token of a batch job, which no person has: tests/batch.
 SUCCEEDS_ELSEWHERE = (
     {"api-run-artifact GET", "run-artifact GET", "endpoint-try POST", "metrics GET"}
-    | {
-        # Its project declares no tests of the model: tests/approvals.
-        "api-model-version-tests POST",
-        "model-version-tests POST",
-    }
     | {
         f"scoring-{what}"
         for what in ("job GET", "input GET", "total POST", "chunk GET", "chunk POST", "output POST", "end POST")
