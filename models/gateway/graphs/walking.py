@@ -268,9 +268,7 @@ class Walk:
         self._unpark()
 
     def _gap(self, node: Node, indices: Sequence[int], failure: NodeFailure) -> None:
-        if node.if_failed is None:
-            self.failure = failure
-            return
+        # Whoever needs its output decides what that means: another node may have a way for it.
         self._why[node.name] = failure
         column = self._outputs[node.name]
         for index in indices:

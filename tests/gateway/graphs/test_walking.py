@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.gateway.graphs.parsing import parse
@@ -24,6 +24,7 @@ def records_of(seed: int) -> list[dict[str, Any]]:
     return [{"x": chance.random()} for _ in range(chance.randint(1, 8))]
 
 
+@settings(max_examples=500)
 @given(st.integers(0, 2**32), st.integers(0, 2**32))
 def test_every_record_of_a_request_gets_the_answer_that_it_would_get_alone(seed: int, order: int) -> None:
     graph = parse("any", made_at_random(seed))
@@ -33,6 +34,7 @@ def test_every_record_of_a_request_gets_the_answer_that_it_would_get_alone(seed:
     assert walk.answers == [Plainly(graph, record, number).answer() for record in records]
 
 
+@settings(max_examples=500)
 @given(st.integers(0, 2**32), st.integers(0, 2**32))
 def test_a_request_fails_whole_where_a_node_fails_that_a_record_needs_and_else_goes_the_way_for_that(
     seed: int, order: int
