@@ -23,6 +23,23 @@ def require_approved(versions: Iterable[ModelVersion], stage: str) -> None:
             raise _refusal(version, stage)
 
 
+def require_once_approved(versions: Iterable[ModelVersion], stage: str) -> None:
+    """Raise Conflict for a version that never was approved for the stage; one whose approval was taken back passes.
+
+    For what goes back to what served already, which must not wait for anybody.
+    """
+    if stage == Stage.LAB:
+        return
+    stages = [Stage.STAGING, Stage.PRODUCTION] if stage == Stage.STAGING else [Stage.PRODUCTION]
+    for version in versions:
+        if not Promotion.objects.filter(version=version, stage__in=stages, state__in=("approved", "revoked")).exists():
+            raise Conflict(
+                f"{version} never was approved for {stage}: it served when the endpoint was at a lower stage.",
+                remedy="Go back to another one, have it approved, or roll back as an emergency, which the audit log says.",
+                field="to",
+            )
+
+
 def _refusal(version: ModelVersion, stage: str) -> Conflict:
     missing = lacking(standing(version, stage))
     said = f"{version} is not approved for {stage}, and the endpoint is one of {stage}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from models.approvals.gates import require_approved
+from models.approvals.gates import require_approved, require_once_approved
 from models.endpoints.deploying import TargetRequest
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint
 from models.registry.models import ModelVersion
@@ -22,6 +22,17 @@ def require_allowed(endpoint: Endpoint, targets: Iterable[TargetRequest]) -> Non
     stage = Endpoint.objects.values_list("stage", flat=True).get(pk=endpoint.pk)
     answering = [each.model_version for each in targets if each.role != DeploymentTarget.Role.SHADOW]
     require_approved(answering, stage)
+
+
+def require_served_rightly(endpoint: Endpoint, to: Deployment) -> None:
+    """Raise Conflict where going back to the deployment would bring a version that never was approved for the stage.
+
+    What served here at its stage was approved then, so this holds up nothing but a way around the approval: a version
+    that served before the endpoint was raised.
+    """
+    stage = Endpoint.objects.values_list("stage", flat=True).get(pk=endpoint.pk)
+    targets = to.targets.exclude(role=DeploymentTarget.Role.SHADOW).select_related("model_version__model")
+    require_once_approved([target.model_version for target in targets], stage)
 
 
 def check_change(endpoint: Endpoint, to: str, *, reason: str) -> None:

@@ -125,6 +125,23 @@ def test_a_stage_is_raised_while_what_serves_is_approved_and_left_with_a_reason(
     )
 
 
+def test_no_rollback_brings_to_production_what_served_in_the_lab_alone(
+    endpoint: Endpoint, project: Project, ann: User, approve: Callable[[ModelVersion], None]
+) -> None:
+    actor = Actor.person(ann)
+    first, second = version_of(project, 1), version_of(project, 2)
+    live(services.deploy(endpoint, model_version=first, acting_user=actor))
+    approve(second)
+    live(services.deploy(endpoint, model_version=second, acting_user=actor))
+    change_endpoint(endpoint, stage="production", acting_user=actor)
+    with pytest.raises(Conflict, match="wine version 1 never was approved for production"):
+        services.rollback(endpoint, reason="around the approval", acting_user=actor)
+    urgent = services.rollback(endpoint, reason="nothing else works", is_emergency=True, acting_user=actor)
+    assert (urgent.kind, urgent.is_emergency) == ("rollback", True)
+    event = AuditEvent.objects.latest("id")
+    assert (event.action, event.reason) == ("rollback.emergency", "nothing else works")
+
+
 def test_what_is_on_its_way_must_be_approved_too(
     endpoint: Endpoint, project: Project, ann: User, approve: Callable[[ModelVersion], None]
 ) -> None:
