@@ -17,7 +17,7 @@ from models.endpoints.hints import hint
 from models.endpoints.keys import INTERNAL_NAME, KEY_PREFIX, internal_key
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, EndpointKey
 from models.endpoints.selectors import default_rollback, live_deployment, under_way
-from models.endpoints.stages import require_allowed
+from models.endpoints.stages import require_allowed, require_served_rightly
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
@@ -204,6 +204,8 @@ def rollback(
         )
         for target in to.targets.select_related("model_version")
     )
+    if not is_emergency and not acting_user.is_system:
+        require_served_rightly(endpoint, to)
     action = AuditAction.ROLLBACK_EMERGENCY if is_emergency else AuditAction.ROLLBACK_REQUESTED
     _record_deployment(deployment, action, acting_user, role)
     return deployment
