@@ -16,10 +16,12 @@ from models.gateway.signature import compile_signature
 from models.registry.mlmodel import served_signature
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
+from modelwright.accounts.permissions import Permission
 from modelwright.core.errors import FieldError, NotFound, PlatformError, ValidationFailed
 from projects import source
 from projects.manifest import MANIFEST_NAME, read_manifest
 from projects.models import Project
+from projects.selectors import authorize
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ def deploy_graph(
 
     Raises PermissionRefused and Conflict besides, as `services.request_deployment` does.
     """
+    # Before what the project's file says is told.
+    authorize(acting_user, Permission.ENDPOINT_DEPLOY, endpoint.project)
     resolved = resolve(endpoint.project, name, commit=commit, versions=versions)
     return services.request_deployment(
         endpoint,
