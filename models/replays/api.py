@@ -48,7 +48,8 @@ class ReplayListView(PlatformAPIView):
     @paged_schema("Replay", ReplaySerializer, _CANDIDATE)
     def get(self, request: Request, endpoint_id: UUID) -> Response:
         """List the replays."""
-        found = selectors.replays_of(get_endpoint(current_user(request), endpoint_id))
+        # A report may be large, and no list shows it.
+        found = selectors.replays_of(get_endpoint(current_user(request), endpoint_id)).defer("report")
         if wanted := request.query_params.get("candidate"):
             try:
                 found = found.filter(candidate=UUID(wanted))
