@@ -6,7 +6,9 @@ import logging
 from collections.abc import Mapping
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from models.availability import transitions
@@ -17,7 +19,10 @@ from models.availability.models import AvailabilityAlert, AvailabilityMinute
 from models.endpoints.models import Endpoint
 from models.endpoints.services import audit, endpoint_target
 from modelwright.accounts.actors import Actor
+from modelwright.accounts.permissions import ProjectRole
 from modelwright.audit.actions import AuditAction
+from modelwright.core import mail
+from projects.selectors import members
 
 logger = logging.getLogger(__name__)
 
@@ -34,12 +39,14 @@ def tick() -> None:
     found = AvailabilityAlert.objects.filter(state="open").select_related("endpoint__workspace", "endpoint__project")
     alerts = {(alert.endpoint_id, alert.rule): alert for alert in found}
     for endpoint in promised:
+        opened = []
         for burn in _burns(endpoint, counted[endpoint.pk]):
             alert = alerts.pop((endpoint.pk, burn.rule.name), None)
             if alert is None and burn.opens:
-                open_alert(endpoint, burn)
+                opened.append(open_alert(endpoint, burn))
             elif alert is not None and not burn.goes_on:
                 close_alert(alert, why=f"The last {_WORDS[burn.rule.short]} used up the budget no faster than allowed.")
+        _tell(endpoint, [alert for alert in opened if alert is not None])
     for alert in alerts.values():
         close_alert(alert, why="The endpoint has no target any more.")
 
@@ -97,6 +104,19 @@ def close_alert(alert: AvailabilityAlert, *, why: str) -> None:
         after={"state": "closed"},
         reason=why,
     )
+
+
+def _tell(endpoint: Endpoint, opened: list[AvailabilityAlert]) -> None:
+    """Write once to the project's administrators of all that has just opened."""
+    admins = members(endpoint.project).filter(role=ProjectRole.ADMIN, user__is_active=True)
+    to = list(admins.exclude(user__email="").values_list("user__email", flat=True)) if opened else []
+    if not to:
+        return
+    subject = f"{endpoint.path} uses up its error budget too fast"
+    address = f"{settings.WEB_URL}{reverse('endpoint-availability', args=[endpoint.pk])}"
+    text = "\n".join([f"{subject}.", "", *[alert.detail for alert in opened], "", f"See {address}", ""])
+    # Not within the caller's transaction where there is one, and never in the way of the next endpoint.
+    transaction.on_commit(lambda: mail.send(to, subject, text), robust=True)
 
 
 def forget() -> None:

@@ -17,6 +17,7 @@ from models.endpoints.models import Endpoint
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from modelwright.audit.models import AuditEvent
+from modelwright.core import mail
 
 from .conftest import Count
 
@@ -71,6 +72,22 @@ def test_an_alert_opens_once_and_closes_when_it_does_not_go_on(endpoint: Endpoin
     assert states == {"fast": "closed", "medium": "open", "slow": "open"}
     actions = AuditEvent.objects.filter(action__startswith="availability-alert.").values_list("action", flat=True)
     assert sorted(actions) == ["availability-alert.closed"] + ["availability-alert.opened"] * 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_administrators_are_written_to_once(
+    endpoint: Endpoint, count: Count, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    User.objects.filter(pk=ann.pk).update(email="ann@example.org")
+    sent: list[tuple[list[str], str, str]] = []
+    monkeypatch.setattr(mail, "send", lambda *letter: sent.append(letter))
+    count(2 * MINUTE, answered=100, failed=150)
+    for _ in range(2):
+        alerting.tick()
+    ((to, subject, text),) = sent
+    assert (to, subject) == (["ann@example.org"], "acme/wine uses up its error budget too fast")
+    assert text.count("150 of 250 requests") == 3
+    assert f"/endpoints/{endpoint.pk}/availability/" in text
 
 
 @pytest.mark.django_db
