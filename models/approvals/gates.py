@@ -35,7 +35,7 @@ def require_once_approved(versions: Iterable[ModelVersion], stage: str) -> None:
         if not Promotion.objects.filter(version=version, stage__in=stages, state__in=("approved", "revoked")).exists():
             raise Conflict(
                 f"{version} never was approved for {stage}: it served when the endpoint was at a lower stage.",
-                remedy="Go back to another one, have it approved, or roll back as an emergency, which the audit log says.",
+                remedy="Go back to another one, have it approved, or roll back as an emergency: the audit log says so.",
                 field="to",
             )
 
