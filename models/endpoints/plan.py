@@ -53,12 +53,15 @@ def make_plan(wishes: Sequence[Wish], *, is_active: bool) -> Plan:
 def _wanted(candidate: Wish | None, live: Wish | None, newest_first: Sequence[Wish]) -> tuple[UUID, ...]:
     needed = [version for wish in (live, candidate) if wish is not None for version in wish.versions]
     kept = list(dict.fromkeys(needed))
+    is_last = candidate is None
     for wish in newest_first:
         if wish.state != "superseded" or not wish.was_live or not kept:
             continue
         for version in wish.versions:
-            if version not in kept and len(kept) < WARM_VERSIONS:
+            # What served last stays warm whole, however many versions it has: half a graph cannot answer.
+            if version not in kept and (is_last or len(kept) < WARM_VERSIONS):
                 kept.append(version)
+        is_last = False
     return tuple(kept)
 
 
