@@ -140,7 +140,7 @@ def _serving() -> Iterable[Family]:
 _NAMED = "JOIN workspaces_workspace w ON w.id = e.workspace_id"
 _WANTED = f"""
 SELECT w.name || '/' || e.name, greatest(least(e.wanted_replicas, e.max_replicas), e.min_replicas, 1)
-  FROM endpoints_endpoint e {_NAMED} WHERE e.state = 'active' ORDER BY 1
+  FROM endpoints_endpoint e {_NAMED} WHERE e.state IN ('active') ORDER BY 1
 """  # noqa: S608 - no value is in it
 _BURNING = f"""
 SELECT w.name || '/' || e.name, l.name,
@@ -156,7 +156,7 @@ SELECT w.name || '/' || e.name, l.name,
 _ALERTS = f"""
 SELECT w.name || '/' || e.name, a.severity, count(*)
   FROM availability_availabilityalert a JOIN endpoints_endpoint e ON e.id = a.endpoint_id {_NAMED}
- WHERE a.state = 'open' GROUP BY 1, 2 ORDER BY 1, 2
+ WHERE a.state IN ('open') GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608 - no value is in it
 
 
