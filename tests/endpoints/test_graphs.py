@@ -126,6 +126,22 @@ def test_a_graph_is_deployed_by_those_who_may_and_drawn_for_all(
     assert "P(ill) of detect &lt; 0.2" in drawn
 
 
+@pytest.mark.django_db
+def test_graphs_over_rest(endpoint: Endpoint, ann: User, api: Callable[[User], Any]) -> None:
+    rest = api(ann)
+    found = {one["name"]: one for one in rest.get(f"/api/v1/projects/{endpoint.project_id}/graphs/").json()["results"]}
+    assert found["xray"]["graph"]["nodes"]["detect"]["version"] == 1
+    assert found["circle"]["graph"] is None
+    assert found["circle"]["problems"][0]["field"] == "graphs.circle.nodes"
+    address = f"/api/v1/endpoints/{endpoint.pk}/graph-deployments/"
+    body = {"graph": "xray", "versions": {"classify": 1}, "reason": "two steps"}
+    made = rest.post(address, body, content_type="application/json")
+    assert made.status_code == 201, made.content
+    assert {target["role"] for target in made.json()["targets"]} == {"node"}
+    refused = rest.post(address, {"graph": "circle"}, content_type="application/json")
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "graphs.circle.nodes")
+
+
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_graph_serves_is_on_record_by_node_and_has_a_receipt(
