@@ -73,7 +73,7 @@ class ProjectGraphsView(PlatformAPIView):
 
     @extend_schema(responses=DeclaredGraphsSerializer)
     def get(self, request: Request, project_id: UUID) -> Response:
-        """List those of the newest commit, each with the versions that it would have now, or what is wrong with it."""
+        """List those of the newest commit, with the versions each would have, or what is wrong with it."""
         project = get_project(current_user(request), project_id)
         results = []
         for each in declared(project):
