@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from models.events.cloudevents import BATCH_TYPE, SINGLE_TYPE, Event, events_of
+from models.events.letters import open_letters
 from models.events.models import DeadLetter, Sink
 from models.events.reading import EVERYTHING, Filters, Thing, load, read
-from models.events.transitions import open_letters
 
 MOST_BYTES = 1024 * 1024
 

@@ -19,12 +19,12 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from models.events.batches import Packet, filters_of, next_letters, next_packet
+from models.events.letters import open_letters
 from models.events.models import Sink
 from models.events.outcomes import settle_letters, settle_packet
 from models.events.posting import Answer, post
 from models.events.reading import read
 from models.events.signing import signed_headers
-from models.events.transitions import open_letters
 from modelwright.core import counting
 from modelwright.core.crypto import decrypt
 from modelwright.core.errors import PlatformError

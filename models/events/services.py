@@ -13,6 +13,7 @@ from models.endpoints.models import Endpoint
 from models.events import transitions
 from models.events.facts import audit, facts_of
 from models.events.guarding import check_url
+from models.events.letters import open_letters
 from models.events.models import MOST_EVENTS, DeadLetter, Family, Sink
 from models.events.ordering import head
 from models.events.signing import new_secret
@@ -162,7 +163,7 @@ def _locked(sink: Sink) -> Sink:
 
 
 def _chosen(sink: Sink, letters: Sequence[UUID] | None) -> QuerySet[DeadLetter]:
-    found = transitions.open_letters(sink).order_by()
+    found = open_letters(sink).order_by()
     return found if letters is None else found.filter(pk__in=list(letters))
 
 

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from models.events.models import DeadLetter, Sink
-from models.events.states import LETTER, OPEN, SINK
+from models.events.states import LETTER, SINK
 from modelwright.core.states import move
 
 
@@ -57,12 +57,6 @@ def release(sink: Sink) -> bool:
 def waits_behind(letter: DeadLetter) -> str:
     """Why a letter is held."""
     return f"It waits behind {letter.event_id}, which was not taken."
-
-
-def open_letters(sink: Sink) -> QuerySet[DeadLetter]:
-    """What of the sink is not settled, in order."""
-    found: QuerySet[DeadLetter] = DeadLetter.objects.filter(sink=sink, state__in=OPEN)
-    return found.order_by("position", "part")
 
 
 def _before() -> Q:
