@@ -12,6 +12,7 @@ from projects.models import Project
 
 MANIFEST_NAME = "modelwright.yaml"
 MAX_STEPS = 50
+MAX_FALLBACKS = 100
 MAX_GRAPHS = 20
 MAX_TIMEOUT_SECONDS = 7 * 24 * 3600
 RUN, TEST, DEPLOY = "run", "test", "deploy"
@@ -49,13 +50,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The whole file, checked. `graphs` are by name what docs/graphs.md says, checked where one is deployed."""
+    """The whole file, checked. `graphs` are by name what docs/graphs.md says, `fallbacks` by endpoint what
+    docs/rollouts.md says; each is checked where it is deployed."""
 
     name: str
     description: str = ""
     report: Report = field(default_factory=Report)
     steps: tuple[Step, ...] = ()
     graphs: dict[str, Any] = field(default_factory=dict)
+    fallbacks: dict[str, Any] = field(default_factory=dict)
 
     def step(self, name: str) -> Step:
         """The step called `name`. Raises NotFound."""
@@ -83,6 +86,7 @@ def parse_manifest(data: bytes) -> Manifest:
         report=Report(algorithm=report.text("algorithm"), fit=report.text("fit"), limits=report.text("limits")),
         steps=tuple(steps),
         graphs=document.named("graphs", MAX_GRAPHS),
+        fallbacks=document.named("fallbacks", MAX_FALLBACKS),
     )
     report.finish()
     document.finish()

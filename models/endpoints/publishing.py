@@ -23,10 +23,10 @@ WARM_IN_TABLE = 3
 
 def entry_of(view: View) -> dict[str, Any] | None:
     """The endpoint's entry; None when nothing is to be served."""
-    served = view.serving()
-    if served is None:
-        return None
+    served, standing = view.serving(), view.standing()
     answers = (view.sockets, view.in_use)
+    if served is None:
+        return routes.entry(view.endpoint, standing, *answers, is_active=False) if standing is not None else None
     warm = [routes.served(view.endpoint, each, *answers) for each in view.warm()[:WARM_IN_TABLE]]
     entry = routes.entry(view.endpoint, served, *answers)
     return {**entry, "next_number": max(each.number for each in view.deployments.values()) + 1, "warm": warm}

@@ -8,6 +8,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from models.endpoints.changing import LONGEST_RETENTION_DAYS, MAX_COLUMN_NAME, MAX_COLUMNS
+from models.endpoints.deploying import MAX_TARGETS, MAX_WEIGHT
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, EndpointKey
 from models.endpoints.scaling import MOST_REPLICAS
 
@@ -140,10 +141,24 @@ class EndpointChangeSerializer(serializers.Serializer[Endpoint]):
     reason = serializers.CharField(required=False, allow_blank=True, max_length=1000)
 
 
-class DeploymentCreateSerializer(serializers.Serializer[Deployment]):
-    """A version to serve."""
+class TargetCreateSerializer(serializers.Serializer[DeploymentTarget]):
+    """One of several versions to serve. `weight` counts for the roles `live` and `canary`."""
 
     model_version = serializers.UUIDField()
+    weight = serializers.IntegerField(required=False, default=100, min_value=0, max_value=MAX_WEIGHT)
+    role = serializers.ChoiceField(DeploymentTarget.Role.choices, required=False, default=DeploymentTarget.Role.LIVE)
+
+
+class DeploymentCreateSerializer(serializers.Serializer[Deployment]):
+    """A version to serve, with the fallback of the project's file; or exactly these `targets`, with a routing and a
+    fallback of their own."""
+
+    model_version = serializers.UUIDField(required=False, allow_null=True, default=None)
+    targets = TargetCreateSerializer(many=True, required=False, max_length=MAX_TARGETS)
+    routing = serializers.DictField(required=False, help_text="See docs/rollouts.md; only beside `targets`.")
+    fallback = serializers.DictField(
+        required=False, allow_null=True, default=None, help_text="See docs/rollouts.md; only beside `targets`."
+    )
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=1000)
 
 

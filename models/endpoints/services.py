@@ -12,7 +12,8 @@ from django.db.models import Max
 from django.utils import timezone
 
 from models.endpoints import transitions
-from models.endpoints.deploying import TargetRequest, checked
+from models.endpoints.declared import declared_fallback
+from models.endpoints.deploying import TargetRequest, check_version, checked
 from models.endpoints.hints import hint
 from models.endpoints.keys import INTERNAL_NAME, KEY_PREFIX, internal_key
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, EndpointKey
@@ -98,14 +99,22 @@ def deploy(
     model_version: ModelVersion,
     reason: str = "",
     acting_user: Actor,
-    fallback: Mapping[str, Any] | None = None,
 ) -> Deployment:
-    """Ask for the version to be served alone; what serves now goes on until it is ready.
+    """Ask for the version to be served alone, with the fallback that the project's file declares for the endpoint;
+    what serves now goes on until it is ready.
 
-    Raises PermissionRefused, ValidationFailed for another project's version, Conflict for one that is not ready.
+    Raises PermissionRefused, ValidationFailed for another project's version or a fallback that is none, Conflict for
+    a version that is not ready.
     """
+    authorize(acting_user, Permission.ENDPOINT_DEPLOY, endpoint.project)
+    check_version(endpoint, model_version)
+    declared = declared_fallback(endpoint, model_version)
     return request_deployment(
-        endpoint, targets=[TargetRequest(model_version)], fallback=fallback, reason=reason, acting_user=acting_user
+        endpoint,
+        targets=[TargetRequest(model_version), *declared.targets],
+        fallback=declared.data,
+        reason=reason,
+        acting_user=acting_user,
     )
 
 
@@ -277,7 +286,8 @@ def facts_of(deployment: Deployment) -> dict[str, Any]:
 
 @transaction.atomic
 def stop(endpoint: Endpoint, *, reason: str = "", acting_user: Actor) -> Endpoint:
-    """Serve nothing any more; the next deployment or rollback serves again. Doing it twice is harmless."""
+    """Serve nothing any more but the fallback of what served, where it had one; the next deployment or rollback serves
+    again. Doing it twice is harmless."""
     role = authorize(acting_user, Permission.ENDPOINT_MANAGE, endpoint.project)
     live = live_deployment(endpoint)
     if not transitions.stop(endpoint):

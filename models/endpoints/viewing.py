@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from django.db.models import F, Prefetch, Q, Window
@@ -52,6 +52,10 @@ class View:
         """The deployment that the route table should name."""
         wish = serving(self.plan, self._ready_for(self.candidate))
         return self.deployments[wish.id] if wish else None
+
+    def standing(self) -> Deployment | None:
+        """Of a stopped endpoint the last deployment that served, where that has a fallback, which answers on."""
+        return _standing(self.endpoint, self.deployments)
 
     def warm(self) -> list[Deployment]:
         """Earlier deployments all of whose versions answer, the latest first; of a rollout, those before it."""
@@ -127,7 +131,19 @@ def note_answering(view: View, is_healthy: Callable[[Replica], bool]) -> None:
 
 
 def _plan(endpoint: Endpoint, deployments: dict[UUID, Deployment]) -> Plan:
-    return make_plan([_wish(each) for each in deployments.values()], is_active=endpoint.state == "active")
+    plan = make_plan([_wish(each) for each in deployments.values()], is_active=endpoint.state == "active")
+    standing = _standing(endpoint, deployments)
+    targets = standing.targets.all() if standing is not None else ()
+    stand_ins = tuple(one.model_version_id for one in targets if one.role == DeploymentTarget.Role.FALLBACK)
+    return replace(plan, wanted=stand_ins) if stand_ins else plan
+
+
+def _standing(endpoint: Endpoint, deployments: dict[UUID, Deployment]) -> Deployment | None:
+    served = [(each.live_at, each) for each in deployments.values() if each.live_at is not None]
+    if endpoint.state != "stopped" or not served:
+        return None
+    last = max(served, key=lambda one: (one[0], one[1].number))[1]
+    return last if last.fallback else None
 
 
 def _needed(view: View, version_id: UUID) -> int:

@@ -7,15 +7,20 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from models.endpoints import routes, services
 from models.endpoints.deploying import TargetRequest
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint
+from models.endpoints.publishing import entry_of
+from models.endpoints.viewing import views
 from models.gateway.routes import parse
+from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from modelwright.audit.models import AuditEvent
 from modelwright.core.errors import Conflict, ValidationFailed
+from projects.manifest import Manifest
 from projects.models import Project
 from tests.endpoints.test_services import make_live, version_of
 
@@ -110,6 +115,68 @@ def test_what_cannot_be_deployed_is_refused_with_the_reason(endpoint: Endpoint, 
         ask(endpoint, ann, one, unready)
     assert not Deployment.objects.exists()
     assert not DeploymentTarget.objects.exists()
+
+
+def test_a_deployment_has_the_fallback_that_the_projects_file_declares(
+    endpoint: Endpoint, project: Project, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = target(project, 1).model_version, target(project, 2).model_version
+
+    def deploy(declared: Any, version: ModelVersion) -> Deployment:
+        manifest = Manifest("credit", fallbacks={"credit": declared, "other": {"version": 9}})
+        monkeypatch.setattr("models.endpoints.declared.read_manifest", lambda _: manifest)
+        return services.deploy(endpoint, model_version=version, acting_user=Actor.person(ann))
+
+    assert deploy(RULE, two).fallback == {"kind": "rule", "rule": RULE}
+    by_version = deploy({"version": 1}, two)
+    assert by_version.fallback == {"kind": "version"}
+    assert dict(by_version.targets.values_list("model_version", "role")) == {two.pk: "live", one.pk: "fallback"}
+    assert deploy({"version": 2}, two).fallback is None
+    for wrong in ({"version": 7}, {"version": True}, {"version": 1, "when": []}, "refuse", _about("age")):
+        with pytest.raises(ValidationFailed):
+            deploy(wrong, two)
+
+
+def test_a_stopped_endpoint_stays_in_the_table_for_its_fallback_alone(
+    endpoint: Endpoint, project: Project, ann: User
+) -> None:
+    stand_in = target(project, 2, 0, "fallback")
+    make_live(ask(endpoint, ann, target(project, 1), stand_in, fallback={"kind": "version"}))
+    services.stop(endpoint, acting_user=Actor.person(ann))
+    (view,) = views([endpoint.pk])
+    assert view.plan.wanted == (stand_in.model_version.pk,)
+    entry = entry_of(view)
+    assert entry is not None
+    found = parse(json.dumps({"revision": 1, "endpoints": {endpoint.path: entry}}).encode()).endpoints[endpoint.path]
+    assert (found.is_stopped, found.plain, found.deployment_number) == (True, None, 1)
+    assert found.stand_in is not None
+    make_live(ask(endpoint, ann, target(project, 3)))
+    services.stop(endpoint, acting_user=Actor.person(ann))
+    (view,) = views([endpoint.pk])
+    assert (view.plan.wanted, entry_of(view)) == ((), None)
+
+
+def test_several_versions_are_deployed_over_rest(
+    endpoint: Endpoint, project: Project, ann: User, client: Client
+) -> None:
+    client.force_login(ann)
+    one, two = (str(target(project, number).model_version.pk) for number in (1, 2))
+    address = f"/api/v1/endpoints/{endpoint.pk}/deployments/"
+
+    def post(body: dict[str, Any]) -> Any:
+        return client.post(address, body, content_type="application/json")
+
+    targets = [{"model_version": one, "weight": 95}, {"model_version": two, "weight": 5, "role": "canary"}]
+    made = post({"targets": targets, "routing": {"assign": {"by": "header", "name": "x-user-id"}}})
+    assert made.status_code == 201, made.content
+    assert {each["role"]: each["weight"] for each in made.json()["targets"]} == {"live": 95, "canary": 5}
+    assert made.json()["routing"]["assign"]["name"] == "x-user-id"
+    for wrong in (
+        {},
+        {"model_version": one, "targets": targets},
+        {"targets": [{"model_version": one, "role": "boss"}]},
+    ):
+        assert post(wrong).status_code == 422
 
 
 def _about(column: str) -> dict[str, Any]:
