@@ -170,6 +170,8 @@ QUERIES: dict[str, dict[str, str]] = {
 
 # Values of variables in addresses that mean something else here than elsewhere.
 VALUES: dict[str, dict[str, str]] = {
+    "api-event-sink-resume": {"sink_id": "{paused_sink_id}"},
+    "event-sink-resume": {"sink_id": "{paused_sink_id}"},
     "api-batch-job-retries": {"batch_id": "{ended_batch_id}"},
     "api-batch-job-chunks": {"batch_id": "{done_batch_id}"},
     "api-batch-job-predictions": {"batch_id": "{done_batch_id}"},
@@ -189,13 +191,10 @@ VALUES: dict[str, dict[str, str]] = {
 # Nobody succeeds in the matrix, because it would take MLflow's server or the gateway: tests/jobs and tests/endpoints
 # do it with real ones. Whoever may see the run is told that `path` is missing (422), and whoever may not finds nothing.
 # What scoring processes ask takes the token of a batch job, which no person has: tests/batch.
-SUCCEEDS_ELSEWHERE = (
-    {"api-run-artifact GET", "run-artifact GET", "endpoint-try POST", "metrics GET"}
-    | {
-        f"scoring-{what}"
-        for what in ("job GET", "input GET", "total POST", "chunk GET", "chunk POST", "output POST", "end POST")
-    }
-)
+SUCCEEDS_ELSEWHERE = {"api-run-artifact GET", "run-artifact GET", "endpoint-try POST", "metrics GET"} | {
+    f"scoring-{what}"
+    for what in ("job GET", "input GET", "total POST", "chunk GET", "chunk POST", "output POST", "end POST")
+}
 
 
 def filled(template: Any, values: dict[str, Any]) -> Any:

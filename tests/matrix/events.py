@@ -1,11 +1,11 @@
-"""A sink of the matrix's project with something that it did not take."""
+"""Sinks of the matrix's project: one with something that it did not take, one that is paused."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from models.events.models import DeadLetter
-from models.events.services import create_sink
+from models.events.services import create_sink, pause_sink
 from modelwright.accounts.actors import Actor
 from modelwright.core.ids import new_id
 from projects.models import Project
@@ -27,4 +27,6 @@ def add_sink(project: Project) -> dict[str, Any]:
         state="dead",
         reason="It answered 400.",
     )
-    return {"sink_id": sink.pk}
+    paused, _ = create_sink(project, name="pond", url="https://events.example.org/in", acting_user=SYSTEM)
+    pause_sink(paused, acting_user=SYSTEM)
+    return {"sink_id": sink.pk, "paused_sink_id": paused.pk}
