@@ -279,6 +279,8 @@ SPECTACULAR_SETTINGS = {
         "BatchOnErrorEnum": "models.batch.models.BatchJob.OnError",
         "BatchStateEnum": "models.batch.states.BatchState",
         "DataConnectionKindEnum": "workspaces.models.DataConnection.Kind",
+        "DeadLetterStateEnum": "models.events.states.LetterState",
+        "EventSinkStateEnum": "models.events.states.SinkState",
         "DrillStateEnum": "models.replays.states.DrillState",
         "DrillTriggerEnum": "models.replays.models.Drill.Trigger",
         "EndpointStateEnum": "models.endpoints.states.EndpointState",
