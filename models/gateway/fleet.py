@@ -82,6 +82,9 @@ class Fleet:
                     replica.ping()
             for queue in self._all_queues():
                 queue.tick(now)
+                if queue.requests_waiting:
+                    # A replica that two tables share may have become idle by a frame of the other one's queue.
+                    queue.changed()
             if self._retired:
                 self._close_unused()
 
