@@ -25,6 +25,7 @@ from tests.matrix.approvals import add_approvals
 from tests.matrix.batch import add_batch
 from tests.matrix.events import add_sink
 from tests.matrix.replays import add_replays
+from tests.matrix.rollouts import add_rollouts
 from tests.matrix.things import add_jobs, add_models
 from workspaces import services as workspace_services
 from workspaces.connection_services import create_data_connection
@@ -100,6 +101,7 @@ def build() -> World:
         Deployment.objects.get(pk=world.values["deployment_id"]),
         ModelVersion.objects.get(pk=world.values["version_id"]),
     )
+    world.values |= add_rollouts(project, ModelVersion.objects.get(pk=world.values["version_id"]))
     world.values |= add_approvals(ModelVersion.objects.get(pk=world.values["version_id"]), world.people["target"])
     world.values |= add_sink(project)
     world.values["event_id"] = AuditEvent.objects.latest("id").pk
