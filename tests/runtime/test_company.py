@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from modelwright_runtime.server.batching import Job, Predictions
-from modelwright_runtime.server.company import LONGEST_SECONDS, MOST_SKIPPED, Company
+from modelwright_runtime.server.company import LONGEST_SECONDS, Company
+from modelwright_runtime.server.patience import MOST_SKIPPED
 from modelwright_runtime.server.results import Outcome
 
 A, B = frozenset({1}), frozenset({2})
