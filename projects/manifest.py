@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from modelwright.core.errors import NotFound
 from projects import source
@@ -11,8 +12,10 @@ from projects.models import Project
 
 MANIFEST_NAME = "modelwright.yaml"
 MAX_STEPS = 50
+MAX_FALLBACKS = 100
+MAX_GRAPHS = 20
 MAX_TIMEOUT_SECONDS = 7 * 24 * 3600
-RUN, DEPLOY = "run", "deploy"
+RUN, TEST, DEPLOY = "run", "test", "deploy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One declared step. `script` and `arguments` belong to the kind `run`, `model` and `endpoint` to `deploy`.
+    """One declared step. `script` and `arguments` belong to the kinds `run` and `test`, `endpoint` to `deploy`, `model`
+    to `test` and `deploy`.
 
     `profile` names a resource profile, empty for the default; `timeout_seconds` None for the default. `inputs` names
     earlier steps whose outputs this one reads.
@@ -46,12 +50,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The whole file, checked."""
+    """The whole file, checked. `graphs` are by name what docs/graphs.md says, `fallbacks` by endpoint what
+    docs/rollouts.md says; each is checked where it is deployed."""
 
     name: str
     description: str = ""
     report: Report = field(default_factory=Report)
     steps: tuple[Step, ...] = ()
+    graphs: dict[str, Any] = field(default_factory=dict)
+    fallbacks: dict[str, Any] = field(default_factory=dict)
 
     def step(self, name: str) -> Step:
         """The step called `name`. Raises NotFound."""
@@ -78,6 +85,8 @@ def parse_manifest(data: bytes) -> Manifest:
         description=description,
         report=Report(algorithm=report.text("algorithm"), fit=report.text("fit"), limits=report.text("limits")),
         steps=tuple(steps),
+        graphs=document.named("graphs", MAX_GRAPHS),
+        fallbacks=document.named("fallbacks", MAX_FALLBACKS),
     )
     report.finish()
     document.finish()
@@ -103,7 +112,7 @@ def read_manifest(project: Project, commit: str | None = None) -> Manifest:
             f"steps[{number}].script", f"There is no file {step.script} in the commit.", "Commit it, or correct it."
         )
         for number, step in enumerate(manifest.steps)
-        if step.kind == RUN and step.script not in files
+        if step.kind in (RUN, TEST) and step.script not in files
     ]
     if missing:
         Mapping.raise_all(missing, MANIFEST_NAME)
@@ -114,8 +123,8 @@ def _step(entry: Mapping, earlier: list[str]) -> Step:
     name = entry.name("name", required=True)
     if name and name in earlier:
         entry.refuse("name", f"There are two steps called {name}.", "Give each step a name of its own.")
-    kind = entry.choice("kind", (RUN, DEPLOY), default=RUN)
-    is_run = kind == RUN
+    kind = entry.choice("kind", (RUN, TEST, DEPLOY), default=RUN)
+    is_run = kind in (RUN, TEST)
     step = Step(
         name=name,
         kind=kind,
@@ -125,7 +134,7 @@ def _step(entry: Mapping, earlier: list[str]) -> Step:
         profile=entry.name("profile"),
         timeout_seconds=entry.duration("timeout", MAX_TIMEOUT_SECONDS) if is_run else None,
         inputs=entry.names("inputs"),
-        model=entry.name("model", required=True) if kind == DEPLOY else "",
+        model=entry.name("model", required=True) if kind in (TEST, DEPLOY) else "",
         endpoint=entry.name("endpoint", required=True) if kind == DEPLOY else "",
     )
     for unknown in set(step.inputs) - set(earlier):

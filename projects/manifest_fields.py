@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Hashable, Sequence
 from typing import Any, NoReturn
@@ -15,6 +16,7 @@ MAX_BYTES = 100_000
 MAX_TEXT = 10_000
 MAX_ARGUMENTS = 100
 MAX_ARGUMENT = 1000
+MAX_DEPTH = 20
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _DURATION = re.compile(r"(\d{1,7})([smh]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -33,6 +35,9 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[object] = set()
         for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                # YAML 1.1 takes the words on, off, yes and no for truth values; as names of entries they are words.
+                key.tag = "tag:yaml.org,2002:str"
             if key.value in seen if isinstance(key, yaml.ScalarNode) else False:
                 raise yaml.constructor.ConstructorError(None, None, f"`{key.value}` is given twice", key.start_mark)
             seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
@@ -197,6 +202,25 @@ class Mapping:
                 self.refuse(where, f"It is {_kind(value)}, not a mapping.", "Write `- name: …` and indent the rest.")
         return found
 
+    def named(self, key: str, longest: int) -> dict[str, Any]:
+        """Things by their names, each plain data that whoever uses it reads: texts, numbers, lists, mappings."""
+        value = self._take(key)
+        if value is None:
+            return {}
+        if not isinstance(value, dict) or len(value) > longest:
+            self.refuse(key, f"It is {_kind(value)}, not a mapping of {longest} names at most.", "Write `name: …`.")
+            return {}
+        found = {}
+        for name, thing in value.items():
+            where = f"{key}.{str(name)[:60]}"
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
+                self.refuse(where, "It is not a valid name.", _NAME_FORM)
+            elif wrong := _unplain(thing):
+                self.refuse(where, f"It holds {wrong}.", "Put it in quotation marks, or leave it out.")
+            else:
+                found[name] = thing
+        return found
+
     def _take(self, key: str) -> Any:
         self._known.append(key)
         return self._values.get(key)
@@ -211,6 +235,21 @@ class Mapping:
         if len(value) > longest:
             self.refuse(key, f"It has more than {longest} entries.", "Shorten it.")
         return value[:longest]
+
+
+def _unplain(value: object, depth: int = 0) -> str:
+    """What in the value is no plain data, empty when all of it is."""
+    if depth > MAX_DEPTH:
+        return "values nested too deeply"
+    if isinstance(value, dict):
+        return next((wrong for inner in value.values() if (wrong := _unplain(inner, depth + 1))), "")
+    if isinstance(value, list):
+        return next((wrong for inner in value if (wrong := _unplain(inner, depth + 1))), "")
+    if isinstance(value, float) and not math.isfinite(value):
+        return "a number without bounds"
+    if value is None or isinstance(value, bool | int | float | str):
+        return ""
+    return f"{str(value)[:60]}, which is a {type(value).__name__}"
 
 
 def _kind(value: object) -> str:

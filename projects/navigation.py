@@ -16,8 +16,10 @@ SECTIONS = (
     ("project-jobs", "Jobs"),
     ("project-runs", "Runs"),
     ("project-models", "Models"),
+    ("project-approvals", "Approvals"),
     ("project-endpoints", "Endpoints"),
     ("project-batch-jobs", "Batch"),
+    ("project-events", "Events"),
     ("project-variables", "Variables"),
     ("project-members", "Members"),
 )

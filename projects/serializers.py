@@ -247,7 +247,7 @@ class StepSerializer(serializers.Serializer[Any]):
     """A declared step."""
 
     name = serializers.CharField()
-    kind = serializers.ChoiceField(choices=["run", "deploy"])
+    kind = serializers.ChoiceField(choices=["run", "test", "deploy"])
     description = serializers.CharField()
     script = serializers.CharField()
     arguments = serializers.ListField(child=serializers.CharField())
@@ -265,6 +265,7 @@ class ManifestSerializer(serializers.Serializer[Any]):
     description = serializers.CharField()
     report = ReportSerializer()
     steps = StepSerializer(many=True)
+    graphs = serializers.DictField(help_text="Inference graphs by name, as docs/graphs.md says.")
 
 
 class PrototypeSerializer(serializers.Serializer[Any]):

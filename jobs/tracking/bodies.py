@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from jobs.tracking.aliases import is_protected
 from modelwright.core.errors import PermissionRefused, ValidationFailed
 
 RESERVED_TAGS = "modelwright."
-PROTECTED_ALIASES = frozenset({"production"})
 
 Fields = dict[str, Any]
 Stamp = Mapping[str, str]
@@ -74,10 +74,10 @@ def _new_run(fields: Fields, stamp: Stamp) -> None:
 
 def _check_alias(fields: Fields, _: Stamp) -> None:
     alias = fields.get("alias")
-    if isinstance(alias, str) and alias.strip().lower() in PROTECTED_ALIASES:
+    if isinstance(alias, str) and is_protected(alias):
         raise PermissionRefused(
             f"The alias {alias[:50]!r} is protected: it is not set or removed through the tracking address.",
-            remedy="Use another alias such as `champion`, or let the model be deployed on the platform.",
+            remedy="Use another alias such as `champion`, or have the version approved for the stage on the platform.",
         )
 
 

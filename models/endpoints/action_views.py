@@ -14,12 +14,14 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
 from models.endpoints import selectors, services
+from models.endpoints.awaiting import wait_until_live
+from models.endpoints.estimating import estimates
 from models.endpoints.forms import DeployForm, KeyForm, RollbackForm, StopForm
 from models.endpoints.models import Endpoint
 from models.endpoints.pages import EndpointPage, address_of, endpoint_crumbs
+from models.endpoints.taking import Taken, taken_by
 from models.endpoints.try_forms import TryForm
 from models.endpoints.trying import try_predict
-from models.registry.models import ModelVersion
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.permissions import Permission
 from modelwright.core.errors import Conflict, PlatformError
@@ -43,8 +45,13 @@ class ActionPage(EndpointPage):
             "intro": self.intro,
             "danger": self.danger,
             "cancel_url": reverse("endpoint", args=[endpoint.pk]),
+            **self.facts(),
         }
         return self.page(context, crumbs=endpoint_crumbs(endpoint, (self.submit, "")), status=status)
+
+    def facts(self) -> dict[str, Any]:
+        """What the page shows besides the form."""
+        return {}
 
 
 class DeployView(ActionPage):
@@ -92,7 +99,8 @@ class RollbackView(ActionPage):
 
     permissions = {"GET": Permission.ENDPOINT_ROLLBACK, "POST": Permission.ENDPOINT_ROLLBACK}
     title, submit, danger = "Roll back", "Roll back", True
-    intro = "A rollback is a new deployment that repeats an earlier one. The version before is still warm."
+    intro = "A rollback is a new deployment that repeats an earlier one. What serves now goes on until that answers."
+    template = "endpoints/rollback.html"
 
     def get(self, request: HttpRequest, endpoint_id: UUID) -> HttpResponseBase:
         """Show the form; `?deployment=` chooses one."""
@@ -107,20 +115,28 @@ class RollbackView(ActionPage):
 
         def write(values: dict[str, Any]) -> object:
             to = selectors.get_deployment(endpoint, UUID(values["deployment"]))
-            return services.rollback(endpoint, to=to, reason=values["reason"], acting_user=actor_of(request))
+            emergency, reason = values["emergency"], values["reason"]
+            return services.rollback(
+                endpoint, to=to, reason=reason, is_emergency=emergency, acting_user=actor_of(request)
+            )
 
         made, status = self.save(form, write)
         if made is None:
             return self.show(endpoint, form, status)
-        messages.success(request, "The rollback is under way.")
+        done = wait_until_live(made)
+        messages.success(request, "It is rolled back." if done else "The rollback is under way.")
         return redirect("endpoint", endpoint.pk)
 
-    @staticmethod
-    def _form(endpoint: Endpoint, *args: Any, **kwargs: Any) -> RollbackForm:
+    def facts(self) -> dict[str, Any]:
+        """How long each choice takes."""
+        return {"estimates": self.estimates}
+
+    def _form(self, endpoint: Endpoint, *args: Any, **kwargs: Any) -> RollbackForm:
         choices = selectors.rollback_choices(endpoint)
         if not choices:
             raise Conflict(f"{endpoint.name} has served nothing else before.", remedy="Deploy another version instead.")
-        return RollbackForm(choices, *args, **kwargs)
+        self.estimates = estimates(endpoint, choices)
+        return RollbackForm(self.estimates, *args, **kwargs)
 
 
 class StopView(ActionPage):
@@ -196,43 +212,43 @@ class TryView(EndpointPage):
     def get(self, request: HttpRequest, endpoint_id: UUID) -> HttpResponseBase:
         """Show the form, filled with the version's example."""
         endpoint = self.endpoint(request, endpoint_id, Permission.PREDICT)
-        version = _served_version(endpoint)
-        return self._show(endpoint, version, TryForm(version))
+        taken = _taken(endpoint)
+        return self._show(endpoint, taken, TryForm(taken))
 
     def post(self, request: HttpRequest, endpoint_id: UUID) -> HttpResponseBase:
         """Ask, and show the answer beside the form."""
         endpoint = self.endpoint(request, endpoint_id, Permission.PREDICT)
-        version = _served_version(endpoint)
-        form = TryForm(version, request.POST)
+        taken = _taken(endpoint)
+        form = TryForm(taken, request.POST)
         if not form.is_valid():
-            return self._show(endpoint, version, form, status=422)
+            return self._show(endpoint, taken, form, status=422)
         try:
             answer = try_predict(endpoint, records=form.cleaned_data["asked"], acting_user=actor_of(request))
         except PlatformError as error:
             form.explain(error)
-            return self._show(endpoint, version, form, status=error.status)
-        return self._show(endpoint, version, form, answer=answer)
+            return self._show(endpoint, taken, form, status=error.status)
+        return self._show(endpoint, taken, form, answer=answer)
 
     def _show(
         self,
         endpoint: Endpoint,
-        version: ModelVersion,
+        taken: Taken,
         form: TryForm,
         *,
         answer: dict[str, Any] | None = None,
         status: int = 200,
     ) -> HttpResponse:
-        context = {"endpoint": endpoint, "version": version, "form": form, "answer": answer}
+        context = {"endpoint": endpoint, "taken": taken, "form": form, "answer": answer}
         context["predictions"] = _predictions(answer) if answer else []
         return self.page(context, crumbs=endpoint_crumbs(endpoint, ("Try it", "")), status=status)
 
 
-def _served_version(endpoint: Endpoint) -> ModelVersion:
+def _taken(endpoint: Endpoint) -> Taken:
     live = selectors.live_deployment(endpoint)
-    target = next(iter(live.targets.all()), None) if live else None
-    if target is None:
+    taken = taken_by(live) if live else None
+    if taken is None:
         raise Conflict(f"{endpoint.name} serves nothing yet.", remedy="Deploy a version and wait until it is live.")
-    return target.model_version
+    return taken
 
 
 def _predictions(answer: dict[str, Any]) -> list[dict[str, Any]]:

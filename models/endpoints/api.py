@@ -9,7 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from models.endpoints import selectors, services
+from models.endpoints.awaiting import wait_until_live
 from models.endpoints.changing import change_endpoint
+from models.endpoints.deploying import TargetRequest
+from models.endpoints.estimating import estimates
 from models.endpoints.models import Deployment, Endpoint
 from models.endpoints.serializers import (
     AnsweringSerializer,
@@ -23,13 +26,16 @@ from models.endpoints.serializers import (
     KeySerializer,
     NewKeySerializer,
     ReplicaListSerializer,
+    RollbackChoiceListSerializer,
     RollbackSerializer,
     StopSerializer,
 )
+from models.registry.models import ModelVersion
 from models.registry.selectors import versions
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.api import current_user
 from modelwright.accounts.idempotency import idempotent
+from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
 from modelwright.core.api import SIGNED_IN, PlatformAPIView, paged_schema
 from modelwright.core.errors import NotFound, ValidationFailed
@@ -116,36 +122,73 @@ class DeploymentListView(PlatformAPIView):
     @extend_schema(request=DeploymentCreateSerializer, responses={201: DeploymentSerializer})
     @idempotent
     def post(self, request: Request, endpoint_id: UUID) -> Response:
-        """Ask for a version to be served. What serves now goes on until it is ready: follow the deployment's state."""
-        user = current_user(request)
+        """Ask for a version to be served, or for several in their roles. What serves now goes on until all are ready:
+        follow the deployment's state."""
+        user, actor = current_user(request), actor_of(request)
         endpoint = selectors.get_endpoint(user, endpoint_id, Permission.ENDPOINT_DEPLOY)
         values = self.parse(DeploymentCreateSerializer)
-        version = versions(user).filter(pk=values["model_version"]).first()
-        if version is None:
+        reason, several = values["reason"], values.get("targets")
+        if (values["model_version"] is None) is not bool(several):
             raise ValidationFailed(
-                f"There is no model version {values['model_version']}.",
-                remedy="Give the id of a version of the endpoint's project.",
+                "Either a version is served alone, or several are named.",
+                remedy="Give model_version, or targets.",
                 field="model_version",
             )
-        deployment = services.deploy(
-            endpoint, model_version=version, reason=values["reason"], acting_user=actor_of(request)
+        if not several:
+            version = _version(user, values["model_version"])
+            return _made(endpoint, services.deploy(endpoint, model_version=version, reason=reason, acting_user=actor))
+        deployment = services.request_deployment(
+            endpoint,
+            targets=[
+                TargetRequest(_version(user, one["model_version"]), one["weight"], one["role"]) for one in several
+            ],
+            routing=values.get("routing"),
+            fallback=values["fallback"],
+            reason=reason,
+            acting_user=actor,
         )
         return _made(endpoint, deployment)
+
+
+def _version(user: User, version_id: UUID) -> ModelVersion:
+    version: ModelVersion | None = versions(user).filter(pk=version_id).first()
+    if version is None:
+        raise ValidationFailed(
+            f"There is no model version {version_id}.",
+            remedy="Give the id of a version of the endpoint's project.",
+            field="model_version",
+        )
+    return version
 
 
 class RollbackView(PlatformAPIView):
     """Going back to what an endpoint served before."""
 
-    permissions = {"POST": Permission.ENDPOINT_ROLLBACK}
+    permissions = {"GET": Permission.PROJECT_VIEW, "POST": Permission.ENDPOINT_ROLLBACK}
+
+    @extend_schema(responses=RollbackChoiceListSerializer)
+    def get(self, request: Request, endpoint_id: UUID) -> Response:
+        """List what one may go back to, the latest first, with how long it would take from now."""
+        endpoint = selectors.get_endpoint(current_user(request), endpoint_id)
+        found = estimates(endpoint, selectors.rollback_choices(endpoint))
+        return Response(RollbackChoiceListSerializer({"results": found}).data)
 
     @extend_schema(request=RollbackSerializer, responses={201: DeploymentSerializer})
     @idempotent
     def post(self, request: Request, endpoint_id: UUID) -> Response:
-        """Ask for what an earlier deployment served, the one before by default."""
+        """Ask for what an earlier deployment served, the one before by default. Where that is warm, it serves already
+        when the answer comes (`state` is `live`), unless an Idempotency-Key is given: then it does a moment later."""
         endpoint = selectors.get_endpoint(current_user(request), endpoint_id, Permission.ENDPOINT_ROLLBACK)
         values = self.parse(RollbackSerializer)
         to = _earlier(endpoint, values["deployment"]) if values["deployment"] else None
-        deployment = services.rollback(endpoint, to=to, reason=values["reason"], acting_user=actor_of(request))
+        deployment = services.rollback(
+            endpoint,
+            to=to,
+            reason=values["reason"],
+            is_emergency=values["emergency"],
+            acting_user=actor_of(request),
+        )
+        wait_until_live(deployment)
         return _made(endpoint, deployment)
 
 

@@ -10,11 +10,11 @@ from urllib.parse import quote
 from django.conf import settings
 
 from models.endpoints.models import Deployment, Endpoint
+from models.endpoints.taking import taken_by
 from models.gateway import examples
 from models.gateway.schemas import example_record
 from models.gateway.signature import compile_signature
 from models.gateway.words import is_plain
-from models.registry.mlmodel import served_signature
 from models.registry.models import ModelVersion
 
 MAX_EXAMPLE_BYTES = 16 * 1024
@@ -55,14 +55,14 @@ def without(example: Mapping[str, Any] | None, redacted: Collection[str]) -> dic
 
 def calls_of(endpoint: Endpoint, live: Deployment | None) -> list[Call]:
     """A command line for each protocol, with a record that the live version takes."""
-    target = next(iter(live.targets.all()), None) if live else None
+    taken = taken_by(live) if live else None
     base = f"{settings.GATEWAY_URL}/{endpoint.path}"
-    if target is None:
+    if taken is None:
         return [Call(_WAYS[0][1], _curl(f"{base}/predict", {"records": [{"column": 1}]}))]
-    version = target.model_version
-    signature = compile_signature(served_signature(version.signature))
-    record = example_record(signature, example_of(version, endpoint.redacted_columns)) or {"column": 1}
-    model = quote(version.model.name, safe="")
+    signature = compile_signature(taken.signature)
+    example = taken.example or {} if taken.is_graph else example_of(taken.version, endpoint.redacted_columns)
+    record = example_record(signature, without(example, endpoint.redacted_columns)) or {"column": 1}
+    model = quote(endpoint.name if taken.is_graph else taken.version.model.name, safe="")
     return [
         Call(title, _curl(f"{base}/{path.format(model)}", examples.BY_PROTOCOL[protocol](record, signature.fields)))
         for protocol, title, path in _WAYS

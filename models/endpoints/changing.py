@@ -1,5 +1,5 @@
-"""What an endpoint's administrators may change of it: by which path it answers, how long its predictions are kept, and
-which columns never reach the record."""
+"""What an endpoint's administrators may change of it: by which path it answers, how long its predictions are kept,
+which columns never reach the record, how many replicas it has, and what it promises."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 from django.db import transaction
 
+from models.endpoints import scaling
 from models.endpoints.models import Endpoint
 from models.endpoints.selectors import live_deployment
 from models.endpoints.services import audit, endpoint_target
+from models.endpoints.stages import check_change
 from models.registry.mlmodel import served_signature
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
@@ -21,7 +23,7 @@ from projects.selectors import authorize
 LONGEST_RETENTION_DAYS = 36_500
 MAX_COLUMNS = 1000
 MAX_COLUMN_NAME = 500
-FIELDS = ("description", "serving_path", "retention_days", "redacted_columns")
+FIELDS = ("description", "stage", "serving_path", "retention_days", "redacted_columns", *scaling.FIELDS)
 
 
 @transaction.atomic
@@ -29,15 +31,17 @@ def change_endpoint(endpoint: Endpoint, *, acting_user: Actor, reason: str = "",
     """Change what `changes` names of `FIELDS`; the gateway knows it with the next route table, within a second or so.
 
     `retention_days` None means the installation's default. Redaction holds from now on: what is on record already stays
-    as it is. Raises ValidationFailed, PermissionRefused.
+    as it is. Of its stage see `stages.check_change`. Raises ValidationFailed, PermissionRefused, Conflict.
     """
     role = authorize(acting_user, Permission.ENDPOINT_MANAGE, endpoint.project)
     locked = Endpoint.objects.select_for_update(of=("self",)).select_related("project__workspace", "workspace")
     endpoint = locked.get(pk=endpoint.pk)
-    wanted = _checked(changes)
+    wanted = scaling.check_scaling(endpoint, _checked(changes))
     before = {name: getattr(endpoint, name) for name in wanted if getattr(endpoint, name) != wanted[name]}
     if not before:
         return endpoint
+    if "stage" in before:
+        check_change(endpoint, wanted["stage"], reason=reason)
     for name in before:
         setattr(endpoint, name, wanted[name])
     endpoint.save(update_fields=list(before))

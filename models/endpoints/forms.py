@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 
+from models.endpoints.estimating import Estimate
 from models.endpoints.models import Deployment
 from models.registry.models import ModelVersion
 from workspaces.forms import description_field, name_field
@@ -44,11 +45,16 @@ class DeployForm(forms.Form):
 class RollbackForm(forms.Form):
     """What to go back to, and why."""
 
-    def __init__(self, choices: Iterable[Deployment], *args: Any, **kwargs: Any) -> None:
+    def __init__(self, choices: Iterable[Estimate], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        options = [(str(choice.pk), _words(choice)) for choice in choices]
+        options = [(str(choice.deployment.pk), f"{_words(choice.deployment)}, {choice.words}") for choice in choices]
         self.fields["deployment"] = forms.ChoiceField(label="Go back to", choices=options)
         self.fields["reason"] = _reason(required=True, help_text="Why? It stands in the time line.")
+        self.fields["emergency"] = forms.BooleanField(
+            label="It is an emergency",
+            required=False,
+            help_text="It needs neither checks nor a second person, and the audit log says so.",
+        )
 
 
 class StopForm(forms.Form):

@@ -17,7 +17,9 @@ class Endpoint(NamedModel):
     """A stable address `/<workspace>/<name>/predict`. What answers there is its live deployment.
 
     `retention_days` bounds how long its predictions are kept, None for the installation's default. The values of
-    `redacted_columns` never reach the record.
+    `redacted_columns` never reach the record. Of each version that takes requests `wanted_replicas` run, which stays
+    between `min_replicas` and `max_replicas` and follows what is in flight and how long it waits.
+    `availability_target` is in percent, None where nothing is promised.
     """
 
     class ServingPath(models.TextChoices):
@@ -25,6 +27,13 @@ class Endpoint(NamedModel):
 
         AUTO = "auto", "Compiled where proved equal"
         ORIGINAL = "original", "Always the original model"
+
+    class Stage(models.TextChoices):
+        """How much must be known of a version before it may answer here."""
+
+        LAB = "lab", "Lab"
+        STAGING = "staging", "Staging"
+        PRODUCTION = "production", "Production"
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="endpoints")
     # The project's, for the name's sake: clients know the workspace and not the project.
@@ -36,6 +45,14 @@ class Endpoint(NamedModel):
     serving_path = models.CharField(max_length=16, choices=ServingPath.choices, default=ServingPath.AUTO)
     retention_days = models.PositiveIntegerField(null=True, blank=True)
     redacted_columns = models.JSONField(default=list, blank=True)
+    stage = models.CharField(max_length=16, choices=Stage.choices, default=Stage.LAB)
+    min_replicas = models.PositiveSmallIntegerField(default=1)
+    max_replicas = models.PositiveSmallIntegerField(default=1)
+    wanted_replicas = models.PositiveSmallIntegerField(default=1)
+    # Requests in flight of each replica, and milliseconds in the queue, above which another replica is wanted.
+    target_concurrency = models.FloatField(default=16.0)
+    target_queue_ms = models.FloatField(default=100.0)
+    availability_target = models.FloatField(null=True, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "name"], name="endpoint_name")]
@@ -65,13 +82,18 @@ class EndpointKey(BaseModel):
 
 
 class Deployment(BaseModel):
-    """What an endpoint is to serve from now on. Only its state and times change; `transitions.py` alone writes them."""
+    """What an endpoint is to serve from now on. Only its state and times change; `transitions.py` alone writes them.
+
+    `routing`, `fallback` and `graph` are as docs/rollouts.md says. `evidence` is what the decision was made on. A step
+    of a rollout names it (`rollout_id`).
+    """
 
     class Kind(models.TextChoices):
-        """Whether it brings something new or repeats an earlier one."""
+        """Whether it brings something new, repeats an earlier one, or is a step of a rollout."""
 
         DEPLOY = "deploy", "Deployment"
         ROLLBACK = "rollback", "Rollback"
+        STEP = "step", "Rollout step"
 
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="deployments")
     number = models.PositiveIntegerField()
@@ -80,6 +102,13 @@ class Deployment(BaseModel):
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     actor_name = models.CharField(max_length=100)
     reason = models.TextField(blank=True, default="")
+    routing = models.JSONField(default=dict, blank=True)
+    fallback = models.JSONField(null=True, blank=True)
+    graph = models.JSONField(null=True, blank=True)
+    evidence = models.JSONField(default=dict, blank=True)
+    rollout_id = models.UUIDField(null=True, blank=True, db_index=True)
+    # A rollback of an emergency needed neither checks nor a second person.
+    is_emergency = models.BooleanField(default=False)
     state = models.CharField(max_length=16, choices=DeploymentState.choices, default=DeploymentState.PENDING)
     # Why it failed, or what it is waiting for.
     detail = models.TextField(blank=True, default="")
@@ -103,6 +132,10 @@ class DeploymentTarget(BaseModel):
         """What the version's answers are for."""
 
         LIVE = "live", "Live"
+        CANARY = "canary", "Canary"
+        SHADOW = "shadow", "Shadow"
+        FALLBACK = "fallback", "Fallback"
+        NODE = "node", "Node of a graph"
 
     deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="targets")
     model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="deployment_targets")
@@ -118,6 +151,12 @@ class DeploymentTarget(BaseModel):
 class Replica(BaseModel):
     """A model server of one version for one endpoint. Its state is its workload's."""
 
+    class Purpose(models.TextChoices):
+        """Who looks after it: the reconciler, or a drill that takes it away again."""
+
+        SERVE = "serve", "Serve"
+        DRILL = "drill", "Drill"
+
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="replicas")
     model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="replicas")
     workload = models.OneToOneField(Workload, on_delete=models.PROTECT, related_name="replica")
@@ -126,6 +165,7 @@ class Replica(BaseModel):
     healthy_at = models.DateTimeField(null=True)
     # `original` or `onnx:<digest of the compiled model>`.
     served_by = models.CharField(max_length=80, default="original")
+    purpose = models.CharField(max_length=16, choices=Purpose.choices, default=Purpose.SERVE)
 
 
 class PublishedRoutes(models.Model):

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from models.endpoints import selectors
 from models.endpoints.models import Endpoint
+from models.endpoints.retiring import retirement_of
 from modelwright.accounts.permissions import Permission
 from modelwright.accounts.views import person_of
 from modelwright.core.pages import Crumbs
@@ -64,6 +65,7 @@ class EndpointPage(ProjectPage):
             "in_trouble": unhealthy or gone,
             "is_changing": under_way is not None or unhealthy or gone or any(each.on_its_way for each in answering),
             "deployments": selectors.deployments_of(endpoint)[:15],
+            "retirement": retirement_of(endpoint),
         }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.endpoints.models import Endpoint, Replica
+from models.endpoints.sizing import in_order
 from models.registry.compiling import FLAVORS, conclude
 from models.registry.models import CompiledModel, ModelVersion
 from modelwright.accounts.actors import Actor
@@ -78,14 +79,18 @@ def give_up(path: Path, *, reason: str, acting_user: Actor) -> Path:
     return Path(ORIGINAL, why)
 
 
-def chosen(replicas: list[Replica], wanted: str) -> list[Replica]:
-    """Of the replicas that answer, those to ask: all by one path, the wanted one where it is there; the oldest first.
+def chosen(replicas: list[Replica], wanted: str, needed: int = 1) -> list[Replica]:
+    """Of the replicas that answer, those to ask: all by one path, at most `needed`, from as many hosts as there are.
 
-    One that is about to end is asked only while there is no other.
+    It is the wanted path where that has as many as are needed, or as many as the other. One that is about to end is
+    asked only while there is no other.
     """
     staying = [each for each in replicas if each.workload.cancel_requested_at is None] or replicas
     best = [each for each in staying if each.served_by == wanted]
-    return best or [each for each in staying if each.served_by == staying[-1].served_by]
+    others = [each for each in staying if each.served_by != wanted]
+    if others and len(best) < min(needed, len(others)):
+        best = [each for each in others if each.served_by == others[-1].served_by]
+    return in_order(best)[:needed]
 
 
 def needless(replica: Replica, *, wanted: str, in_use: str) -> bool:

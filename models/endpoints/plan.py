@@ -42,20 +42,26 @@ def make_plan(wishes: Sequence[Wish], *, is_active: bool) -> Plan:
         return Plan(None, None, (), ())
     newest_first = sorted(wishes, key=lambda wish: wish.number, reverse=True)
     on_their_way = [wish for wish in newest_first if wish.state in UNDER_WAY]
-    candidate = on_their_way[0] if on_their_way else None
     live = next((wish for wish in newest_first if wish.state == "live"), None)
-    return Plan(candidate, live, tuple(on_their_way[1:]), _wanted(candidate, live, newest_first))
+    # What was asked for later may have gone live before, as a rollback to warm versions does.
+    newer = [wish for wish in on_their_way if live is None or wish.number > live.number]
+    candidate = newer[0] if newer else None
+    overtaken = tuple(wish for wish in on_their_way if wish is not candidate)
+    return Plan(candidate, live, overtaken, _wanted(candidate, live, newest_first))
 
 
 def _wanted(candidate: Wish | None, live: Wish | None, newest_first: Sequence[Wish]) -> tuple[UUID, ...]:
     needed = [version for wish in (live, candidate) if wish is not None for version in wish.versions]
     kept = list(dict.fromkeys(needed))
+    is_last = candidate is None
     for wish in newest_first:
         if wish.state != "superseded" or not wish.was_live or not kept:
             continue
         for version in wish.versions:
-            if version not in kept and len(kept) < WARM_VERSIONS:
+            # What served last stays warm whole, however many versions it has: half a graph cannot answer.
+            if version not in kept and (is_last or len(kept) < WARM_VERSIONS):
                 kept.append(version)
+        is_last = False
     return tuple(kept)
 
 

@@ -34,10 +34,10 @@ MEMORY_PER_FILE_BYTE = 4
 
 
 @transaction.atomic
-def start(endpoint: Endpoint, version: ModelVersion, path: Path) -> Replica:
+def start(endpoint: Endpoint, version: ModelVersion, path: Path, *, purpose: str = Replica.Purpose.SERVE) -> Replica:
     """Queue a replica of the version that answers by the path, from the verified snapshot of its files.
 
-    Raises Unavailable without an environment.
+    Whoever starts one for another purpose than to serve takes it away again. Raises Unavailable without an environment.
     """
     made = path.compiled
     digest, size = (made.manifest_digest, made.size) if made else (version.manifest_digest, version.size)
@@ -58,12 +58,13 @@ def start(endpoint: Endpoint, version: ModelVersion, path: Path) -> Replica:
         environment_request=environment_request,
         models=[digest],
         grace_seconds=GRACE_SECONDS,
+        apart=f"{endpoint.pk}/{version.pk}" if purpose == Replica.Purpose.SERVE else "",
         acting_user=RECONCILER,
         workspace_id=endpoint.workspace_id,
         project_id=endpoint.project_id,
     )
     replica: Replica = Replica.objects.create(
-        endpoint=endpoint, model_version=version, workload=workload, served_by=path.served_by
+        endpoint=endpoint, model_version=version, workload=workload, served_by=path.served_by, purpose=purpose
     )
     return replica
 
@@ -114,6 +115,7 @@ def ended_lately(endpoint_id: UUID, version_id: UUID) -> list[Replica]:
         Replica.objects.filter(
             endpoint_id=endpoint_id,
             model_version_id=version_id,
+            purpose=Replica.Purpose.SERVE,
             workload__finished_at__gt=timezone.now() - REPEAT_WINDOW,
         )
         .exclude(workload__state="cancelled")
@@ -122,12 +124,15 @@ def ended_lately(endpoint_id: UUID, version_id: UUID) -> list[Replica]:
     )
 
 
-def may_start_again(ended: list[Replica]) -> bool:
-    """Whether a replacement is due: the first at once, others after pauses that double up to a minute."""
-    if len(ended) < 2:
+def may_start_again(ended: list[Replica], needed: int = 1) -> bool:
+    """Whether replacements are due: each of the `needed` has one at once, others after pauses that double up to a
+    minute. What was lost with its host is not taken for its own fault."""
+    own = [replica for replica in ended if replica.workload.state != "lost"]
+    beyond = len(own) - needed
+    if beyond < 1:
         return True
-    finished = ended[0].workload.finished_at
-    pause = min(2 ** (len(ended) - 1), LONGEST_PAUSE_SECONDS)
+    finished = own[0].workload.finished_at
+    pause = min(2**beyond, LONGEST_PAUSE_SECONDS)
     return finished is None or timezone.now() - finished >= timedelta(seconds=pause)
 
 

@@ -82,6 +82,16 @@ def rollback_choices(endpoint: Endpoint) -> Sequence[Deployment]:
     return list(earlier.order_by("-number")[:20])
 
 
+def default_rollback(endpoint: Endpoint) -> Deployment | None:
+    """What a rollback goes back to unless it says otherwise: what served last before the live deployment, and before
+    the rollout that this is a step of."""
+    live = live_deployment(endpoint)
+    choices = rollback_choices(endpoint)
+    if live is None or live.rollout_id is None:
+        return next(iter(choices), None)
+    return next((each for each in choices if each.rollout_id != live.rollout_id), None)
+
+
 def keys_of(endpoint: Endpoint) -> QuerySet[EndpointKey]:
     """The keys that people made for the endpoint, revoked ones too. The caller has required PROJECT_VIEW."""
     return EndpointKey.objects.filter(endpoint=endpoint, is_internal=False).order_by("-id")
@@ -96,9 +106,9 @@ def get_key(endpoint: Endpoint, key_id: UUID) -> EndpointKey:
 
 
 def replicas_of(endpoint: Endpoint) -> QuerySet[Replica]:
-    """The replicas of the endpoint that are not over, newest first. The caller has required PROJECT_VIEW."""
+    """The replicas that serve the endpoint and are not over, newest first. The caller has required PROJECT_VIEW."""
     return (
-        Replica.objects.filter(endpoint=endpoint, workload__finished_at=None)
+        Replica.objects.filter(endpoint=endpoint, purpose=Replica.Purpose.SERVE, workload__finished_at=None)
         .select_related("model_version__model", "workload__host")
         .order_by("-id")
     )

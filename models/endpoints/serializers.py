@@ -8,7 +8,9 @@ from django.conf import settings
 from rest_framework import serializers
 
 from models.endpoints.changing import LONGEST_RETENTION_DAYS, MAX_COLUMN_NAME, MAX_COLUMNS
+from models.endpoints.deploying import MAX_TARGETS, MAX_WEIGHT
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, EndpointKey
+from models.endpoints.scaling import MOST_REPLICAS
 
 
 class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
@@ -22,7 +24,7 @@ class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
         model = Endpoint
         fields = [
             *("id", "name", "description", "project", "project_name", "workspace", "workspace_name"),
-            *("state", "url", "created_at"),
+            *("state", "stage", "url", "created_at"),
         ]
         read_only_fields = fields
 
@@ -55,11 +57,16 @@ class DeploymentSerializer(serializers.ModelSerializer[Deployment]):
 
     targets = TargetSerializer(many=True, read_only=True)
     repeats = serializers.IntegerField(source="repeats.number", default=None, read_only=True, allow_null=True)
+    routing = serializers.JSONField(read_only=True)
+    fallback = serializers.JSONField(read_only=True, allow_null=True)
+    graph = serializers.JSONField(read_only=True, allow_null=True)
+    evidence = serializers.JSONField(read_only=True, help_text="What it was decided on.")
 
     class Meta:
         model = Deployment
         fields = [
-            *("id", "endpoint", "number", "kind", "repeats", "targets", "actor_name", "reason"),
+            *("id", "endpoint", "number", "kind", "repeats", "targets", "routing", "fallback", "graph"),
+            *("actor_name", "reason", "evidence", "rollout_id", "is_emergency"),
             *("state", "detail", "created_at", "live_at", "ended_at"),
         ]
         read_only_fields = fields
@@ -86,6 +93,8 @@ class EndpointDetailSerializer(EndpointSerializer):
         fields = [
             *(*EndpointSerializer.Meta.fields, "live", "under_way"),
             *("serving_path", "answering", "retention_days", "redacted_columns"),
+            *("min_replicas", "max_replicas", "wanted_replicas", "target_concurrency", "target_queue_ms"),
+            "availability_target",
         ]
         read_only_fields = fields
 
@@ -94,6 +103,11 @@ class EndpointChangeSerializer(serializers.Serializer[Endpoint]):
     """What may be changed of an endpoint; what is left out stays."""
 
     description = serializers.CharField(required=False, allow_blank=True, max_length=5000)
+    stage = serializers.ChoiceField(
+        Endpoint.Stage.choices,
+        required=False,
+        help_text="Higher only while what serves is approved for it; from production down takes a reason.",
+    )
     serving_path = serializers.ChoiceField(Endpoint.ServingPath.choices, required=False)
     retention_days = serializers.IntegerField(
         required=False,
@@ -108,13 +122,43 @@ class EndpointChangeSerializer(serializers.Serializer[Endpoint]):
         max_length=MAX_COLUMNS,
         help_text="Input columns whose values are replaced by keyed digests before they are recorded.",
     )
+    min_replicas = serializers.IntegerField(required=False, min_value=1, max_value=MOST_REPLICAS)
+    max_replicas = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MOST_REPLICAS,
+        help_text="More than `min_replicas`: their number follows the load.",
+    )
+    target_concurrency = serializers.FloatField(
+        required=False, help_text="Requests in flight of each replica above which another one is wanted."
+    )
+    target_queue_ms = serializers.FloatField(
+        required=False, help_text="Milliseconds in the queue above which another replica is wanted."
+    )
+    availability_target = serializers.FloatField(
+        required=False, allow_null=True, help_text="Percent of requests that are to be answered; null: no promise."
+    )
     reason = serializers.CharField(required=False, allow_blank=True, max_length=1000)
 
 
-class DeploymentCreateSerializer(serializers.Serializer[Deployment]):
-    """A version to serve."""
+class TargetCreateSerializer(serializers.Serializer[DeploymentTarget]):
+    """One of several versions to serve. `weight` counts for the roles `live` and `canary`."""
 
     model_version = serializers.UUIDField()
+    weight = serializers.IntegerField(required=False, default=100, min_value=0, max_value=MAX_WEIGHT)
+    role = serializers.ChoiceField(DeploymentTarget.Role.choices, required=False, default=DeploymentTarget.Role.LIVE)
+
+
+class DeploymentCreateSerializer(serializers.Serializer[Deployment]):
+    """A version to serve, with the fallback of the project's file; or exactly these `targets`, with a routing and a
+    fallback of their own."""
+
+    model_version = serializers.UUIDField(required=False, allow_null=True, default=None)
+    targets = TargetCreateSerializer(many=True, required=False, max_length=MAX_TARGETS)
+    routing = serializers.DictField(required=False, help_text="See docs/rollouts.md; only beside `targets`.")
+    fallback = serializers.DictField(
+        required=False, allow_null=True, default=None, help_text="See docs/rollouts.md; only beside `targets`."
+    )
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=1000)
 
 
@@ -125,6 +169,25 @@ class RollbackSerializer(serializers.Serializer[Deployment]):
     deployment = serializers.UUIDField(
         required=False, allow_null=True, default=None, help_text="The one before what serves now, if left out."
     )
+    emergency = serializers.BooleanField(
+        required=False, default=False, help_text="It needs neither checks nor a second person; the audit log says so."
+    )
+
+
+class RollbackChoiceSerializer(serializers.Serializer[Any]):
+    """An earlier deployment, and how long it would take until it serves."""
+
+    deployment = DeploymentSerializer()
+    is_warm = serializers.BooleanField(help_text="Whether it would serve at once.")
+    seconds = serializers.FloatField(allow_null=True, help_text="Null where nothing like it was ever started here.")
+    words = serializers.CharField()
+    details = serializers.ListField(child=serializers.CharField(), help_text="What the seconds were taken from.")
+
+
+class RollbackChoiceListSerializer(serializers.Serializer[Any]):
+    """What one may go back to."""
+
+    results = RollbackChoiceSerializer(many=True)
 
 
 class StopSerializer(serializers.Serializer[Endpoint]):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import IntegrityError, transaction
@@ -10,9 +12,13 @@ from django.db.models import Max
 from django.utils import timezone
 
 from models.endpoints import transitions
+from models.endpoints.declared import declared_fallback
+from models.endpoints.deploying import TargetRequest, check_version, checked
+from models.endpoints.hints import hint
 from models.endpoints.keys import INTERNAL_NAME, KEY_PREFIX, internal_key
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, EndpointKey
-from models.endpoints.selectors import live_deployment, rollback_choices
+from models.endpoints.selectors import default_rollback, live_deployment, under_way
+from models.endpoints.stages import require_allowed, require_served_rightly
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
@@ -87,33 +93,93 @@ def create_endpoint(*, project: Project, name: str, description: str = "", actin
 
 
 @transaction.atomic
-def deploy(endpoint: Endpoint, *, model_version: ModelVersion, reason: str = "", acting_user: Actor) -> Deployment:
-    """Ask for the version to be served; what serves now goes on until it is ready.
+def deploy(
+    endpoint: Endpoint,
+    *,
+    model_version: ModelVersion,
+    reason: str = "",
+    acting_user: Actor,
+) -> Deployment:
+    """Ask for the version to be served alone, with the fallback that the project's file declares for the endpoint;
+    what serves now goes on until it is ready.
 
-    Raises PermissionRefused, ValidationFailed for another project's version, Conflict for one that is not ready.
+    Raises PermissionRefused, ValidationFailed for another project's version or a fallback that is none, Conflict for
+    a version that is not ready.
+    """
+    authorize(acting_user, Permission.ENDPOINT_DEPLOY, endpoint.project)
+    check_version(endpoint, model_version)
+    declared = declared_fallback(endpoint, model_version)
+    return request_deployment(
+        endpoint,
+        targets=[TargetRequest(model_version), *declared.targets],
+        fallback=declared.data,
+        reason=reason,
+        acting_user=acting_user,
+    )
+
+
+@transaction.atomic
+def request_deployment(
+    endpoint: Endpoint,
+    *,
+    targets: Sequence[TargetRequest],
+    routing: Mapping[str, Any] | None = None,
+    fallback: Mapping[str, Any] | None = None,
+    graph: Mapping[str, Any] | None = None,
+    evidence: Mapping[str, Any] | None = None,
+    rollout_id: UUID | None = None,
+    kind: str = Deployment.Kind.DEPLOY,
+    reason: str = "",
+    acting_user: Actor,
+) -> Deployment:
+    """Ask for exactly this to be served (docs/rollouts.md says what each part means); what serves now goes on until all
+    of it is ready. A step of a rollout is one, too.
+
+    Raises PermissionRefused, ValidationFailed for what cannot be deployed, Conflict for a version that is not ready, or
+    not approved for the endpoint's stage.
     """
     role = authorize(acting_user, Permission.ENDPOINT_DEPLOY, endpoint.project)
-    if model_version.model.project_id != endpoint.project_id:
-        raise ValidationFailed(
-            f"{model_version} is not of the endpoint's project.",
-            remedy="Choose a version of a model in the same project.",
-            field="model_version",
+    may_stand_by = kind == Deployment.Kind.STEP
+    wanted = checked(
+        endpoint, targets=targets, routing=routing, fallback=fallback, graph=graph, may_stand_by=may_stand_by
+    )
+    deployment = _new_deployment(
+        endpoint,
+        acting_user,
+        reason=reason,
+        kind=kind,
+        routing=wanted.routing,
+        fallback=wanted.fallback,
+        graph=wanted.graph,
+        evidence=dict(evidence or {}),
+        rollout_id=rollout_id,
+    )
+    DeploymentTarget.objects.bulk_create(
+        DeploymentTarget(
+            deployment=deployment, model_version=target.model_version, weight=target.weight, role=target.role
         )
-    if model_version.state != "ready":
-        raise Conflict(
-            f"{model_version} is {model_version.get_state_display().lower()}, not ready.",
-            remedy="Wait until it is ready, or choose another version.",
-            field="model_version",
-        )
-    deployment = _new_deployment(endpoint, acting_user, reason=reason)
-    DeploymentTarget.objects.create(deployment=deployment, model_version=model_version)
+        for target in wanted.targets
+    )
+    # Once the endpoint's row is locked, so that its stage stays as it is until the deployment stands.
+    require_allowed(endpoint, wanted.targets)
     _record_deployment(deployment, AuditAction.DEPLOYMENT_CREATED, acting_user, role)
     return deployment
 
 
 @transaction.atomic
-def rollback(endpoint: Endpoint, *, to: Deployment | None = None, reason: str, acting_user: Actor) -> Deployment:
-    """Ask for what an earlier deployment served, the one before the live one by default.
+def rollback(
+    endpoint: Endpoint,
+    *,
+    to: Deployment | None = None,
+    reason: str,
+    evidence: Mapping[str, Any] | None = None,
+    rollout_id: UUID | None = None,
+    is_emergency: bool = False,
+    acting_user: Actor,
+) -> Deployment:
+    """Ask for what an earlier deployment served, by default the latest one before the live one (before all of its
+    rollout where it is a step). Going back to the live one calls off what is on its way. One of an emergency is told
+    so in the audit log.
 
     Raises PermissionRefused, ValidationFailed without a reason, Conflict when there is nothing to go back to.
     """
@@ -122,20 +188,35 @@ def rollback(endpoint: Endpoint, *, to: Deployment | None = None, reason: str, a
         raise ValidationFailed(
             "A rollback needs a reason.", remedy="Say in a sentence why, for those who read it later.", field="reason"
         )
-    to = to or next(iter(rollback_choices(endpoint)), None)
+    to = to or default_rollback(endpoint)
     if to is None:
         raise Conflict(
             f"{endpoint.name} has served nothing else before.", remedy="Deploy another version instead.", field="to"
         )
     _check_repeatable(endpoint, to)
-    deployment = _new_deployment(endpoint, acting_user, reason=reason, kind=Deployment.Kind.ROLLBACK, repeats=to)
+    deployment = _new_deployment(
+        endpoint,
+        acting_user,
+        reason=reason,
+        kind=Deployment.Kind.ROLLBACK,
+        repeats=to,
+        routing=to.routing,
+        fallback=to.fallback,
+        graph=to.graph,
+        evidence=dict(evidence or {}),
+        rollout_id=rollout_id,
+        is_emergency=is_emergency,
+    )
     DeploymentTarget.objects.bulk_create(
         DeploymentTarget(
             deployment=deployment, model_version=target.model_version, weight=target.weight, role=target.role
         )
         for target in to.targets.select_related("model_version")
     )
-    _record_deployment(deployment, AuditAction.ROLLBACK_REQUESTED, acting_user, role)
+    if not is_emergency and not acting_user.is_system:
+        require_served_rightly(endpoint, to)
+    action = AuditAction.ROLLBACK_EMERGENCY if is_emergency else AuditAction.ROLLBACK_REQUESTED
+    _record_deployment(deployment, action, acting_user, role)
     return deployment
 
 
@@ -147,7 +228,7 @@ def _check_repeatable(endpoint: Endpoint, to: Deployment) -> None:
             f"Deployment {to.number} never served.", remedy="Choose one that did, or deploy its version.", field="to"
         )
     live = live_deployment(endpoint)
-    if live is not None and live.pk == to.pk:
+    if live is not None and live.pk == to.pk and under_way(endpoint) is None:
         raise Conflict(f"Deployment {to.number} is what serves now.", remedy="Choose an earlier one.", field="to")
 
 
@@ -165,6 +246,7 @@ def _new_deployment(endpoint: Endpoint, acting_user: Actor, *, reason: str, **fa
         reason=reason.strip(),
         **facts,
     )
+    hint(endpoint.pk)
     return deployment
 
 
@@ -190,15 +272,22 @@ def facts_of(deployment: Deployment) -> dict[str, Any]:
         "kind": deployment.kind,
         "repeats": deployment.repeats.number if deployment.repeats else None,
         "versions": [
-            {"version": str(target.model_version), "id": str(target.model_version_id), "weight": target.weight}
+            {
+                "version": str(target.model_version),
+                "id": str(target.model_version_id),
+                "weight": target.weight,
+                "role": target.role,
+            }
             for target in targets
         ],
+        **{name: value for name in ("routing", "fallback", "graph") if (value := getattr(deployment, name))},
     }
 
 
 @transaction.atomic
 def stop(endpoint: Endpoint, *, reason: str = "", acting_user: Actor) -> Endpoint:
-    """Serve nothing any more; the next deployment or rollback serves again. Doing it twice is harmless."""
+    """Serve nothing any more but the fallback of what served, where it had one; the next deployment or rollback serves
+    again. Doing it twice is harmless."""
     role = authorize(acting_user, Permission.ENDPOINT_MANAGE, endpoint.project)
     live = live_deployment(endpoint)
     if not transitions.stop(endpoint):

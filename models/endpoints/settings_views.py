@@ -23,6 +23,12 @@ class EndpointSettingsForm(forms.Form):
     """What an endpoint's administrators may change."""
 
     description = description_field()
+    stage = forms.ChoiceField(
+        label="Stage",
+        choices=Endpoint.Stage.choices,
+        help_text="At staging and in production only versions answer that were approved for it. What serves must be "
+        "approved before the stage can be raised.",
+    )
     serving_path = forms.ChoiceField(
         label="Answer by",
         choices=Endpoint.ServingPath.choices,
@@ -30,6 +36,14 @@ class EndpointSettingsForm(forms.Form):
     )
     retention_days = forms.IntegerField(
         label="Keep predictions for (days)", required=False, min_value=1, max_value=LONGEST_RETENTION_DAYS
+    )
+
+    reason = forms.CharField(
+        label="Reason",
+        max_length=1000,
+        required=False,
+        help_text="Needed where the endpoint leaves production. It stands in the audit log.",
+        widget=forms.Textarea(attrs={"rows": 2}),
     )
 
     def __init__(self, endpoint: Endpoint, *args: Any, **kwargs: Any) -> None:
@@ -46,6 +60,7 @@ class EndpointSettingsForm(forms.Form):
             if self._columns
             else "The endpoint serves nothing with named columns yet.",
         )
+        self.order_fields([name for name in self.fields if name != "reason"])
 
     def clean_redacted_columns(self) -> list[str]:
         """The names of the columns."""
@@ -57,6 +72,7 @@ class EndpointSettingsForm(forms.Form):
         columns = columns_of(endpoint)
         return {
             "description": endpoint.description,
+            "stage": endpoint.stage,
             "serving_path": endpoint.serving_path,
             "retention_days": endpoint.retention_days,
             "redacted_columns": [str(columns.index(name)) for name in endpoint.redacted_columns],

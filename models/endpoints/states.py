@@ -4,7 +4,14 @@ from django.db import models
 
 from modelwright.core.states import StateMachine
 
-ENDPOINT = StateMachine("endpoint", {"active": frozenset({"stopped"}), "stopped": frozenset({"active"})})
+ENDPOINT = StateMachine(
+    "endpoint",
+    {
+        "active": frozenset({"stopped", "retired"}),
+        "stopped": frozenset({"active", "retired"}),
+        "retired": frozenset({"active"}),
+    },
+)
 
 DEPLOYMENT = StateMachine(
     "deployment",
@@ -24,6 +31,7 @@ class EndpointState(models.TextChoices):
 
     ACTIVE = "active", "Active"
     STOPPED = "stopped", "Stopped"
+    RETIRED = "retired", "Retired"
 
 
 class DeploymentState(models.TextChoices):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -20,9 +21,10 @@ def start(deployment: Deployment) -> bool:
     return _move(deployment, "starting", detail="")
 
 
-def go_live(deployment: Deployment) -> bool:
-    """The gateway serves it. The one that was live must have been superseded in the same transaction."""
-    return _move(deployment, "live", live_at=timezone.now(), detail="")
+def go_live(deployment: Deployment, *, at: datetime | None = None) -> bool:
+    """The gateway serves it, `at` some time or from now on. The one that was live must have been superseded in the same
+    transaction."""
+    return _move(deployment, "live", live_at=at or timezone.now(), detail="")
 
 
 def supersede(deployment: Deployment, *, detail: str = "") -> bool:
@@ -38,6 +40,11 @@ def fail(deployment: Deployment, *, detail: str) -> bool:
 def activate(endpoint: Endpoint) -> bool:
     """It answers again."""
     return move(Endpoint.objects.filter(pk=endpoint.pk), machine=ENDPOINT, to="active")
+
+
+def retire(endpoint: Endpoint) -> bool:
+    """It answers no more, and nothing is held for it."""
+    return move(Endpoint.objects.filter(pk=endpoint.pk), machine=ENDPOINT, to="retired")
 
 
 def stop(endpoint: Endpoint) -> bool:

@@ -7,10 +7,9 @@ from typing import Any
 
 from django import forms
 
+from models.endpoints.taking import Taken
 from models.gateway.schemas import example_record
 from models.gateway.signature import compile_signature
-from models.registry.mlmodel import served_signature
-from models.registry.models import ModelVersion
 from modelwright.core.errors import FieldError, PlatformError
 
 WHOLE, NUMBERS = ("integer", "long"), ("double", "float")
@@ -19,15 +18,15 @@ MAX_RECORDS_TEXT = 200_000
 
 
 class TryForm(forms.Form):
-    """Columns as fields where the version has a signature, else JSON."""
+    """Columns as fields where what serves has a signature, else JSON."""
 
-    def __init__(self, version: ModelVersion, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, taken: Taken, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        signature = served_signature(version.signature)
+        signature = taken.signature
         columns = signature["inputs"] if signature else []
         has_fields = 0 < len(columns) <= MAX_FIELDS and all(column["type"] != "tensor" for column in columns)
         self.columns: list[dict[str, Any]] = columns if has_fields else []
-        example = version.example or {}
+        example = taken.example or {}
         for index, column in enumerate(self.columns):
             self.fields[f"column-{index}"] = _field(column, example.get(column["name"]))
         if not self.columns:

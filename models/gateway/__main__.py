@@ -22,6 +22,7 @@ import uvloop
 from models.gateway.addresses import Access, bridge_access
 from models.gateway.admission import Bounds
 from models.gateway.application import Application
+from models.gateway.availability import REPORT_SECONDS
 from models.gateway.http import Connection, Limits, Site
 from models.gateway.options import host_and_port, process_count
 from models.gateway.routes import RouteTable
@@ -115,6 +116,7 @@ async def _serve(options: argparse.Namespace, opens_bridges: Access, metrics_tok
         siblings=siblings,
         tracing=tracing,
         metrics_token=metrics_token,
+        gateway_id=options.gateway_id,
         bounds=Bounds(wait=options.longest_wait, body_bytes=options.waiting_bytes),
     )
     site = Site(application, Limits(body=options.body_limit))
@@ -134,7 +136,13 @@ async def _serve(options: argparse.Namespace, opens_bridges: Access, metrics_tok
     logger.info("listening on %s:%d", address[0], address[1])
     tasks = [
         loop.create_task(work)
-        for work in (watcher.run(), application.fleet.run(), site.run(), _repeat(publish, PUBLISH_SECONDS))
+        for work in (
+            watcher.run(),
+            application.fleet.run(),
+            site.run(),
+            _repeat(publish, PUBLISH_SECONDS),
+            _repeat(application.report, REPORT_SECONDS),
+        )
     ]
     await stop.wait()
     logger.info("draining")
@@ -144,6 +152,7 @@ async def _serve(options: argparse.Namespace, opens_bridges: Access, metrics_tok
     for task in tasks:
         task.cancel()
     application.fleet.close()
+    application.report()
     spool.close()
     if tracing is not None:
         await loop.run_in_executor(None, tracing.close)

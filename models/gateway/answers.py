@@ -8,7 +8,7 @@ import orjson
 
 from models.gateway.pending import Prediction
 from models.gateway.responses import Response, problem, unavailable
-from models.gateway.routes import Endpoint, Match, Target
+from models.gateway.routes import CANARY, LIVE, Endpoint, Match, Target
 from models.gateway.signature import Invalid
 from models.gateway.spool import MAX_RECORD_BYTES
 
@@ -42,6 +42,9 @@ def prediction(result: Prediction, prediction_id: str) -> Response:
     }
     if result.probabilities is not None:
         body["probabilities"] = result.probabilities
+    facts = result.pending.facts
+    if facts is not None and "fallback" in facts:
+        body |= {"fallback": facts["fallback"], "served_by": target.served_by}
     return identified(body, prediction_id)
 
 
@@ -93,7 +96,9 @@ def wrong_key(authorization: bytes) -> Response:
 def not_served(match: Match) -> Response:
     """The path names a model or version that the endpoint does not have, or that takes no requests."""
     endpoint = match.endpoint
-    served = ", ".join(f"{target.model} version {target.version}" for target in endpoint.targets if target.weight)
+    unweighted = [one for one in endpoint.targets if not one.weight and one.role in (LIVE, CANARY)]
+    asked = [*endpoint.weighted, *(unweighted if match.is_pinned else ())]
+    served = ", ".join(f"{target.model} version {target.version}" for target in asked) or "nothing"
     named = match.model[:200] + (f" version {match.version[:80]}" if match.version else "")
     return problem(
         404,
@@ -119,6 +124,17 @@ def no_replica(endpoint: Endpoint) -> Response:
         f"No replica of {endpoint.name} answers at the moment.",
         remedy="Try again in a moment; the endpoint's page shows the state of its replicas.",
         title="No healthy replica",
+    )
+
+
+def fallback_unspoken(endpoint: Endpoint, protocol: str) -> Response:
+    """The fallback answered what the protocol cannot say."""
+    return problem(
+        502,
+        f"The model of {endpoint.name} did not answer, and what its fallback says cannot be written in the protocol "
+        f"{protocol}.",
+        title="Fallback cannot be written",
+        remedy="Have the fallback say what the model could say: of the same type, one value or the same columns.",
     )
 
 

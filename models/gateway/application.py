@@ -13,8 +13,12 @@ import orjson
 from models.gateway import answers, feedback, openapi, paths, scraping
 from models.gateway.addresses import Access
 from models.gateway.admission import Bounds
+from models.gateway.availability import Availability
 from models.gateway.batching import Batch, BatchQueue, Outlet
+from models.gateway.choosing import Choice, Chooser, pinned, unit_of
+from models.gateway.fallbacks import HEADER as FALLBACK_HEADER
 from models.gateway.fleet import Fleet
+from models.gateway.graphs.running import Outcomes, Walks
 from models.gateway.http import MAX_HEADS, Request, Slot
 from models.gateway.http_messages import Head
 from models.gateway.ids import new_prediction_id, new_prediction_ids
@@ -22,14 +26,17 @@ from models.gateway.metrics import Metrics
 from models.gateway.observing import exposition
 from models.gateway.pending import Failure, Pending, Prediction
 from models.gateway.protocols import BY_NAME
-from models.gateway.protocols.base import BadBody, State
+from models.gateway.protocols.base import Asked, BadBody, State
 from models.gateway.recording import Recorder
 from models.gateway.responses import PROBLEM, TEXT, Response, unavailable
 from models.gateway.routes import EMPTY, Endpoint, Match, RouteTable
+from models.gateway.routing import HEADER
+from models.gateway.shadowing import Shadowing
 from models.gateway.siblings import Siblings
 from models.gateway.signature import Invalid
 from models.gateway.spool import RecordTooLarge
 from models.gateway.spool_writer import SpoolRefused, SpoolWriter
+from models.gateway.standing_in import NO_REPLICA, STOPPED, StandIns
 
 if TYPE_CHECKING:
     from models.gateway.tracing import Tracing
@@ -51,6 +58,7 @@ class Application:
         bounds: Bounds = Bounds(),  # noqa: B008 - immutable
         tracing: Tracing | None = None,
         metrics_token: str = "",
+        gateway_id: str = "gateway",
     ) -> None:
         self._spool = spool
         self._siblings = siblings
@@ -62,8 +70,13 @@ class Application:
         self._known: dict[Head, tuple[Match, str]] = {}
         self._recorder = Recorder(access.token)
         self.metrics = Metrics()
+        self._availability = Availability(gateway_id)
         outlet = Outlet(self._predicted, self._failed, self._unreachable, self._sent, self._timed)
         self.fleet = Fleet(outlet, access, bounds)
+        self._chooser = Chooser(self.fleet.is_available, self._recorder.unit)
+        self._stand_ins = StandIns(self.fleet, self._predicted, timeout)
+        self._walks = Walks(self.fleet, Outcomes(self._predicted, self._failed, self._unreachable))
+        self._shadowing = Shadowing(self.fleet, timeout=timeout, failed=self._failed, count=self.metrics.shadowed)
 
     def apply(self, table: RouteTable) -> None:
         """Serve by this table from the next request on."""
@@ -80,14 +93,17 @@ class Application:
         """The metrics of this process."""
         return exposition(self._table, self.fleet, self._spool, self.metrics, with_replicas=with_replicas)
 
+    def report(self) -> None:
+        """Tell the spool how many requests were answered and how many should have been."""
+        self._availability.report(self._table, self.metrics, self._spool, time.time())
+
     def refuse(self, method: bytes, path: bytes, authorization: bytes, size: int) -> Response | None:
         """A refusal that needs no body: wrong method, unknown endpoint, wrong key, no room for `size` bytes."""
         match, _, refusal = self._look_up(method, path, authorization)
         if refusal is not None or match is None or match.operation != paths.PREDICT:
             return refusal
-        targets = [target for target in match.endpoint.targets if target.weight]
         now = time.monotonic()
-        refusals = [self.fleet.refusal(match.endpoint, target, size, now) for target in targets]
+        refusals = [self.fleet.refusal(match.endpoint, target, size, now) for target in match.endpoint.weighted]
         return refusals[0] if refusals and all(refusals) else None
 
     def _look_up(
@@ -114,12 +130,14 @@ class Application:
         """As `_look_up`. A head that was let in by this table is let in again: that costs one access."""
         head = request.head
         if head is None:
-            return self._look_up(request.method, request.path, request.authorization)
+            match, key_id, refusal = self._look_up(request.method, request.path, request.authorization)
+            return match if match is None or refusal else pinned(match, request.headers), key_id, refusal
         known = self._known.get(head)
         if known is not None:
             return known[0], known[1], None
         match, key_id, refusal = self._look_up(request.method, request.path, request.authorization)
         if match is not None and key_id is not None and refusal is None:
+            match = pinned(match, request.headers)
             if len(self._known) >= MAX_HEADS:
                 self._known.clear()
             self._known[head] = match, key_id
@@ -128,7 +146,10 @@ class Application:
     def refused(self, path: bytes, response: Response) -> Response:
         """Count what was refused before it was a request; the refusal as the path's clients read it."""
         match = self._table.match(path)
-        self.metrics.count("" if match is None else match.endpoint.name, response.status)
+        name = "" if match is None else match.endpoint.name
+        self.metrics.count(name, response.status)
+        if match is not None and match.operation != paths.PREDICT:
+            self.metrics.is_other(name, response.status)
         return response if match is None else BY_NAME[match.protocol].refusal(response)
 
     def handle(self, request: Request, slot: Slot) -> None:
@@ -143,43 +164,63 @@ class Application:
                 response = BY_NAME[match.protocol].refusal(response)
             slot.answer(response)
 
-        if refusal is not None:
-            answer(refusal)
-        elif match is None or key_id is None:
-            slot.answer(self._page(request))
-        elif match.operation == paths.PREDICT:
-            self._predict(match, key_id, request, answer)
-        elif match.operation == paths.FEEDBACK:
-            answer(self._take_feedback(match.endpoint, key_id, request.body))
-        elif match.operation == paths.OPENAPI:
-            answer(Response(200, openapi.document(match.endpoint)))
-        else:
-            state = State(self._spool.refusal() is None, self.fleet.is_available)
-            answer(BY_NAME[match.protocol].read(match, state))
+        try:
+            if refusal is not None:
+                answer(refusal)
+            elif match is None or key_id is None:
+                slot.answer(self._page(request))
+            elif match.operation == paths.PREDICT:
+                self._predict(match, key_id, request, answer)
+            else:
+                response = self._other(match, key_id, request.body)
+                self.metrics.is_other(name, response.status)
+                answer(response)
+        except Exception:
+            # Whoever called answers that it is our fault.
+            self.metrics.count(name, 500)
+            raise
+
+    def _other(self, match: Match, key_id: str, body: bytes) -> Response:
+        """The answer to what asks for no prediction."""
+        if match.operation == paths.FEEDBACK:
+            return self._take_feedback(match.endpoint, key_id, body)
+        if match.operation == paths.OPENAPI:
+            return Response(200, openapi.document(match.endpoint))
+        state = State(self._spool.refusal() is None, self.fleet.is_available)
+        return BY_NAME[match.protocol].read(match, state)
 
     def _predict(self, match: Match, key_id: str, request: Request, answer: Callable[[Response], None]) -> None:
         refusal = self._spool.refusal(request.received)
         if refusal is not None:
             answer(_not_recorded(refusal))
             return
-        endpoint, is_available = match.endpoint, self.fleet.is_available
-        if match.model:
-            target = endpoint.pick_named(match.model, match.version, is_available)
-        else:
-            target = endpoint.pick(is_available)
-        if target is None:
-            answer(answers.not_served(match) if match.model else answers.no_target(endpoint))
-            return
+        endpoint, target, asked = match.endpoint, match.endpoint.plain, None
+        facts, unit = None, None
+        if target is None or match.model:
+            try:
+                asked, choice = self._choose(match, key_id, request)
+            except BadBody as error:
+                answer(error.response)
+                return
+            if choice is None:
+                answer(answers.not_served(match) if match.model else answers.no_target(endpoint))
+                return
+            target, facts, unit = choice
         queue = self.fleet.queue(target)
-        too_busy = queue and queue.refusal(endpoint.name, len(request.body), request.received)
+        size, received = len(request.body), request.received
+        if queue is None:  # no replica, or a graph
+            too_busy = self.fleet.refusal(endpoint, target, size, received)
+        else:
+            too_busy = queue.refusal(endpoint.name, size, received)
         if too_busy:
             answer(too_busy)
             return
-        try:
-            asked = BY_NAME[match.protocol].decode(request, match, target)
-        except BadBody as error:
-            answer(error.response)
-            return
+        if asked is None:
+            try:
+                asked = BY_NAME[match.protocol].decode(request, match, target)
+            except BadBody as error:
+                answer(error.response)
+                return
         trace = request.headers.get(b"traceparent") if request.headers else None
         pending = Pending(
             match,
@@ -189,16 +230,32 @@ class Application:
             answer,
             encode=asked.encode,
             at=time.time(),
-            received=request.received,
-            deadline=request.received + self._timeout,
-            size=len(request.body),
+            received=received,
+            deadline=received + self._timeout,
+            size=size,
             trace=None if trace is None else trace.decode("latin-1"),
+            facts=facts,
+            unit=unit,
         )
         if self._tracing is not None:
             pending.spans = self._tracing.begin(pending)
             if pending.spans is not None:
                 pending.trace = pending.spans.traceparent
         self._submit(pending, queue)
+
+    def _choose(self, match: Match, key_id: str, request: Request) -> tuple[Asked | None, Choice | None]:
+        """Who answers where that takes a closer look; and the records, where they had to be read for it. Raises
+        `BadBody`."""
+        assign, first = match.endpoint.routing.assign, None
+        if assign is None or assign.by == HEADER or match.is_pinned:
+            return None, self._chooser.choose(match, key_id, unit_of(match, request.headers, None))
+        first = self._chooser.choose(match, key_id, None)
+        if first is None:
+            return None, None
+        asked = BY_NAME[match.protocol].decode(request, match, first.target)
+        choice = self._chooser.choose(match, key_id, unit_of(match, request.headers, asked.records))
+        # Another version may have other columns.
+        return asked if choice is not None and choice.target is first.target else None, choice
 
     def _take_feedback(self, endpoint: Endpoint, key_id: str, body: bytes) -> Response:
         try:
@@ -214,27 +271,43 @@ class Application:
         except Invalid as invalid:
             pending.finish(answers.does_not_fit(pending.endpoint, pending.target, invalid))
             return
-        if queue is None:
-            pending.finish(answers.no_replica(pending.endpoint))
-        else:
+        if pending.endpoint.is_stopped:
+            if not self._stand_ins.take(pending, STOPPED):
+                pending.finish(answers.no_target(pending.endpoint))
+        elif queue is not None:
             queue.submit(pending)
+        elif pending.target.graph is not None:
+            self._walks.begin(pending, pending.target.graph)
+        else:
+            self._no_replica(pending)
+
+    def _no_replica(self, pending: Pending) -> None:
+        if not self._stand_ins.take(pending, NO_REPLICA):
+            pending.finish(answers.no_replica(pending.endpoint))
 
     def _unreachable(self, pending: Pending) -> None:
         """No replica took it; when the table has changed meanwhile, the new one decides, once."""
+        if pending.done or self._walks.unreachable(pending):
+            return
         endpoint = self._table.endpoints.get(pending.endpoint.name)
-        if endpoint is not None and not pending.rerouted and _has_moved(endpoint, pending):
-            target = endpoint.pick_named(pending.match.model, pending.match.version, self.fleet.is_available)
-            if target is not None:
+        can_move = not pending.rerouted and not pending.is_shadow and not _stands_in(pending)
+        if endpoint is not None and can_move and _has_moved(endpoint, pending):
+            match = pending.match._replace(endpoint=endpoint)
+            choice = self._chooser.choose(match, pending.key_id, pending.unit)
+            if choice is not None:
                 pending.rerouted = True
                 pending.broken = 0
-                pending.endpoint, pending.target = endpoint, target
-                self._submit(pending, self.fleet.queue(target))
+                pending.endpoint = endpoint
+                pending.target, pending.facts, _ = choice
+                self._submit(pending, self.fleet.queue(choice.target))
                 return
-        pending.finish(answers.no_replica(pending.endpoint))
+        self._no_replica(pending)
 
     def _predicted(self, results: Sequence[Prediction]) -> None:
         """Record all of them by one write, then answer all of them."""
         now = time.monotonic()
+        if not self._walks.is_idle:
+            results = self._walks.through(results)
         unanswered = [result for result in results if not result.pending.done]
         if not unanswered:
             return
@@ -256,15 +329,39 @@ class Application:
             for result, _id in live:
                 result.pending.finish(response)
             return
-        self.metrics.predicted([result.pending for result, _id in live], now)
+        self.metrics.predicted([result.pending for result, _id in live if not result.pending.is_shadow], now)
+        shadowed = []
         for result, id_ in live:
             pending = result.pending
             if pending.spans is not None:
                 pending.spans.recorded(id_)
-            pending.finish(pending.encode(result, id_))
+            if pending.facts is None:
+                pending.finish(pending.encode(result, id_))
+            else:
+                self._finish(result, id_)
+            if pending.endpoint.shadows and not pending.is_shadow:
+                shadowed.append((pending, id_))
+        for pending, id_ in shadowed:
+            self._shadowing.ask(pending, id_)
+
+    def _finish(self, result: Prediction, prediction_id: str) -> None:
+        """Answer a request of which there is more to tell; a rule may say what a protocol has no words for."""
+        pending = result.pending
+        why = (pending.facts or {}).get("fallback")
+        if not why:
+            pending.finish(pending.encode(result, prediction_id))
+            return
+        self.metrics.fell_back(pending.endpoint.name, why)
+        try:
+            response = pending.encode(result, prediction_id)
+        except Exception:
+            logger.exception("the fallback of %s cannot be written in %s", pending.endpoint.name, pending.protocol)
+            response = answers.fallback_unspoken(pending.endpoint, pending.protocol)
+        pending.finish(response._replace(headers=(*response.headers, (FALLBACK_HEADER, why.encode()))))
 
     def _sent(self, batch: Batch, rows: int, waited: float) -> str | None:
-        self.metrics.sent(batch[0].endpoint.name, rows, waited)
+        if not batch[0].is_shadow:
+            self.metrics.sent(batch[0].endpoint.name, rows, waited)
         return None if self._tracing is None else self._tracing.sent(batch, rows)
 
     def _timed(self, batch: Batch, timing: Any) -> None:
@@ -274,8 +371,12 @@ class Application:
     def _failed(self, failure: Failure) -> None:
         """Record that the model failed it, then say so. What cannot be recorded is said all the same: it is no answer
         that anybody builds on."""
-        if failure.pending.done:
+        if failure.pending.done or self._walks.failed(failure):
             return
+        if failure.pending.endpoint.fallback is not None:
+            told = {"code": failure.code, "message": failure.message}
+            if self._stand_ins.take(failure.pending, failure.code, told):
+                return
         id_, response = new_prediction_id(), failure.response
         try:
             self._spool.append(self._recorder.failed(failure, id_, time.monotonic()))
@@ -296,7 +397,7 @@ class Application:
         unavailable_endpoints = sorted(
             endpoint.name
             for endpoint in self._table.endpoints.values()
-            if not any(self.fleet.is_available(target) for target in endpoint.targets if target.weight)
+            if not endpoint.is_stopped and not any(map(self.fleet.is_available, endpoint.weighted))
         )
         state = {
             "status": "ready" if refusal is None else "refusing",
@@ -329,6 +430,11 @@ def _has_moved(endpoint: Endpoint, pending: Pending) -> bool:
     if endpoint.deployment_id != pending.endpoint.deployment_id:
         return True
     return all(target.sockets != pending.target.sockets for target in endpoint.targets)
+
+
+def _stands_in(pending: Pending) -> bool:
+    """Whether it was handed to a fallback."""
+    return pending.facts is not None and "fallback" in pending.facts
 
 
 def _not_recorded(refused: SpoolRefused) -> Response:

@@ -45,11 +45,16 @@ class Fleet:
 
     def refusal(self, endpoint: Endpoint, target: Target, body_bytes: int, now: float) -> Response | None:
         """Why a request of that size may not wait for the target; None when it may, or when that shows later."""
+        if target.graph is not None:
+            parts = target.graph.targets.values()
+            return next((told for part in parts if (told := self.refusal(endpoint, part, body_bytes, now))), None)
         queue = self._queues.get(target.sockets)
         return None if queue is None else queue.refusal(endpoint.name, body_bytes, now)
 
     def is_available(self, target: Target) -> bool:
-        """Whether a request for the target may hope for an answer."""
+        """Whether a request for the target may hope for an answer; for a graph, whether all of its versions may."""
+        if target.graph is not None:
+            return all(map(self.is_available, target.graph.targets.values()))
         queue = self._queues.get(target.sockets)
         return queue is not None and queue.is_available()
 
@@ -77,6 +82,9 @@ class Fleet:
                     replica.ping()
             for queue in self._all_queues():
                 queue.tick(now)
+                if queue.requests_waiting:
+                    # A replica that two tables share may have become idle by a frame of the other one's queue.
+                    queue.changed()
             if self._retired:
                 self._close_unused()
 

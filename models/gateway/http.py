@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol, cast
 
 import httptools
 
-from models.gateway.http_messages import KEPT_HEADERS, NO_HEADERS, Head, Message
+from models.gateway.http_messages import KEPT_HEADERS, NO_HEADERS, OWN_HEADERS, Head, Message
 from models.gateway.http_refusals import (
     ENCODED,
     HEAD_TOO_LARGE,
@@ -50,7 +50,7 @@ class Limits(NamedTuple):
 
 class Request(NamedTuple):
     """One request; `path` is without the query, `authorization` is the header's value or empty, `headers` has those of
-    `KEPT_HEADERS` that came, by name in small letters."""
+    `KEPT_HEADERS` and those that begin with `OWN_HEADERS`, by name in small letters."""
 
     method: bytes
     path: bytes
@@ -223,7 +223,7 @@ class Connection(asyncio.Protocol):
             message.expects_continue = value.lower() == b"100-continue"
         elif name == b"content-encoding":
             message.encoding = value.lower()
-        elif name in KEPT_HEADERS:
+        elif name in KEPT_HEADERS or name.startswith(OWN_HEADERS):
             if message.headers is None:
                 message.headers = {}
             message.headers[name] = value

@@ -9,8 +9,10 @@ from models.gateway.responses import Response
 
 NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
 
-# What protocols read besides; everything else in a head is passed over.
-KEPT_HEADERS = frozenset((b"accept", b"traceparent", b"inference-header-content-length", b"x-request-id"))
+# What protocols read besides; everything else in a head is passed over, but for what people name as they like: a
+# version is asked for by one, and requests may be shared by one.
+KEPT_HEADERS = frozenset((b"accept", b"traceparent", b"inference-header-content-length"))
+OWN_HEADERS = b"x-"
 
 
 class Message:

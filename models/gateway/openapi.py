@@ -41,7 +41,7 @@ def document(endpoint: Endpoint) -> bytes:
 
 class _Document:
     def __init__(self, endpoint: Endpoint) -> None:
-        weighted = [target for target in endpoint.targets if target.weight] or list(endpoint.targets)
+        weighted = list(endpoint.weighted) or list(endpoint.targets)
         self._endpoint = endpoint
         self._targets = sorted(weighted, key=lambda target: -target.weight)
         self._fields: tuple[Field, ...] = self._targets[0].signature.fields if self._targets else ()
@@ -77,6 +77,10 @@ class _Document:
 
     def _told(self) -> str:
         served = ", ".join(f"{target.model} version {target.version}" for target in self._targets)
+        if self._endpoint.graph is not None and self._endpoint.graph.graph is not None:
+            nodes = self._endpoint.graph.graph.targets.items()
+            asked = ", ".join(f"{name} ({target.model} version {target.version})" for name, target in nodes)
+            served = f"the inference graph {self._endpoint.short_name}, which asks the nodes {asked}"
         return f"Serves {served}. Every answer is on record under the id in the header {PREDICTION_ID.decode()}."
 
     @staticmethod

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Pending:
     """A validated request. `answer` is called once, by `finish`; times are of `time.monotonic()`. `encode` makes the
     answer of a recorded prediction, `protocol` is the name of what the client speaks, `trace` its traceparent,
-    `spans` what is told to a collector of traces."""
+    `spans` what is told to a collector of traces. `facts` is what its record says besides (`role`, `assignment`,
+    `shadow_of`, `fallback`, `nodes`, `error`), `unit` what it was assigned by."""
 
     __slots__ = (
         "_answer",
@@ -27,6 +28,8 @@ class Pending:
         "done",
         "encode",
         "endpoint",
+        "facts",
+        "is_shadow",
         "key_id",
         "match",
         "protocol",
@@ -38,6 +41,7 @@ class Pending:
         "spans",
         "target",
         "trace",
+        "unit",
     )
 
     def __init__(
@@ -54,6 +58,9 @@ class Pending:
         deadline: float,
         size: int,
         trace: str | None = None,
+        facts: dict[str, Any] | None = None,
+        unit: str | None = None,
+        is_shadow: bool = False,
     ) -> None:
         self.match = match
         self.endpoint: Endpoint = match.endpoint
@@ -69,6 +76,9 @@ class Pending:
         self.received = received
         self.deadline = deadline
         self.size = size
+        self.facts = facts
+        self.unit = unit
+        self.is_shadow = is_shadow
         self.broken = 0
         self.rerouted = False
         self.done = False
@@ -82,6 +92,29 @@ class Pending:
             self._answer(response)
             if self.spans is not None:
                 self.spans.finished(response.status)
+
+    def handed_over(self, target: Target, facts: dict[str, Any]) -> Pending:
+        """The same request, for that target instead: it alone will be answered, and this one is done."""
+        self.done = True
+        other = Pending(
+            self.match,
+            target,
+            self.key_id,
+            self.records,
+            self._answer,
+            encode=self.encode,
+            at=self.at,
+            received=self.received,
+            deadline=self.deadline,
+            size=self.size,
+            trace=self.trace,
+            facts=facts,
+            unit=self.unit,
+        )
+        other.endpoint = self.endpoint
+        other.columns, other.rows = self.columns, self.rows
+        other.spans, self.spans = self.spans, None
+        return other
 
 
 class Failure(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from models.gateway.graphs.graph import TRANSFORMER
 from models.gateway.pending import Failure, Pending, Prediction
 from models.gateway.spool import encode_record
 
@@ -68,7 +69,40 @@ class Recorder:
         }
         if pending.trace is not None and (match := _TRACE.fullmatch(pending.trace)):
             record["trace_id"] = match[1]
+        if pending.facts is not None:
+            record |= self._told(pending.facts, endpoint.redact) if endpoint.redact else pending.facts
         return record
+
+    def _told(self, facts: dict[str, Any], redact: frozenset[str]) -> dict[str, Any]:
+        error, nodes = facts.get("error"), facts.get("nodes")
+        told = {**facts, "error": {**error, "message": WITHHELD}} if error else dict(facts)
+        if nodes is not None:
+            told["nodes"] = [self._node(step, redact) for step in nodes]
+        return told
+
+    def _node(self, step: dict[str, Any], redact: frozenset[str]) -> dict[str, Any]:
+        """A step of a graph. What a transformer made of the input may tell all of it, so that is not on record."""
+        told = dict(step)
+        if "error" in step:
+            told["error"] = {**step["error"], "message": WITHHELD}
+        if step["kind"] == TRANSFORMER:
+            told.pop("outputs", None)
+            told["withheld"] = True
+        elif "outputs" in step:
+            told["outputs"] = [self._without(output, redact) for output in step["outputs"]]
+        return told
+
+    def _without(self, value: Any, redact: frozenset[str]) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: self._digest(inner) if name in redact else self._without(inner, redact)
+            for name, inner in value.items()
+        }
+
+    def unit(self, unit: str) -> str:
+        """What stands on record for a unit."""
+        return digest_of(self._key, unit)
 
     def redacted(self, records: list[Any], columns: frozenset[str]) -> list[Any]:
         """The records without the values of the columns. Copies: the answer may still need the records themselves."""

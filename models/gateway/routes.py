@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -12,7 +12,14 @@ from typing import Any, NamedTuple
 import orjson
 
 from models.gateway import paths
+from models.gateway.fallbacks import VERSION, Fallback, parse_fallback
+from models.gateway.graphs.serving import Served, face
+from models.gateway.routing import PLAIN, Routing, Units, parse_routing
 from models.gateway.signature import FreeSignature, Signature, compile_signature
+
+LIVE, CANARY, SHADOW, FALLBACK, NODE = "live", "canary", "shadow", "fallback", "node"
+ROLES = frozenset((LIVE, CANARY, SHADOW, FALLBACK, NODE))
+WEIGHTED = (LIVE, CANARY)  # takes requests by its weight
 
 
 class RoutesError(Exception):
@@ -20,7 +27,8 @@ class RoutesError(Exception):
 
 
 class Target(NamedTuple):
-    """One model version behind an endpoint. `sockets` are its replicas; equal tuples share one batch queue."""
+    """One model version behind an endpoint. `sockets` are its replicas; equal tuples share one batch queue. `graph` is
+    that of a whole graph, which looks like a version; it has no replicas of its own."""
 
     model_version_id: str
     model: str
@@ -30,14 +38,30 @@ class Target(NamedTuple):
     sockets: tuple[str, ...]
     served_by: str = "original"
     example: bytes = b""  # a record as JSON, for the OpenAPI document
+    role: str = LIVE
+    graph: Served | None = None
+
+
+class Extras(NamedTuple):
+    """What an endpoint may have besides: who is meant for which version, what answers where the model does not, the
+    graph that is asked in its stead, as a target; and whether it was stopped, so that only its fallback answers."""
+
+    routing: Routing = PLAIN
+    fallback: Fallback | None = None
+    graph: Target | None = None
+    is_stopped: bool = False
 
 
 class Endpoint:
-    """What a request is answered by. The values of the columns `redact` are kept off the record."""
+    """What a request is answered by. The values of the columns `redact` are kept off the record.
+
+    `plain` is the one version that answers everything, None where that takes a closer look. `shadows` are asked after
+    the answer, `stand_in` is the version that answers when others fail, None where there is none.
+    """
 
     __slots__ = (
         *("_bounds", "_weighted", "deployment_id", "deployment_number", "endpoint_id", "keys", "name", "redact"),
-        "targets",
+        *("fallback", "graph", "is_stopped", "plain", "routing", "shadows", "stand_in", "targets", "units"),
     )
 
     def __init__(
@@ -49,6 +73,7 @@ class Endpoint:
         keys: dict[str, str],
         targets: tuple[Target, ...],
         redact: frozenset[str] = frozenset(),
+        extras: Extras = Extras(),  # noqa: B008 - immutable
     ) -> None:
         self.name = name
         self.endpoint_id = endpoint_id
@@ -59,6 +84,18 @@ class Endpoint:
         self.redact = redact
         self._weighted = [target for target in targets if target.weight > 0]
         self._bounds = list(accumulate(target.weight for target in self._weighted))
+        self.routing, self.fallback, self.graph, self.is_stopped = extras
+        if self.graph is not None:
+            self._weighted, self._bounds = [self.graph], [self.graph.weight]
+        self.shadows = tuple(target for target in targets if target.role == SHADOW)
+        is_version = self.fallback is not None and self.fallback.kind == VERSION
+        self.stand_in = next((one for one in targets if one.role == FALLBACK), None) if is_version else None
+        assign = self.routing.assign
+        weights = [(target.model_version_id, target.weight) for target in self._weighted]
+        self.units = Units(assign.salt, weights) if assign is not None and weights else None
+        is_plain = len(self._weighted) == 1 and self._weighted[0].role == LIVE
+        is_plain = is_plain and self.graph is None and not self.is_stopped and not self.routing.pins
+        self.plain = self._weighted[0] if is_plain else None
 
     def pick(self, is_available: Callable[[Target], bool]) -> Target | None:
         """A target by weight; one that is available where there is any; None when no target has weight."""
@@ -67,20 +104,18 @@ class Endpoint:
         if not self._weighted:
             return None
         target = self._draw(self._weighted, self._bounds)
-        if is_available(target):
-            return target
-        others = [other for other in self._weighted if is_available(other)]
-        if not others:
-            return target
-        return self._draw(others, list(accumulate(other.weight for other in others)))
+        return target if is_available(target) else self.draw(self._weighted, is_available)
 
     def pick_named(self, model: str, version: str, is_available: Callable[[Target], bool]) -> Target | None:
         """As `pick`, among the targets that a client named; the endpoint's own name stands for all of its models.
         None when none of them takes requests."""
-        named = self.named(model, version)
-        if len(named) < 2:
-            return named[0] if named else None
-        available = [target for target in named if is_available(target)] or named
+        return self.draw(self.named(model, version), is_available)
+
+    def draw(self, targets: Sequence[Target], is_available: Callable[[Target], bool]) -> Target | None:
+        """One of the targets by weight; one that is available where there is any; None of none."""
+        if len(targets) < 2:
+            return targets[0] if targets else None
+        available = [target for target in targets if is_available(target)] or targets
         return self._draw(available, list(accumulate(target.weight for target in available)))
 
     def named(self, model: str, version: str) -> list[Target]:
@@ -93,24 +128,38 @@ class Endpoint:
         ]
 
     @property
+    def weighted(self) -> Sequence[Target]:
+        """The targets that take requests, in the order that `units` knows them by."""
+        return self._weighted
+
+    def pinned(self, model: str, version: str) -> Target | None:
+        """The live or canary target of that name and version, whatever its weight, None where there is none."""
+        for target in self.targets:
+            is_named = model in (target.model, self.short_name) and version == str(target.version)
+            if is_named and target.role in (LIVE, CANARY):
+                return target
+        return None
+
+    @property
     def short_name(self) -> str:
         """The name without the workspace's."""
         return self.name.rpartition("/")[2]
 
     @staticmethod
-    def _draw(targets: list[Target], bounds: list[int]) -> Target:
+    def _draw(targets: Sequence[Target], bounds: list[int]) -> Target:
         return targets[bisect_right(bounds, random.randrange(bounds[-1]))]  # noqa: S311 - weights, not secrets
 
 
 class Match(NamedTuple):
     """What a path asks for, and of which endpoint. `model` and `version` are empty where the path names none; they may
-    name what the endpoint does not serve."""
+    name what the endpoint does not serve. `is_pinned` is whether a header of the request named them."""
 
     endpoint: Endpoint
     protocol: str
     operation: str
     model: str = ""
     version: str = ""
+    is_pinned: bool = False
 
 
 class RouteTable:
@@ -150,7 +199,7 @@ class RouteTable:
 
 
 def _models_of(endpoint: Endpoint) -> set[tuple[str, int]]:
-    versions = {(target.model, target.version) for target in endpoint.targets}
+    versions = {(target.model, target.version) for target in (*endpoint.targets, *endpoint.weighted)}
     return versions | {(endpoint.short_name, version) for _, version in versions}
 
 
@@ -189,15 +238,28 @@ def _told(error: Exception) -> str:
 
 
 def _endpoint(name: str, entry: dict[str, Any]) -> Endpoint:
+    number, targets = int(entry["deployment_number"]), tuple(_target(target) for target in entry["targets"])
     return Endpoint(
         name,
         str(entry["endpoint_id"]),
         str(entry["deployment_id"]),
-        int(entry["deployment_number"]),
+        number,
         _keys(entry),
-        tuple(_target(target) for target in entry["targets"]),
+        targets,
         _redact(entry),
+        _extras(name, number, entry, targets),
     )
+
+
+def _extras(name: str, number: int, entry: dict[str, Any], targets: Sequence[Target]) -> Extras:
+    given, state = entry.get("graph"), entry.get("state", "active")
+    if state not in ("active", "stopped"):
+        raise ValueError(f"an endpoint is active or stopped, not {state}")
+    if given is not None and not isinstance(given, dict):
+        raise ValueError("a graph is an object")
+    graph = face(name.rpartition("/")[2], number, given, targets) if given else None
+    routing, fallback = parse_routing(entry.get("routing")), parse_fallback(entry.get("fallback"))
+    return Extras(routing, fallback, graph, state == "stopped")
 
 
 def _kept(name: str, entry: Any, last: Endpoint | None) -> Endpoint | None:
@@ -205,7 +267,8 @@ def _kept(name: str, entry: Any, last: Endpoint | None) -> Endpoint | None:
         if last is None or str(entry["endpoint_id"]) != last.endpoint_id:
             return None
         ids = last.endpoint_id, last.deployment_id, last.deployment_number
-        return Endpoint(name, *ids, _keys(entry), last.targets, _redact(entry))
+        extras = Extras(last.routing, last.fallback, last.graph, last.is_stopped)
+        return Endpoint(name, *ids, _keys(entry), last.targets, _redact(entry), extras)
     except _MALFORMED:
         return None
 
@@ -222,15 +285,19 @@ def _target(entry: dict[str, Any]) -> Target:
     weight = int(entry["weight"])
     if weight < 0:
         raise ValueError(f"a weight of {weight} is negative")
+    role = str(entry.get("role") or LIVE)
+    if role not in ROLES:
+        raise ValueError(f"there is no role {role[:40]}")
     return Target(
         str(entry["model_version_id"]),
         str(entry["model"]),
         int(entry["version"]),
-        weight,
+        weight if role in WEIGHTED else 0,
         compile_signature(entry["signature"]),
         tuple(str(path) for path in entry["sockets"]),
         str(entry.get("served_by") or "original"),
         _example(entry.get("example")),
+        role,
     )
 
 

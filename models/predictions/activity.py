@@ -18,7 +18,7 @@ _SQL = """
 SELECT minute
   FROM (SELECT minute, sum(CASE WHEN %(failed)s THEN errors ELSE count END) OVER (ORDER BY minute DESC) AS counted
           FROM predictions_predictionbucket
-         WHERE endpoint_id = %(endpoint)s AND minute < %(before)s
+         WHERE endpoint_id = %(endpoint)s AND minute < %(before)s AND role <> 'fallback'
            AND (%(deployment)s::uuid IS NULL OR deployment_id = %(deployment)s) AND (NOT %(failed)s OR errors > 0)
          ORDER BY minute DESC LIMIT %(wanted)s) AS newest
  WHERE counted >= %(wanted)s

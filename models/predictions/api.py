@@ -15,7 +15,7 @@ from models.endpoints.selectors import get_endpoint
 from models.predictions import selectors
 from models.predictions.conditions import OPERATORS
 from models.predictions.exporting import export, streamed
-from models.predictions.search import FAILED, PROTOCOLS, SCAN, Cursor, Search, find, read
+from models.predictions.search import FAILED, PROTOCOLS, ROLES, SCAN, Cursor, Search, find, read
 from models.predictions.serializers import (
     PredictionDetailSerializer,
     PredictionSerializer,
@@ -38,6 +38,7 @@ _SEARCH = [
     OpenApiParameter("version", int, description="Only what the model version of this number answered."),
     OpenApiParameter("status", str, enum=("answered", *FAILED), description="How it ended."),
     OpenApiParameter("protocol", str, enum=PROTOCOLS, description="What the client spoke."),
+    OpenApiParameter("role", str, enum=ROLES, description="In which role; `fallback` is all that one answered."),
     OpenApiParameter("key", str, description="Words in the name of the key."),
     OpenApiParameter("column", str, description="An input column whose value is compared."),
     OpenApiParameter("op", str, enum=tuple(OPERATORS), description="How it is compared."),

@@ -27,7 +27,7 @@ MAX_SCANS = 200
 LIMITS = f"at most {MAX_ROWS:,} predictions, found among the newest {MAX_SCANS * SCAN:,} that time and outcome leave"
 _FACTS = (
     *("id", "at", "endpoint_name", "deployment_number", "model_name", "version_number", "key_name", "protocol"),
-    *("served_by", "status", "error", "latency_ms", "trace_id"),
+    *("served_by", "role", "fallback", "shadow_of", "status", "error", "latency_ms", "trace_id"),
 )
 
 

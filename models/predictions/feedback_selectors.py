@@ -14,12 +14,15 @@ from models.endpoints.models import Endpoint
 from models.predictions.models import Feedback, Prediction
 from models.predictions.partitions import floor_id, time_of
 
-# Of the records that were answered: those that the model failed have no answer which could be true or not.
+# Of the records that were answered: those that the model failed have no answer which could be true or not. Nobody got
+# a shadow's answers, and what a fallback answered is counted for the version that was meant.
 _RECORDS = """
 SELECT coalesce((SELECT sum(rows) FROM predictions_predictionbucket
-                  WHERE endpoint_id = %(endpoint)s AND minute >= %(since)s AND minute < %(until)s), 0)
+                  WHERE endpoint_id = %(endpoint)s AND minute >= %(since)s AND minute < %(until)s
+                    AND role NOT IN ('shadow', 'fallback')), 0)
      - coalesce((SELECT sum(rows) FROM predictions_prediction
-                  WHERE endpoint_id = %(endpoint)s AND NOT (status = 200) AND id >= %(first)s AND id < %(end)s), 0)
+                  WHERE endpoint_id = %(endpoint)s AND NOT (status = 200) AND id >= %(first)s AND id < %(end)s
+                    AND role <> 'shadow'), 0)
 """
 _WITH_TRUTH = """
 SELECT count(*) FROM (

@@ -44,6 +44,16 @@ class Prediction(models.Model):
     trace_id = models.CharField(max_length=32, blank=True, default="", db_default="")
     # Records of the request. None on what was recorded before there was this column: then count the inputs.
     rows = models.PositiveIntegerField(null=True)
+    # In which role the version answered (`DeploymentTarget.Role`), and how it came to be asked: `{"by": "weight" |
+    # "unit" | "header" | "key" | "path", "unit"?: digest}`.
+    role = models.CharField(max_length=16, default="live", db_default="live")
+    assignment = models.JSONField(null=True)
+    # The prediction that a client got, of which this is a shadow's.
+    shadow_of = models.UUIDField(null=True)
+    # Why the fallback answered, empty where it did not.
+    fallback = models.CharField(max_length=200, blank=True, default="", db_default="")
+    # What each node of an inference graph answered, in the order in which they were asked.
+    nodes = models.JSONField(null=True)
 
     class Meta:
         indexes = [
@@ -74,6 +84,9 @@ class PredictionBucket(models.Model):
     errors = models.BigIntegerField(default=0)
     latency = ArrayField(models.BigIntegerField())
     latency_sum_ms = models.FloatField(default=0.0)
+    role = models.CharField(max_length=16, default="live", db_default="live")
+    # Requests that the fallback answered.
+    fallbacks = models.BigIntegerField(default=0, db_default=0)
 
     def __str__(self) -> str:
         return f"{self.endpoint_id} {self.minute}"

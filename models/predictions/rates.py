@@ -20,12 +20,13 @@ MAX_POINTS = 2000
 _SUMS = ", ".join(f"sum(latency[{number}])::bigint" for number in range(1, histogram.COUNTERS + 1))
 _COUNTS = f"""
 SELECT date_bin(%(step)s, minute, %(since)s), sum(count)::bigint, sum(rows)::bigint, sum(errors)::bigint,
-       sum(latency_sum_ms), ARRAY[{_SUMS}]
+       sum(fallbacks)::bigint, sum(latency_sum_ms), ARRAY[{_SUMS}]
   FROM predictions_predictionbucket
  WHERE endpoint_id = %(endpoint)s AND minute >= %(since)s AND minute < %(until)s
    AND deployment_id IN (SELECT id FROM endpoints_deployment WHERE endpoint_id = %(endpoint)s)
    AND (%(deployment)s::uuid IS NULL OR deployment_id = %(deployment)s)
    AND (%(version)s::uuid IS NULL OR model_version_id = %(version)s)
+   AND CASE WHEN %(role)s::text IS NULL THEN role NOT IN ('shadow', 'fallback') ELSE role = %(role)s END
  GROUP BY 1
 """  # noqa: S608 - no value is in it
 
@@ -40,6 +41,7 @@ class Rate:
     count: int = 0
     rows: int = 0
     errors: int = 0
+    fallbacks: int = 0
     mean_ms: float | None = None
     p50_ms: float | None = None
     p95_ms: float | None = None
@@ -55,6 +57,11 @@ class Rate:
         """The share of requests that the model failed, None without requests."""
         return self.errors / self.count if self.count else None
 
+    @property
+    def fallback_share(self) -> float | None:
+        """The share of requests that the fallback answered, None without requests."""
+        return self.fallbacks / self.count if self.count else None
+
 
 def buckets_of(
     endpoint: Endpoint,
@@ -64,17 +71,19 @@ def buckets_of(
     *,
     deployment: UUID | None = None,
     version: UUID | None = None,
+    role: str | None = None,
 ) -> list[Rate]:
     """One `Rate` for each step from `since` (down to its minute) to `until`, those without requests too.
 
     `step` is of whole minutes, and lengthened where there would be more than `MAX_POINTS`. The caller has required
     PROJECT_VIEW. Requests are counted when they were received, a second or so after they were answered. Rows of batch
-    jobs are none: nobody waited for them.
+    jobs are none: nobody waited for them. So are those of shadows, and what a fallback did is counted for the version
+    that was meant; `role` asks for what was answered in that role alone.
     """
     since = since.astimezone(UTC).replace(second=0, microsecond=0)
     step = max(step // MINUTE, 1, -(-(until - since) // (MAX_POINTS * MINUTE))) * MINUTE
     values: dict[str, Any] = {"endpoint": endpoint.pk, "since": since, "until": until, "step": step}
-    values |= {"deployment": deployment, "version": version}
+    values |= {"deployment": deployment, "version": version, "role": role}
     with connection.cursor() as cursor:
         cursor.execute(_COUNTS, values)
         counts = {row[0]: row[1:] for row in cursor.fetchall()}
@@ -92,7 +101,7 @@ def _rate(at: datetime, step: timedelta, counted: tuple[Any, ...] | None) -> Rat
     seconds = step.total_seconds()
     if counted is None:
         return Rate(at, seconds)
-    count, rows, errors, latency_sum_ms, latency = counted
+    count, rows, errors, fallbacks, latency_sum_ms, latency = counted
     answered = count - errors
     mean = round(latency_sum_ms / answered, 4) if answered else None
-    return Rate(at, seconds, count, rows, errors, mean, *histogram.percentiles(latency, (0.5, 0.95, 0.99)))
+    return Rate(at, seconds, count, rows, errors, fallbacks, mean, *histogram.percentiles(latency, (0.5, 0.95, 0.99)))

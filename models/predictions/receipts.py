@@ -71,12 +71,13 @@ def _input(prediction: Prediction) -> dict[str, Any]:
 
 def _output(prediction: Prediction) -> dict[str, Any]:
     outputs, probabilities = prediction.outputs, prediction.probabilities
-    return {
+    found = {
         "sha256": digest(outputs),
         "records": len(outputs) if isinstance(outputs, list) else None,
         "probabilities_sha256": None if probabilities is None else digest(probabilities),
         "error_sha256": None if prediction.error is None else digest(prediction.error),
     }
+    return found if prediction.nodes is None else {**found, "nodes_sha256": digest(prediction.nodes)}
 
 
 def _served_by(prediction: Prediction) -> dict[str, Any]:

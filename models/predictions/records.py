@@ -20,8 +20,12 @@ NAMED = (
 COLUMNS = (
     *("id", "at", *NAMED, "inputs", "outputs", "probabilities", "latency_ms"),
     *("protocol", "served_by", "status", "error", "trace_id", "rows"),
+    *("role", "assignment", "shadow_of", "fallback", "nodes"),
 )
 NULL = b"\\N"
+ROLES = ("live", "canary", "shadow", "fallback", "node")
+# Of what the gateway says nothing besides: most records.
+PLAIN = b"\t".join((b"live", NULL, NULL, b"", NULL))
 YEAR_10000 = 253_402_300_800
 UNSTORABLE = b'[{"unstorable": true}]'
 
@@ -33,9 +37,16 @@ _INPUTS = re.compile(rb',"inputs_size":(\d{1,9}),"inputs":')
 _HEX, _TAB = "0123456789abcdef", b"\t"
 
 
+class Meant(NamedTuple):
+    """The version that a fallback answered for, and the role in which it was asked."""
+
+    model_version_id: str
+    role: str
+
+
 class Row(NamedTuple):
     """A record ready to be stored: its line, without the line's end, and what is counted of it. Ids are 32 hex digits
-    or have hyphens."""
+    or have hyphens. `meant` is set where another version answered than was meant to."""
 
     id: str
     minute: int
@@ -46,6 +57,9 @@ class Row(NamedTuple):
     failed: bool
     latency_ms: float
     line: bytes
+    role: str = "live"
+    is_fallback: bool = False
+    meant: Meant | None = None
 
 
 def ids_of(record: Record) -> Ids:
@@ -102,9 +116,38 @@ def row_of(record: Record, named: Callable[[Ids], bytes], *, with_values: bool =
             NULL if error is None or not with_values else json_field(error),
             b"" if not trace_id else text_field(trace_id[:32]),
             b"%d" % count,
+            PLAIN if "role" not in record else _told(record, with_values=with_values),
         )
     )
-    return Row(id_, int(at // 60), ids[0], ids[1], ids[2], count, status != 200, latency, line)
+    row = Row(id_, int(at // 60), ids[0], ids[1], ids[2], count, status != 200, latency, line)
+    return row if "role" not in record else row._replace(**_counted(record))
+
+
+def _told(record: Record, *, with_values: bool) -> bytes:
+    """The last columns of a record that says in which role its version was asked, and why."""
+    assignment, nodes, shadow_of = record.get("assignment"), record.get("nodes"), record.get("shadow_of")
+    return _TAB.join(
+        (
+            _role(record["role"]).encode(),
+            NULL if assignment is None else json_field(assignment),
+            NULL if shadow_of is None else UUID(shadow_of).hex.encode(),
+            text_field(str(record.get("fallback") or "")[:200]),
+            NULL if nodes is None or not with_values else json_field(nodes),
+        )
+    )
+
+
+def _counted(record: Record) -> dict[str, Any]:
+    assignment = record.get("assignment") or {}
+    instead_of = assignment.get("instead_of")
+    meant = Meant(str(UUID(instead_of)), _role(assignment.get("in_role", "live"))) if instead_of else None
+    return {"role": record["role"], "is_fallback": bool(record.get("fallback")), "meant": meant}
+
+
+def _role(role: Any) -> str:
+    if role not in ROLES:
+        raise ValueError("its role is none")
+    return str(role)
 
 
 def _time_field(at: float) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from models.endpoints.models import Endpoint
+from models.gateway.rules import SERVED_BY
 from models.gateway.signature import Invalid, compile_signature
 from models.predictions import transitions
 from models.predictions.answering import Path, path_of
@@ -32,6 +33,7 @@ from projects.selectors import authorize
 INPUT = "input.json"
 CPU, TIMEOUT_SECONDS = 1.0, 900
 MEMORY_PER_FILE_BYTE = 4
+GRAPH = "graph:"
 _GONE = "The version that answered is not there any more, or was never taken over with its environment."
 _WITHOUT_FILES = "Nothing can be done: without its files the answer cannot be made again."
 
@@ -117,6 +119,11 @@ def _audit(action: AuditAction, reexecution: Reexecution, acting_user: Actor, **
 
 
 def _path(prediction: Prediction, version: ModelVersion) -> Path:
+    if prediction.served_by.startswith(SERVED_BY):
+        raise Conflict(
+            "A rule answered this in the model's place, so there is no model to ask again.",
+            remedy="See the fallback of its deployment: it holds the rule.",
+        )
     path = path_of(prediction.served_by, version)
     if path is None:
         raise Conflict(
@@ -133,6 +140,11 @@ def _version(prediction: Prediction) -> ModelVersion:
         raise Conflict(
             "The model failed this request, so there is no answer to compare with.",
             remedy="See the error on record, and the replica's log.",
+        )
+    if prediction.served_by.startswith(GRAPH):
+        raise Conflict(
+            "An inference graph of several versions answered; only what one version answered is made again.",
+            remedy="What each node answered is on record with the prediction; ask the endpoint again on its page.",
         )
     if holds_redacted(prediction.inputs):
         raise Conflict(

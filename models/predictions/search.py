@@ -31,6 +31,7 @@ MAX_VERSIONS = 20
 ID_LAG = timedelta(hours=1)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 FAILED = ("failed", "502", "504")
+ROLES = ("live", "canary", "shadow", "fallback", "node")
 PROTOCOLS = ("own", "mlflow", "v2", "tensorflow", "batch")
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 Params = Mapping[str, Any]
@@ -38,7 +39,8 @@ Params = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is looked for; everything that is set must hold. `status` is answered, failed or a number."""
+    """What is looked for; everything that is set must hold. `status` is answered, failed or a number;
+    the role `fallback` is whatever the fallback answered, a rule or a version."""
 
     id: UUID | None = None
     since: datetime | None = None
@@ -48,6 +50,7 @@ class Search:
     status: str = ""
     protocol: str = ""
     key: str = ""
+    role: str = ""
     condition: Condition | None = None
 
 
@@ -145,8 +148,8 @@ def _by_index(endpoint: Endpoint, search: Search) -> QuerySet[Prediction]:
 
 
 def _needs_looking(search: Search) -> bool:
-    is_answered = search.status == "answered"
-    return bool(search.version is not None or is_answered or search.protocol or search.key or search.condition)
+    texts = (search.protocol, search.key, search.role)
+    return bool(search.version is not None or search.status == "answered" or any(texts) or search.condition)
 
 
 def _looked_at(found: QuerySet[Prediction], search: Search) -> QuerySet[Prediction]:
@@ -158,6 +161,10 @@ def _looked_at(found: QuerySet[Prediction], search: Search) -> QuerySet[Predicti
         found = found.filter(protocol=search.protocol)
     if search.key:
         found = found.filter(key_name__icontains=search.key)
+    if search.role == "fallback":
+        found = found.exclude(fallback="")
+    elif search.role:
+        found = found.filter(role=search.role)
     return search.condition.narrow(found) if search.condition else found
 
 
@@ -259,6 +266,12 @@ def _protocol(_endpoint: Endpoint, text: str) -> str:
     return text
 
 
+def _role(_endpoint: Endpoint, text: str) -> str:
+    if text not in ROLES:
+        raise _wrong("role", text, f"Give one of {', '.join(ROLES)}.")
+    return text
+
+
 def _since(_endpoint: Endpoint, text: str) -> datetime:
     return _time("since", text)
 
@@ -292,5 +305,6 @@ _PARAMETERS: dict[str, Callable[[Endpoint, str], Any]] = {
     "version": _version,
     "status": _status,
     "protocol": _protocol,
+    "role": _role,
     "key": lambda _endpoint, text: text,
 }

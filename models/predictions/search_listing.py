@@ -11,7 +11,7 @@ from uuid import UUID
 
 from models.endpoints.models import Endpoint
 from models.predictions.conditions import MAX_NAME, OPERATORS
-from models.predictions.search import PROTOCOLS, Cursor, Found, columns_of, find, read
+from models.predictions.search import PROTOCOLS, ROLES, Cursor, Found, columns_of, find, read
 from modelwright.core.listing import BoundFilter, Column, Filter, Heading
 
 COLUMNS = (
@@ -107,6 +107,7 @@ def _filters(columns: Mapping[str, str]) -> list[Filter]:
         Filter("deployment", "Deployment number"),
         Filter("status", "Outcome", choices=_STATUS),
         Filter("protocol", "Protocol", choices=[(name, name) for name in PROTOCOLS]),
+        Filter("role", "Role", choices=[(name, name.capitalize()) for name in ROLES]),
         Filter("key", "Key"),
         *(value_filters if names else ()),
     ]

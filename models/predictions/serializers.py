@@ -17,6 +17,16 @@ class PredictionErrorSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
+class AssignmentSerializer(serializers.Serializer[Any]):
+    """How the version came to be asked. `unit` is a digest; `instead_of` is what a fallback answered for."""
+
+    by = serializers.ChoiceField(choices=("weight", "unit", "header", "key", "path"))
+    unit = serializers.CharField(required=False)
+    away_from = serializers.UUIDField(required=False, help_text="The unit's version, which was not available.")
+    instead_of = serializers.UUIDField(required=False)
+    in_role = serializers.CharField(required=False)
+
+
 class PredictionSerializer(serializers.ModelSerializer[Prediction]):
     """A prediction as it was answered. `inputs` and `outputs` have one item per record of the request."""
 
@@ -24,6 +34,8 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
     outputs = serializers.ListField(child=serializers.JSONField(), read_only=True)
     probabilities = serializers.ListField(child=serializers.JSONField(), read_only=True, allow_null=True)
     error = PredictionErrorSerializer(read_only=True, allow_null=True)
+    assignment = AssignmentSerializer(read_only=True, allow_null=True)
+    nodes = serializers.ListField(child=serializers.JSONField(), read_only=True, allow_null=True)
 
     class Meta:
         model = Prediction
@@ -32,6 +44,7 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
             *("model_version_id", "model_name", "version_number", "key_id", "key_name"),
             *("inputs", "outputs", "probabilities", "latency_ms"),
             *("protocol", "served_by", "status", "error", "trace_id", "rows"),
+            *("role", "assignment", "shadow_of", "fallback", "nodes"),
         ]
         read_only_fields = fields
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.utils.module_loading import import_string
 
 from lineage import names
 from lineage.kinds import EdgeKind, Origin
@@ -43,8 +44,10 @@ UNREADABLE = (ValueError, TypeError, AttributeError, IndexError, RecursionError)
 
 DATABASE_TROUBLE = (DatabaseError, InterfaceError, psycopg.Error)
 TROUBLE = (*DATABASE_TROUBLE, OSError)
+Storing = Callable[[Sequence[Record]], object]
 # What a record that is no prediction calls itself, and who stores a batch of such, in the transaction of the position.
-KINDS: dict[str, Callable[[Sequence[Record]], object]] = {feedback.KIND: store_feedback}
+# Rooms above this one name theirs in `SPOOL_KINDS`.
+KINDS: dict[str, Storing] = {feedback.KIND: store_feedback}
 
 
 def spool_folder() -> Path:
@@ -164,15 +167,19 @@ def _store(bodies: Sequence[bytes]) -> list[bytes]:
         into.append((record, body))
     unstorable += _store_items(_store_predictions, predictions)
     for kind, items in others.items():
-        unstorable += _store_items(KINDS[kind], items)
+        unstorable += _store_items(_storing(kind), items)
     return unstorable
 
 
 def _kind(record: Record) -> str:
     kind: str = record["kind"]
-    if kind not in KINDS:
+    if kind not in KINDS and kind not in settings.SPOOL_KINDS:
         raise ValueError("it is of an unknown kind")
     return kind
+
+
+def _storing(kind: str) -> Storing:
+    return KINDS[kind] if kind in KINDS else import_string(settings.SPOOL_KINDS[kind])
 
 
 def _store_items(store_records: Callable[[Sequence[Record]], object], items: Sequence[Item]) -> list[bytes]:

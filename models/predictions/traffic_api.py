@@ -27,6 +27,7 @@ class RateSerializer(serializers.Serializer[object]):
     requests = serializers.IntegerField(source="count")
     records = serializers.IntegerField(source="rows")
     failed = serializers.IntegerField(source="errors", help_text="Requests that the model failed.")
+    fallbacks = serializers.IntegerField(help_text="Requests that the fallback answered.")
     per_second = serializers.FloatField()
     failed_share = serializers.FloatField(source="error_share", allow_null=True)
     mean_ms = serializers.FloatField(allow_null=True)

@@ -50,7 +50,7 @@ def _drawn(endpoint: Endpoint, period: Period) -> dict[str, Any]:
     return {
         "tabs": [(f"Last {each.words}", f"{address}?period={each.name}", each is period) for each in PERIODS.values()],
         "tiles_url": f"{address}?period={period.name}&part=tiles",
-        "tiles": _tiles(in_all(endpoint, period)),
+        "tiles": _tiles(in_all(endpoint, period), in_all(endpoint, period, role="shadow")),
         "charts": [
             (f"{chart.label}, {chart.unit}", f"{figures}?chart={chart.name}&period={period.name}")
             for chart in CHARTS.values()
@@ -58,12 +58,12 @@ def _drawn(endpoint: Endpoint, period: Period) -> dict[str, Any]:
     }
 
 
-def _tiles(rate: Rate) -> list[tuple[str, str, str]]:
+def _tiles(rate: Rate, shadows: Rate) -> list[tuple[str, str, str]]:
     def ms(value: float | None) -> str:
         return "—" if value is None else f"{value:.3g} ms" if value < 1000 else f"{value / 1000:.3g} s"
 
     share = "—" if rate.error_share is None else f"{100 * rate.error_share:.2g} %"
-    return [
+    tiles = [
         ("Requests", f"{rate.count:,}", f"{rate.per_second:.3g} a second"),
         ("Records", f"{rate.rows:,}", ""),
         ("Failed", share, f"{rate.errors:,} by the model"),
@@ -71,3 +71,8 @@ def _tiles(rate: Rate) -> list[tuple[str, str, str]]:
         ("95th percentile", ms(rate.p95_ms), ""),
         ("99th percentile", ms(rate.p99_ms), ""),
     ]
+    if rate.fallbacks:
+        tiles.append(("Fallback", f"{100 * (rate.fallback_share or 0):.2g} %", f"{rate.fallbacks:,} answers"))
+    if shadows.count:
+        tiles.append(("Shadows asked", f"{shadows.count:,}", f"{shadows.errors:,} failed; not among the requests"))
+    return tiles

@@ -36,14 +36,16 @@ class Difference(NamedTuple):
     relative: float | None
     absolute: float | None
 
-    @property
-    def is_slight(self) -> bool:
+    def is_slight(self, tolerance: float) -> bool:
         """Whether it is only in the last digits."""
-        return self.relative is not None and self.relative <= TOLERANCE
+        return self.relative is not None and self.relative <= tolerance
 
 
-def compare(recorded: Answer, now: Answer) -> Verdict:
-    """The verdict over an answer on record and the one that came now. Probabilities count where there are some."""
+def compare(recorded: Answer, now: Answer, *, tolerance: float = TOLERANCE) -> Verdict:
+    """The verdict over an answer on record and the one that came now. Probabilities count where there are some.
+
+    Numbers that differ by up to `tolerance` of their size are the same.
+    """
     records = len(recorded.outputs)
     if len(now.outputs) != records:
         said = f"There are {len(now.outputs)} outputs now, and {records} on record."
@@ -53,10 +55,10 @@ def compare(recorded: Answer, now: Answer) -> Verdict:
     if not found:
         return Verdict(True, f"{what} gave the same answer again, digit for digit.", None)
     largest = max((each.relative for each in found if each.relative is not None), default=None)
-    if all(each.is_slight for each in found):
+    if all(each.is_slight(tolerance) for each in found):
         said = f"{what} gave the same answer again; numbers differ by at most {largest:.1e} of their size."
-        return Verdict(True, f"{said} Up to {TOLERANCE:.0e} is rounding.", None)
-    return _different(records, [each for each in found if not each.is_slight], largest)
+        return Verdict(True, f"{said} Up to {tolerance:.0e} is rounding.", None)
+    return _different(records, [each for each in found if not each.is_slight(tolerance)], largest)
 
 
 def _different(records: int, found: list[Difference], largest: float | None) -> Verdict:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 
 from lineage.drawing import draw
+from models.endpoints.graph_drawing import drawing_of_prediction
 from models.endpoints.pages import EndpointPage, endpoint_crumbs
 from models.endpoints.selectors import endpoints
 from models.predictions import selectors
@@ -60,6 +61,7 @@ class PredictionView(EndpointPage):
         data = [(node, link_of(node)) for node in found.data]
         context: dict[str, Any] = {"prediction": prediction, "endpoint": endpoint, "found": found, "data": data}
         context |= {**self.may(request, project), **evidence(prediction, found.version, form)}
+        context["nodes_drawing"] = drawing_of_prediction(prediction.deployment_id, prediction.nodes)
         context["drawing"] = draw(graph, link_of=link_of) if graph else None
         own = (prediction.pk.hex, "")
         if endpoint is None:  # A batch job's.

@@ -11,6 +11,7 @@ import psycopg
 from django.db import DataError, InterfaceError, OperationalError
 from django.db import Error as DatabaseError
 
+from jobs.tracking.aliases import is_protected
 from models.registry import inspection, services, snapshots, sources
 from models.registry.models import ModelVersion, RegisteredModel
 from models.registry.outbox import Entry, Outbox
@@ -94,6 +95,8 @@ class Importer:
             return
         if entry.kind in ("version_created", "version_changed"):
             self._import_version(project, entry)
+        elif entry.alias and is_protected(entry.alias):
+            pass  # Approvals alone set it, and told MLflow of it.
         elif entry.kind == "alias_set":
             _import_alias(project, entry)
         elif entry.kind == "alias_removed":

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from jobs.models import Run
+from jobs.tracking.aliases import is_protected
 from lineage import names
 from lineage.kinds import EdgeKind, Origin
 from lineage.services import EdgeSpec, NodeSpec
@@ -244,8 +245,12 @@ def change_model(model: RegisteredModel, *, description: str, acting_user: Actor
 
 @transaction.atomic
 def set_alias(model: RegisteredModel, *, name: str, version: ModelVersion, acting_user: Actor) -> ModelAlias:
-    """Point the alias to the version. Raises PermissionRefused, ValidationFailed; Conflict for a refused version."""
+    """Point the alias to the version. Raises PermissionRefused, ValidationFailed.
+
+    Conflict for a refused version, and for an alias that is a stage's: `set_stage` sets these.
+    """
     role = authorize(acting_user, Permission.MODEL_EDIT, model.project)
+    _refuse_stage(name)
     if version.model_id != model.pk:
         raise ValidationFailed(
             f"{version} is no version of {model.name}.", remedy="Choose one of its versions.", field="version"
@@ -273,6 +278,45 @@ def set_alias(model: RegisteredModel, *, name: str, version: ModelVersion, actin
     return alias
 
 
+@transaction.atomic
+def set_stage(model: RegisteredModel, *, stage: str, version: ModelVersion | None, acting_user: Actor) -> None:
+    """Point a stage's alias to the version, here and in MLflow; None removes it.
+
+    The caller has decided that it may be so. Raises Unavailable while MLflow's database does not answer.
+    """
+    RegisteredModel.objects.select_for_update().get(pk=model.pk)
+    alias = ModelAlias.objects.filter(model=model, name=stage).select_related("version").first()
+    before, after = alias.version.number if alias else None, version.number if version else None
+    if before == after:
+        return
+    alias = alias or ModelAlias(model=model, name=stage)
+    target = Target("model alias", alias.pk, f"{model.name}@{stage}")
+    if version is None:
+        alias.delete()
+        tracking_aliases.remove_alias(model.project.mlflow_workspace, model.name, stage)
+    else:
+        alias.version = version
+        alias.save()
+        tracking_aliases.set_alias(model.project.mlflow_workspace, model.name, stage, version.number)
+    audit(
+        AuditAction.MODEL_ALIAS_SET,
+        target,
+        model.project,
+        acting_user=acting_user,
+        before={"version": before},
+        after={"version": after},
+    )
+
+
+def _refuse_stage(name: str) -> None:
+    if is_protected(name):
+        raise Conflict(
+            f"The alias {name[:50]!r} is a stage's: only an approval sets it.",
+            remedy="Ask on the version's approval page that it be approved for the stage, or use another alias.",
+            field="alias",
+        )
+
+
 def _checked_alias(model: RegisteredModel, name: str, version: ModelVersion, alias: ModelAlias | None) -> ModelAlias:
     if not name.strip() or len(name) > MAX_ALIAS or "\0" in name:
         raise ValidationFailed(
@@ -285,8 +329,9 @@ def _checked_alias(model: RegisteredModel, name: str, version: ModelVersion, ali
 
 @transaction.atomic
 def remove_alias(model: RegisteredModel, *, name: str, acting_user: Actor) -> None:
-    """Remove the alias. Raises PermissionRefused. One that is not there is left alone."""
+    """Remove the alias. Raises PermissionRefused; Conflict for a stage's. One that is not there is left alone."""
     role = authorize(acting_user, Permission.MODEL_EDIT, model.project)
+    _refuse_stage(name)
     alias = ModelAlias.objects.select_for_update(of=("self",)).filter(model=model, name=name).first()
     if alias is None:
         return

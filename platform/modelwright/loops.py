@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from jobs import collector, scheduler
+from models.approvals import testing
+from models.availability import alerting
+from models.availability.scaler import Scaler
 from models.batch import collecting
-from models.endpoints import reconciler
+from models.endpoints import hastening, reconciler
+from models.events import delivering, ordering
+from models.events import retention as event_retention
 from models.predictions import partitions, reexecution, retention
 from models.registry import compilation, importer, inspection
+from models.replays import collecting as replays
+from models.replays import drilling
+from models.rollouts import controller as rollouts
 from modelwright.accounts import idempotency
 from modelwright.audit import sealing
 from modelwright.celery import app
@@ -39,15 +47,27 @@ CENTRAL_LOOPS = (
     Loop("schedules", scheduler.tick, 5.0),
     Loop("registrations", importer.tick, 0.5),
     Loop("inspections", inspection.collect, 0.5),
+    Loop("version-tests", testing.note_ended, 1.0),
     Loop("compilations", compilation.tick, 1.0),
-    # A rollback is as quick as this: its replicas are warm, and what is left is a new route table.
     Loop("deployments", reconciler.tick, 0.25),
+    # Waits for what is asked for by itself: what is warm serves within milliseconds.
+    Loop("warm-deployments", hastening.Listener().tick, 0.0),
+    Loop("rollouts", rollouts.tick, 1.0),
     Loop("ended-batch-jobs", collecting.collect, 0.5),
+    Loop("replica-numbers", Scaler().tick, 5.0),
+    Loop("availability-alerts", alerting.tick, 15.0),
+    Loop("old-availability", alerting.forget, 3600.0),
     Loop("re-executions", reexecution.tick, 0.5),
     Loop("forgotten-answers", reexecution.forget_answers, 600.0),
+    Loop("replays", replays.tick, 0.5),
+    Loop("forgotten-changes", replays.forget_changes, 600.0),
+    Loop("drills", drilling.tick, 1.0),
     Loop("audit-seal", sealing.seal, 2.0),
     Loop("prediction-days", partitions.make_ahead, 600.0),
     Loop("prediction-retention", retention.tick, 300.0),
+    Loop("event-positions", ordering.tick, 0.2),
+    Loop("event-sinks", delivering.Deliverer().tick, 0.2),
+    Loop("event-retention", event_retention.tick, 300.0),
     Loop("kept-answers", idempotency.forget_old_answers, 3600.0),
 )
 # One machine that is both.

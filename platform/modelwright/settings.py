@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from kombu.entity import Exchange, Queue
 
-from modelwright.core.addresses import address
+from modelwright.core.addresses import address, networks
 from modelwright.core.queues import DEFAULT, host_queue
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -85,6 +85,13 @@ WEB_URL = os.environ.get("MODELWRIGHT_WEB_URL", "http://127.0.0.1:8000").rstrip(
 # 0: predictions of endpoints that say nothing else are kept for ever.
 COMPILE_MODELS = os.environ.get("MODELWRIGHT_COMPILE", "on") != "off"
 PREDICTION_RETENTION_DAYS = int(os.environ.get("MODELWRIGHT_PREDICTION_RETENTION_DAYS", "0"))
+# Networks inside, in which sinks of events may stand all the same; 0 days of the stream: for ever.
+EVENT_SINK_NETWORKS = networks(os.environ.get("MODELWRIGHT_EVENT_SINK_NETWORKS", ""))
+EVENT_RETENTION_DAYS = int(os.environ.get("MODELWRIGHT_EVENT_RETENTION_DAYS", "7"))
+# Where e-mail is handed in, empty for none.
+MAIL_URL = os.environ.get("MODELWRIGHT_MAIL_URL", "")
+MAIL_PASSWORD_FILE = os.environ.get("MODELWRIGHT_MAIL_PASSWORD_FILE", "")
+MAIL_FROM = os.environ.get("MODELWRIGHT_MAIL_FROM", "modelwright@localhost")
 GATEWAY_URL = os.environ.get("MODELWRIGHT_GATEWAY_URL", "http://127.0.0.1:8001").rstrip("/")
 # Where the platform's own processes reach the gateway, which may lie behind a proxy for everybody else.
 GATEWAY_INTERNAL_URL = os.environ.get("MODELWRIGHT_GATEWAY_INTERNAL_URL", GATEWAY_URL).rstrip("/")
@@ -133,9 +140,14 @@ INSTALLED_APPS = [
     "projects",
     "jobs",
     "models.registry",
+    "models.approvals",
     "models.endpoints",
     "models.predictions",
     "models.batch",
+    "models.replays",
+    "models.rollouts",
+    "models.availability",
+    "models.events",
 ]
 
 MIDDLEWARE = [
@@ -157,6 +169,8 @@ ROOT_URLCONF = "modelwright.urls"
 ASGI_APPLICATION = "modelwright.asgi.application"
 # What each workspace may use: a function from ids to `compute.allowances.Allowance`s, in a room above compute.
 WORKSPACE_ALLOWANCES = "workspaces.selectors.allowances"
+# Who stores records of the gateways' spools that the room of predictions does not know itself.
+SPOOL_KINDS = {"availability": "models.availability.storing.store"}
 # Who may read /metrics: whoever knows what stands in that file.
 METRICS_TOKEN_FILE = os.environ.get("MODELWRIGHT_METRICS_TOKEN_FILE", str(DATA_DIR / "secrets" / "metrics-token"))
 TRACES_URL = os.environ.get("MODELWRIGHT_TRACES_URL", "")
@@ -244,9 +258,12 @@ SPECTACULAR_SETTINGS = {
         {"name": "projects", "description": "Projects, their members, variables, files and commits; prototypes."},
         {"name": "jobs", "description": "Jobs and runs, and what runs logged."},
         {"name": "models", "description": "Registered models, versions, aliases, lineage."},
+        {"name": "approvals", "description": "Checks, model cards, and who let a version answer in production."},
         {"name": "endpoints", "description": "Endpoints, deployments, rollbacks, keys."},
         {"name": "predictions", "description": "What endpoints answered."},
+        {"name": "replays", "description": "Candidates asked what clients asked; the way back of endpoints, proved."},
         {"name": "batch", "description": "Files and tables that are scored as a whole."},
+        {"name": "events", "description": "The stream of what happened, and where it is sent."},
         {"name": "compute", "description": "Hosts, sizes, environments."},
         {"name": "audit", "description": "Who did what, and the seal over it."},
     ],
@@ -262,11 +279,18 @@ SPECTACULAR_SETTINGS = {
         "BatchOnErrorEnum": "models.batch.models.BatchJob.OnError",
         "BatchStateEnum": "models.batch.states.BatchState",
         "DataConnectionKindEnum": "workspaces.models.DataConnection.Kind",
+        "DeadLetterStateEnum": "models.events.states.LetterState",
+        "EventSinkStateEnum": "models.events.states.SinkState",
+        "DrillStateEnum": "models.replays.states.DrillState",
+        "DrillTriggerEnum": "models.replays.models.Drill.Trigger",
         "EndpointStateEnum": "models.endpoints.states.EndpointState",
         "EnvironmentStateEnum": "modelwright.compute.states.EnvironmentState",
         "ModelVersionStateEnum": "models.registry.states.VersionState",
+        "PromotionStateEnum": "models.approvals.states.PromotionState",
         "ProjectRoleEnum": "modelwright.accounts.permissions.PROJECT_ROLE_CHOICES",
         "ReexecutionStateEnum": "models.predictions.states.ReexecutionState",
+        "ReplayStateEnum": "models.replays.states.ReplayState",
+        "RunTriggerEnum": "jobs.models.Run.Trigger",
         "WorkloadKindEnum": "modelwright.compute.models.Workload.Kind",
         "WorkloadStateEnum": "modelwright.compute.states.WorkloadState",
         "WorkspaceRoleEnum": "modelwright.accounts.permissions.WORKSPACE_ROLE_CHOICES",

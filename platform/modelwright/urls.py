@@ -3,10 +3,15 @@
 from django.urls import include, path
 
 from jobs import urls as jobs
+from models.approvals import urls as approvals
+from models.availability import urls as availability
 from models.batch import urls as batch
 from models.endpoints import urls as endpoints
+from models.events import urls as events
 from models.predictions import urls as predictions
 from models.registry import urls as registry
+from models.replays import urls as replays
+from models.rollouts import urls as rollouts
 from modelwright.accounts import urls as accounts
 from modelwright.compute import urls as compute
 from modelwright.console import urls as console
@@ -23,9 +28,14 @@ API = [
     *projects.api_urlpatterns,
     *jobs.api_urlpatterns,
     *registry.api_urlpatterns,
+    *approvals.api_urlpatterns,
     *endpoints.api_urlpatterns,
     *predictions.api_urlpatterns,
     *batch.api_urlpatterns,
+    *replays.api_urlpatterns,
+    *rollouts.api_urlpatterns,
+    *availability.api_urlpatterns,
+    *events.api_urlpatterns,
 ]
 PAGES = [
     *observability.page_urlpatterns,
@@ -36,9 +46,14 @@ PAGES = [
     *projects.page_urlpatterns,
     *jobs.page_urlpatterns,
     *registry.page_urlpatterns,
+    *approvals.page_urlpatterns,
     *endpoints.page_urlpatterns,
     *predictions.page_urlpatterns,
     *batch.page_urlpatterns,
+    *replays.page_urlpatterns,
+    *rollouts.page_urlpatterns,
+    *availability.page_urlpatterns,
+    *events.page_urlpatterns,
 ]
 
 urlpatterns = [

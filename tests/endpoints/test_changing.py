@@ -102,7 +102,13 @@ def test_by_rest_and_on_the_page(
 
     client, page = browser_client(ann), f"/endpoints/{endpoint.pk}/settings/"
     assert client.get(page).content.decode().count(" checked") == 1
-    sent = {"description": "d", "serving_path": "original", "retention_days": "7", "redacted_columns": ["0", "1"]}
+    sent = {
+        "description": "d",
+        "stage": "lab",
+        "serving_path": "original",
+        "retention_days": "7",
+        "redacted_columns": ["0", "1"],
+    }
     assert client.post(page, sent).status_code == 302
     endpoint.refresh_from_db()
     assert (endpoint.redacted_columns, endpoint.retention_days) == (["age", "name"], 7)

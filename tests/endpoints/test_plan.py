@@ -38,6 +38,15 @@ def test_the_version_before_stays_warm_and_older_ones_do_not() -> None:
     assert plan.wanted == (C, B)
 
 
+def test_what_served_last_stays_warm_whole_as_half_a_graph_cannot_answer() -> None:
+    one_after_a_graph = [wish(1, "superseded", A, B), wish(2, "live", C)]
+    assert make_plan(one_after_a_graph, is_active=True).wanted == (C, A, B)
+    a_graph_after_one = [wish(1, "superseded", C), wish(2, "live", A, B)]
+    assert make_plan(a_graph_after_one, is_active=True).wanted == (A, B, C)
+    on_its_way = [*one_after_a_graph, wish(3, "starting", A, was_live=False)]
+    assert make_plan(on_its_way, is_active=True).wanted == (C, A)
+
+
 def test_what_never_served_is_not_kept_warm() -> None:
     failed = wish(2, "failed", B, was_live=False)
     overtaken = wish(3, "superseded", B, was_live=False)

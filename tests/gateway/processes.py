@@ -175,5 +175,9 @@ class Gateway(Process):
         return requests.post(f"{self.url}/{name}/predict", headers=headers, timeout=60, **kwargs)
 
     def recorded(self) -> list[dict[str, Any]]:
-        """Every record in the spool, in order."""
+        """Every record in the spool, in order, but for what the gateway tells of its availability."""
+        return [record for record in self.spooled() if record.get("kind") != "availability"]
+
+    def spooled(self) -> list[dict[str, Any]]:
+        """Everything that is in the spool, in order."""
         return [record for segment in list_segments(self.spool) for record, _ in read_records(segment.path)]

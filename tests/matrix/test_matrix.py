@@ -146,6 +146,11 @@ def test_a_stranger_reaches_nothing_of_a_workspace(matrix: Matrix) -> None:
         "prediction_id",
         "batch_id",
         "reexecution_id",
+        "replay_id",
+        "drill_id",
+        "drill_alert_id",
+        "golden_id",
+        "promotion_id",
     }
     reached = {
         f"{route.name} {method}": status

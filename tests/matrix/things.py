@@ -14,6 +14,7 @@ from lineage import names
 from lineage.kinds import EdgeKind
 from lineage.services import EdgeSpec
 from lineage.services import add as add_lineage
+from models.availability.models import AvailabilityAlert
 from models.endpoints import services as endpoint_services
 from models.endpoints import transitions
 from models.endpoints.models import Deployment, Endpoint
@@ -58,6 +59,15 @@ def add_models(project: Project) -> dict[str, Any]:
     CompiledModel.objects.create(version=second, state="impossible", reason="A part has no counterpart in ONNX.")
     registry_services.set_alias(first.model, name="champion", version=first, acting_user=SYSTEM)
     endpoint = endpoint_services.create_endpoint(project=project, name="churn", acting_user=SYSTEM)
+    counts = {
+        "target": 99.9,
+        "long_burn": 20.0,
+        "short_burn": 20.0,
+        "requests": 1000,
+        "lost": 20,
+        "detail": "Much failed.",
+    }
+    AvailabilityAlert.objects.create(endpoint=endpoint, rule="fast", severity="page", **counts)
     earlier, live = (_deployed(endpoint, version) for version in (first, second))
     key, _ = endpoint_services.create_key(endpoint, name="shop", acting_user=SYSTEM)
     prediction = _prediction(project, endpoint, live, second)
@@ -71,6 +81,7 @@ def add_models(project: Project) -> dict[str, Any]:
         "alias": "champion",
         "endpoint_id": endpoint.pk,
         "deployment_id": earlier.pk,
+        "other_id": live.pk,
         "key_id": key.pk,
         "prediction_id": prediction.pk,
         **add_evidence(prediction, second),

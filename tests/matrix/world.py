@@ -8,6 +8,8 @@ from typing import Any
 
 from django.utils import timezone
 
+from models.endpoints.models import Deployment
+from models.predictions.models import Prediction
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import ApiToken, User
@@ -19,7 +21,11 @@ from projects import services as project_services
 from projects import source
 from projects.models import Project
 from projects.variable_services import set_variable
+from tests.matrix.approvals import add_approvals
 from tests.matrix.batch import add_batch
+from tests.matrix.events import add_sink
+from tests.matrix.replays import add_replays
+from tests.matrix.rollouts import add_rollouts
 from tests.matrix.things import add_jobs, add_models
 from workspaces import services as workspace_services
 from workspaces.connection_services import create_data_connection
@@ -90,6 +96,14 @@ def build() -> World:
     world.values |= add_jobs(project)
     world.values |= add_models(project)
     world.values |= add_batch(project, ModelVersion.objects.get(pk=world.values["version_id"]))
+    world.values |= add_replays(
+        Prediction.objects.get(pk=world.values["prediction_id"]),
+        Deployment.objects.get(pk=world.values["deployment_id"]),
+        ModelVersion.objects.get(pk=world.values["version_id"]),
+    )
+    world.values |= add_rollouts(project, ModelVersion.objects.get(pk=world.values["version_id"]))
+    world.values |= add_approvals(ModelVersion.objects.get(pk=world.values["version_id"]), world.people["target"])
+    world.values |= add_sink(project)
     world.values["event_id"] = AuditEvent.objects.latest("id").pk
     return world
 
@@ -106,6 +120,7 @@ def _workspace(world: World) -> Project:
     roles = {"viewer": "viewer", "operator": "operator", "contributor": "contributor", "project-admin": "admin"}
     for role, given in {**roles, "target": "viewer"}.items():
         project_services.set_member(project, world.people[role], role=given, acting_user=SYSTEM)
+    _add_graph(project)
     set_variable(project, name="THRESHOLD", value="1", is_secret=False, acting_user=SYSTEM)
     world.values |= {
         "workspace_id": workspace.pk,
@@ -117,6 +132,15 @@ def _workspace(world: World) -> Project:
     }
     world.branch = source.repository_path(project) / "refs" / "heads" / project.default_branch
     return project
+
+
+def _add_graph(project: Project) -> None:
+    """The project's file declares an inference graph of one node."""
+    head = source.check_commit(project, None)
+    content = source.read_file(project, head, "modelwright.yaml").data
+    content += b"\ngraphs: {churn: {start: only, nodes: {only: {model: churn}}}}\n"
+    author = source.Author("tests", "tests@example.org")
+    source.commit_files(project, {"modelwright.yaml": content}, message="A graph", author=author, expected_head=head)
 
 
 def _compute(world: World) -> None:

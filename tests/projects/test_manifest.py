@@ -92,6 +92,8 @@ STEP = b"name: p\nsteps:\n- name: a\n  script: a.py\n"
         (STEP + b"- name: a\n  script: b.py", "steps[1].name"),
         (STEP + b"  model: m", "steps[0].model"),
         (b"name: p\nsteps:\n- name: a\n  kind: deploy\n  model: m", "steps[0].endpoint"),
+        (STEP + b"  kind: test", "steps[0].model"),
+        (b"name: p\nsteps:\n- name: a\n  kind: test\n  model: m", "steps[0].script"),
         (b"name: p\nsteps:\n- name: a\n  kind: deploy\n  model: m\n  endpoint: e\n  script: x.py", "steps[0].script"),
         (b"name: p\nsteps:\n" + b"".join(b"- {name: s%d, script: a.py}\n" % i for i in range(51)), "steps"),
     ],
@@ -157,3 +159,28 @@ def test_the_documentation_names_every_entry_and_its_example_is_valid() -> None:
     example = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
     assert example is not None
     assert parse_manifest(example[1].encode()).steps
+
+
+GRAPHS = b"""
+name: xray
+graphs:
+  xray:
+    start: sure
+    nodes: {sure: {kind: router, on: request, cases: [], otherwise: {answer: {finding: none}}}}
+"""
+
+
+def test_graphs_are_plain_data_whose_entries_are_words() -> None:
+    nodes = parse_manifest(GRAPHS).graphs["xray"]["nodes"]
+    assert nodes["sure"] == {
+        "kind": "router",
+        "on": "request",
+        "cases": [],
+        "otherwise": {"answer": {"finding": "none"}},
+    }
+
+
+@pytest.mark.parametrize("value", [b"2026-11-27", b".nan", b"!!binary aGk=", b"[" * 30 + b"]" * 30])
+def test_what_is_no_plain_data_in_a_graph_is_refused(value: bytes) -> None:
+    with pytest.raises(ValidationFailed, match=r"graphs\.xray"):
+        parse_manifest(b"name: xray\ngraphs: {xray: {start: " + value + b"}}")

@@ -110,3 +110,8 @@ def test_iris_registers_a_version(python: Path, tmp_path: Path) -> None:
     folder = _unpack("iris", tmp_path)
     assert "accuracy 0.9" in _run(python, folder, "train.py", "--depth", "3")
     assert (folder / "mlruns" / "models" / "iris" / "version-1" / "meta.yaml").is_file()
+    assert "accuracy 0.9" in _run(python, folder, "check.py", "--version", "1")
+    arguments = [str(python), "check.py", "--version", "1", "--least-accuracy", "1.01"]
+    failed = subprocess.run(arguments, cwd=folder, env=_environment(), capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
+    assert "The accuracy is below 1.01." in failed.stderr

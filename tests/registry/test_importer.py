@@ -240,3 +240,28 @@ def test_one_entry_in_trouble_does_not_keep_others_waiting(
     monkeypatch.undo()
     wait_for(lambda: importer.tick() or ModelVersion.objects.filter(model__name="bad").exists(), seconds=30)
     assert ModelVersion.objects.filter(model__name="bad").exists()
+
+
+def test_a_stage_comes_from_an_approval_to_mlflow_and_never_the_other_way(
+    tracking: Tracking, importer: Importer, project: Project
+) -> None:
+    insert_version(tracking, project, "models:/m-0", name="wine")
+    place = [project.mlflow_workspace, "wine"]
+    with psycopg.connect(tracking.database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO registered_model_aliases (workspace, name, alias, version) VALUES (%s, %s, 'Production', 1)",
+            place,
+        )
+    import_all(importer)
+    version = ModelVersion.objects.get(model__project=project)
+    assert not ModelAlias.objects.exists()
+    services.set_stage(version.model, stage="production", version=version, acting_user=Actor.system("tests"))
+    import_all(importer)
+    assert ModelAlias.objects.get().name == "production"
+    with psycopg.connect(tracking.database_url) as connection:
+        where = "WHERE workspace = %s AND name = %s AND alias = 'production'"
+        found = f"SELECT version FROM registered_model_aliases {where}"
+        assert connection.execute(found.encode(), place).fetchone() == (1,)
+    services.set_stage(version.model, stage="production", version=None, acting_user=Actor.system("tests"))
+    with psycopg.connect(tracking.database_url) as connection:
+        assert connection.execute(found.encode(), place).fetchone() is None

@@ -21,6 +21,7 @@ class Permission(StrEnum):
     RUN_START = "run.start"
     RUN_CANCEL = "run.cancel"
     MODEL_EDIT = "model.edit"
+    MODEL_APPROVE = "model.approve"
     PREDICT = "endpoint.predict"
     ENDPOINT_DEPLOY = "endpoint.deploy"
     ENDPOINT_ROLLBACK = "endpoint.rollback"
@@ -55,7 +56,12 @@ _OPERATOR = _VIEWER | {
     Permission.PREDICT,
     Permission.ENDPOINT_ROLLBACK,
 }
-_CONTRIBUTOR = _OPERATOR | {Permission.PROJECT_EDIT, Permission.MODEL_EDIT, Permission.ENDPOINT_DEPLOY}
+_CONTRIBUTOR = _OPERATOR | {
+    Permission.PROJECT_EDIT,
+    Permission.MODEL_EDIT,
+    Permission.MODEL_APPROVE,
+    Permission.ENDPOINT_DEPLOY,
+}
 _PROJECT_ADMIN = _CONTRIBUTOR | {Permission.PROJECT_MANAGE, Permission.ENDPOINT_MANAGE}
 
 PROJECT_ROLE_PERMISSIONS: Mapping[ProjectRole, frozenset[Permission]] = {

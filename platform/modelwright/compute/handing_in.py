@@ -38,6 +38,7 @@ _LEAVE_A_RESULT = (
     Workload.Kind.INSPECTION,
     Workload.Kind.REEXECUTION,
     Workload.Kind.COMPILATION,
+    Workload.Kind.REPLAY,
 )
 # By kind, a folder of which so many bytes may be kept besides.
 _LEAVE_A_FOLDER = {Workload.Kind.COMPILATION: COMPILED}

@@ -168,6 +168,7 @@ class Workload(BaseModel):
         COMPILATION = "compilation", "Compilation"
         SCORING = "scoring", "Batch scoring"
         REEXECUTION = "reexecution", "Re-execution"
+        REPLAY = "replay", "Replay"
 
     kind = models.CharField(max_length=16, choices=Kind.choices)
     name = models.CharField(max_length=255)

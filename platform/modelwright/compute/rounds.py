@@ -22,6 +22,7 @@ from modelwright.compute.allowances import (
     total_room,
     usages,
 )
+from modelwright.compute.apart import Groups
 from modelwright.compute.backends.base import Cause
 from modelwright.compute.ending import end_workload
 from modelwright.compute.fitting import Need, choose_from, could_hold, nearest_first, need_of
@@ -51,6 +52,7 @@ class Round:
         # Specs are long, so the queue is read without them.
         queued = Workload.objects.filter(state="queued").annotate(ready_image=KT("spec__image"))
         self._with_images = set(queued.filter(ready_image__gt="").values_list("pk", flat=True))
+        self._groups = Groups()
         self._hosts = list(Host.objects.filter(state="active").order_by("name"))
         self._rooms = free_rooms(self._hosts)
         # As `_rooms`, less what waits for a copy of its environment there: so that not all wait for the same host.
@@ -94,7 +96,7 @@ class Round:
 
     def _put(self, workload: Workload, need: Need, able: Sequence[Host], environment: Environment | None) -> bool:
         """Places it on the best host, or says why it waits for room or for a copy of its environment."""
-        fitting = self._fitting(need, able)
+        fitting = self._groups.loneliest(workload, self._fitting(need, able))
         ready = (
             fitting
             if environment is None
@@ -154,6 +156,7 @@ class Round:
         if request is not None and not workload.environment_note:
             Workload.objects.filter(pk=workload.pk).update(environment_note=request.reason)
         self._placed.append((workload.pk, fence, host.name))
+        self._groups.placed(workload, host)
         return True
 
     def _environment(self, workload: Workload) -> tuple[bool, Environment | None]:

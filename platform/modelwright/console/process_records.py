@@ -16,6 +16,7 @@ from models.endpoints.selectors import replicas_of_workloads
 from models.predictions.evidence_selectors import asked_again_by
 from models.registry.models import ModelVersion
 from models.registry.selectors import inspected_by
+from models.replays.selectors import replayed_by
 from modelwright.compute.models import EnvironmentCopy, Workload
 from modelwright.console.processes import command_of
 from projects.models import Project
@@ -74,6 +75,7 @@ def belongings(workloads: Sequence[Workload]) -> Belongings:
             **inspected_by(ids),
             **{pk: job.model_version for pk, job in scored_by(ids).items()},
             **asked_again_by(ids),
+            **replayed_by(ids),
         },
         images={(each.environment_id, each.host_id): each.image for each in copies},
     )

@@ -1,7 +1,8 @@
-"""Addresses of servers from the environment, with the password from a file where one is named."""
+"""Addresses from the environment: of servers, with the password from a file where one is named; of networks."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -32,3 +33,8 @@ def with_password(url: str, file: Path) -> str:
         raise ValueError(f"The file {file} with the password for {parts.hostname} cannot be read: {error}.") from None
     user, _, host = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=f"{user.removesuffix(':')}:{quote(password, safe='')}@{host}"))
+
+
+def networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """The networks in a list such as `10.1.0.0/16, 127.0.0.1`. Raises ValueError."""
+    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())

@@ -52,10 +52,16 @@ TURNS = Declared("modelwright_loop_turns_total", "counter", "Turns of the watche
 TURN_SECONDS = Declared("modelwright_loop_turn_seconds", "histogram", "How long a turn takes.", ("loop",))
 SHIPPED = Declared("modelwright_shipper_records_total", "counter", "Records that went from spools to the database.", ())
 SHIPPER_TROUBLE = Declared("modelwright_shipper_failures_total", "counter", "Tries to ship that failed.", ())
+EVENT_POSTS = Declared("modelwright_event_posts_total", "counter", "Posts to sinks of events.", ("outcome",))
+EVENT_POST_SECONDS = Declared("modelwright_event_post_seconds", "histogram", "How long such a post takes.", ())
+EVENTS_DELIVERED = Declared("modelwright_events_delivered_total", "counter", "Events that sinks took.", ())
 
 DECLARED: Mapping[str, Declared] = {
     each.name: each
-    for each in (WEB_REQUESTS, WEB_SECONDS, TASKS, TASK_SECONDS, TURNS, TURN_SECONDS, SHIPPED, SHIPPER_TROUBLE)
+    for each in (
+        *(WEB_REQUESTS, WEB_SECONDS, TASKS, TASK_SECONDS, TURNS, TURN_SECONDS, SHIPPED, SHIPPER_TROUBLE),
+        *(EVENT_POSTS, EVENT_POST_SECONDS, EVENTS_DELIVERED),
+    )
 }
 
 _lock = threading.Lock()

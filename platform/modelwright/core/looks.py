@@ -26,15 +26,25 @@ LOOKS: dict[str, tuple[str, str]] = {
             "inspected",
             "ok",
             "approved",
+            "passed",
+            "promoted",
+            "completed",
+            "delivered",
         ),
         _OK,
     ),
-    **dict.fromkeys(("running", "starting", "building", "deploying", "preparing", "inspecting", "draining"), _BUSY),
-    **dict.fromkeys(("queued", "placed", "pending", "scheduled", "waiting", "requested", "unsealed"), _WAITING),
-    **dict.fromkeys(("failed", "lost", "unhealthy", "refused", "offline", "error", "rejected"), _BAD),
-    **dict.fromkeys(("stopped", "superseded", "archived", "revoked", "expired", "paused", "disabled"), _ENDED),
+    **dict.fromkeys(
+        ("running", "starting", "building", "deploying", "preparing", "inspecting", "draining", "asking"), _BUSY
+    ),
+    **dict.fromkeys(
+        ("queued", "placed", "pending", "scheduled", "waiting", "requested", "unsealed", "held", "due"), _WAITING
+    ),
+    **dict.fromkeys(("failed", "lost", "unhealthy", "refused", "offline", "error", "rejected", "dead"), _BAD),
+    **dict.fromkeys(
+        ("stopped", "superseded", "archived", "revoked", "expired", "paused", "disabled", "discarded"), _ENDED
+    ),
     "removed": _ENDED,
-    **dict.fromkeys(("degraded", "stale", "stopping", "warning"), _WARN),
+    **dict.fromkeys(("degraded", "stale", "stopping", "warning", "broken"), _WARN),
     "cancelled": ("idle", "ban"),
     "timed_out": ("bad", "clock"),
     "out_of_memory": ("bad", "memory"),

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from modelwright.local import checks, hosting, joining, manage, up, verifying
+from modelwright.local import checks, going_back, hosting, joining, manage, up, verifying
 from modelwright.local.backups import commands as backups
 from modelwright.local.backups import embedded
 from modelwright.local.demo import main as demo
@@ -36,6 +36,8 @@ def run(words: list[str]) -> int:
     # These hand their arguments on, options included, which argparse cannot.
     if words[:1] == ["verify-receipt"]:
         return verifying.main(words[1:])
+    if words[:1] == ["rollback"]:
+        return going_back.main(words[1:])
     if words[:1] == ["test"]:
         return checks.main(words[1:])
     if words[:1] == ["manage"]:
@@ -73,7 +75,7 @@ def backup_or_restore(options: argparse.Namespace) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options of every command but `test`, `manage` and `verify-receipt`."""
+    """The options of every command but `test`, `manage`, `rollback` and `verify-receipt`."""
     place = argparse.ArgumentParser(add_help=False)
     place.add_argument("--data-dir", type=Path, help="where everything is kept (default: .modelwright in the clone)")
     shared = argparse.ArgumentParser(add_help=False, parents=[place])

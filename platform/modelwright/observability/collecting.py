@@ -24,7 +24,7 @@ def everything() -> list[Family]:
     began = time.monotonic()
     found = [_up()]
     if _value(found[0], "database"):
-        found += _in_one_transaction((_sums, _workloads, _hosts, _serving, _database, _spool))
+        found += _in_one_transaction((_sums, _workloads, _hosts, _serving, _availability, _database, _spool, _events))
     if _value(found[0], "broker"):
         found += _broker()
     scrape = Family("modelwright_scrape_seconds", "gauge", "How long it took to collect these metrics.")
@@ -137,6 +137,50 @@ def _serving() -> Iterable[Family]:
     )
 
 
+_NAMED = "JOIN workspaces_workspace w ON w.id = e.workspace_id"
+_WANTED = f"""
+SELECT w.name || '/' || e.name, greatest(least(e.wanted_replicas, e.max_replicas), e.min_replicas, 1)
+  FROM endpoints_endpoint e {_NAMED} WHERE e.state IN ('active') ORDER BY 1
+"""  # noqa: S608 - no value is in it
+_BURNING = f"""
+SELECT w.name || '/' || e.name, l.name,
+       coalesce(sum(m.refused + m.failed)::float / nullif(sum(m.answered + m.refused + m.failed), 0), 0)
+         / (1 - e.availability_target / 100)
+  FROM endpoints_endpoint e {_NAMED}
+ CROSS JOIN (VALUES ('5m', interval '5 minutes'), ('1h', interval '1 hour'), ('6h', interval '6 hours'))
+       l (name, length)
+  LEFT JOIN availability_availabilityminute m ON m.endpoint_id = e.id AND m.minute > now() - l.length
+ WHERE e.availability_target IS NOT NULL
+ GROUP BY 1, 2, e.availability_target ORDER BY 1, 2
+"""  # noqa: S608 - no value is in it
+_ALERTS = f"""
+SELECT w.name || '/' || e.name, a.severity, count(*)
+  FROM availability_availabilityalert a JOIN endpoints_endpoint e ON e.id = a.endpoint_id {_NAMED}
+ WHERE a.state IN ('open') GROUP BY 1, 2 ORDER BY 1, 2
+"""  # noqa: S608 - no value is in it
+
+
+def _availability() -> Iterable[Family]:
+    yield _table(
+        "modelwright_endpoint_wanted_replicas",
+        "Replicas that are wanted of each version that takes requests.",
+        ("endpoint",),
+        _rows(_WANTED),
+    )
+    yield _table(
+        "modelwright_endpoint_burn_rate",
+        "How many times as fast as its target allows an endpoint uses up its error budget.",
+        ("endpoint", "window"),
+        _rows(_BURNING),
+    )
+    yield _table(
+        "modelwright_availability_alerts",
+        "Alerts that are open, of endpoints that use up their error budget too fast.",
+        ("endpoint", "severity"),
+        _rows(_ALERTS),
+    )
+
+
 def _database() -> Iterable[Family]:
     size = "SELECT pg_database_size(current_database())"
     yield _table("modelwright_database_bytes", "Size of the platform's database.", (), _rows(size))
@@ -177,3 +221,29 @@ def _spool() -> Iterable[Family]:
     )
     for place, (name, help) in enumerate(_SPOOL_GAUGES, 1):
         yield _table(name, help, ("host",), [(row[0], row[place]) for row in rows])
+
+
+_SINKS = """
+SELECT p.name, s.name, greatest(coalesce((SELECT max(position) FROM events_streamhead), 0) - s.position, 0),
+       greatest(coalesce(extract(epoch FROM now() - s.failing_since), 0), 0),
+       (SELECT count(*) FROM events_deadletter d WHERE d.sink_id = s.id AND d.state IN ('dead', 'held', 'due'))
+  FROM events_sink s JOIN projects_project p ON p.id = s.project_id ORDER BY 1, 2
+"""
+_SINK_GAUGES = (
+    ("modelwright_event_sink_position_lag", "Positions between the stream's head and what the sink is done with."),
+    ("modelwright_event_sink_failing_seconds", "How long the sink has taken nothing, 0 when it is well."),
+    ("modelwright_event_sink_dead_letters", "Events that the sink did not take and that nobody has settled."),
+)
+
+
+def _events() -> Iterable[Family]:
+    head = "SELECT coalesce(max(position), 0) FROM events_streamhead"
+    yield _table("modelwright_event_stream_position", "Position of the newest thing in the stream.", (), _rows(head))
+    unordered = "SELECT coalesce(sum(size), 0) FROM events_arrival WHERE first IS NULL"
+    yield _table("modelwright_event_unordered", "Things that have no position in the stream yet.", (), _rows(unordered))
+    rows = _rows(_SINKS)
+    for place, (name, help) in enumerate(_SINK_GAUGES, 2):
+        yield _table(name, help, ("project", "sink"), [(*row[:2], row[place]) for row in rows])
+    lag = f"SELECT name, greatest(({head}) - position, 0) FROM events_subscriber ORDER BY name"  # noqa: S608
+    help = "Positions between the stream's head and what a subscriber inside is done with."
+    yield _table("modelwright_event_subscriber_lag", help, ("subscriber",), _rows(lag))

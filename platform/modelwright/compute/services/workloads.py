@@ -49,6 +49,7 @@ def create_workload(
     gpus: int = 0,
     labels: Mapping[str, str] | None = None,
     pinned_host: Host | None = None,
+    apart: str = "",
     workspace_id: UUID | None = None,
     project_id: UUID | None = None,
 ) -> Workload:
@@ -60,8 +61,8 @@ def create_workload(
     people wrote belongs there) and forgotten at the end. With an `environment_request` the workload waits for the
     environment and fails with the build's error. `image` is for hosts with containers, whose administrator must allow
     it. Only `pinned_host` may run it, where one is given, and only a host with all of `labels`; `gpus` are whole ones.
-    What is `retryable` ends by itself on a host that is cut off, because the caller lets it run again elsewhere. Raises
-    QuotaExceeded when no host could ever hold it.
+    Those that name one group in `apart` are spread over hosts. What is `retryable` ends by itself on a host that is cut
+    off, because the caller lets it run again elsewhere. Raises QuotaExceeded when no host could ever hold it.
     """
     check_size(cpu, memory_bytes, gpus=gpus, labels=labels)
     spec = {
@@ -74,6 +75,7 @@ def create_workload(
         "image": image,
         "grace_seconds": grace_seconds,
         "retryable": retryable,
+        "apart": apart,
     }
     now = timezone.now()
     workload = Workload.objects.create(

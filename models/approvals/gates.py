@@ -1,0 +1,53 @@
+"""The gate that a deployment passes: whether versions may answer at an endpoint of a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from models.approvals.models import Promotion
+from models.approvals.selectors import approval_of, lacking, standing
+from models.approvals.stages import Stage, remedy_for, words_of
+from models.registry.models import ModelVersion
+from modelwright.core.errors import Conflict
+
+
+def require_approved(versions: Iterable[ModelVersion], stage: str) -> None:
+    """Raise Conflict, which says what is missing and where to get it, unless each version is approved for the stage.
+
+    What is approved for production may answer in staging too; in the lab everything may.
+    """
+    if stage == Stage.LAB:
+        return
+    for version in versions:
+        if approval_of(version, stage) is None:
+            raise _refusal(version, stage)
+
+
+def require_once_approved(versions: Iterable[ModelVersion], stage: str) -> None:
+    """Raise Conflict for a version that never was approved for the stage; one whose approval was taken back passes.
+
+    For what goes back to what served already, which must not wait for anybody.
+    """
+    if stage == Stage.LAB:
+        return
+    stages = [Stage.STAGING, Stage.PRODUCTION] if stage == Stage.STAGING else [Stage.PRODUCTION]
+    for version in versions:
+        if not Promotion.objects.filter(version=version, stage__in=stages, state__in=("approved", "revoked")).exists():
+            raise Conflict(
+                f"{version} never was approved for {stage}: it served when the endpoint was at a lower stage.",
+                remedy="Go back to another one, have it approved, or roll back as an emergency: the audit log says so.",
+                field="to",
+            )
+
+
+def _refusal(version: ModelVersion, stage: str) -> Conflict:
+    missing = lacking(standing(version, stage))
+    said = f"{version} is not approved for {stage}, and the endpoint is one of {stage}."
+    if missing:
+        said += f" Not passed yet: {', '.join(words_of(kind) for kind in missing)}."
+    if Promotion.objects.filter(version=version, stage=stage, state="requested").exists():
+        then = "Its approval is asked for: have a second person decide."
+    else:
+        then = f"Then ask for its approval at /model-versions/{version.pk}/approval/."
+    steps = [*(remedy_for(kind) for kind in missing), then]
+    return Conflict(said, remedy=" ".join(steps), field="model_version")

@@ -1,0 +1,40 @@
+"""The only code that writes the state of a promotion. False means that somebody else was first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from models.approvals.models import Promotion
+from models.approvals.states import PROMOTION
+from modelwright.accounts.models import User
+from modelwright.core.states import move
+
+
+def _move(promotion: Promotion, to: str, **changes: Any) -> bool:
+    return move(Promotion.objects.filter(pk=promotion.pk), machine=PROMOTION, to=to, **changes)
+
+
+def approve(
+    promotion: Promotion, *, approver: User | None, name: str, decision: str, checks: list[Any], is_override: bool
+) -> bool:
+    """The version may answer at the stage. The database refuses a wrong approver with an IntegrityError."""
+    facts = {"decided_by": name, "decided_at": timezone.now(), "decision": decision}
+    return _move(promotion, "approved", approver=approver, decided_checks=checks, is_override=is_override, **facts)
+
+
+def refuse(promotion: Promotion, *, name: str, decision: str, checks: list[Any]) -> bool:
+    """It may not."""
+    facts = {"decided_by": name, "decided_at": timezone.now(), "decision": decision}
+    return _move(promotion, "refused", decided_checks=checks, **facts)
+
+
+def withdraw(promotion: Promotion, *, name: str, decision: str) -> bool:
+    """Nobody wants it any more."""
+    return _move(promotion, "withdrawn", decided_by=name, decided_at=timezone.now(), decision=decision)
+
+
+def revoke(promotion: Promotion, *, name: str, reason: str) -> bool:
+    """What was approved is taken back."""
+    return _move(promotion, "revoked", revoked_by=name, revoked_at=timezone.now(), revocation=reason)

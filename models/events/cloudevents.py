@@ -1,0 +1,159 @@
+"""Things of the stream as CloudEvents 1.0.
+
+What the attributes mean is in docs/events.md. An event is the same, byte for byte, whenever it is made of the same row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from django.conf import settings
+
+from models.events.models import Family
+from models.events.reading import ACTIONS, Rows, Thing
+from models.predictions.models import Feedback, Prediction
+from modelwright.audit.models import AuditEvent
+
+PREFIX = "io.modelwright."
+SINGLE_TYPE = "application/cloudevents+json; charset=utf-8"
+BATCH_TYPE = "application/cloudevents-batch+json; charset=utf-8"
+# What is larger comes without its data, which the event then says where to find.
+MOST_BYTES = 512 * 1024
+_REQUEST, _ANSWER = 0, 1
+
+
+class Event(NamedTuple):
+    """One CloudEvent as JSON, with its place: events of one key are in the order of `(position, part)`."""
+
+    position: int
+    part: int
+    kind: str
+    thing_id: UUID
+    endpoint_id: UUID | None
+    key: str
+    id: str
+    type: str
+    body: bytes
+
+
+def events_of(thing: Thing, rows: Rows, families: Collection[str]) -> Iterator[Event]:
+    """The events of a thing that belong to the families, in order; none where its row is gone."""
+    row = rows.of(thing)
+    if isinstance(row, Prediction):
+        if Family.REQUEST in families:
+            yield _event(thing, _REQUEST, f"{row.pk.hex}.request", "request", row.pk.hex, row.at, _request(row))
+        if Family.ANSWER in families:
+            yield _event(thing, _ANSWER, f"{row.pk.hex}.answer", "answer", row.pk.hex, row.at, _answer(row))
+    elif isinstance(row, Feedback):
+        if Family.FEEDBACK in families:
+            key = (row.prediction_id or row.pk).hex
+            path = rows.paths.get(row.endpoint_id, "")
+            yield _event(thing, 0, row.pk.hex, "feedback", key, row.created_at, _feedback(row, path))
+    elif isinstance(row, AuditEvent) and family_of(row.action) in families:
+        key = str(thing.endpoint_id or row.target_id)
+        path = rows.paths.get(thing.endpoint_id, "") if thing.endpoint_id else ""
+        yield _event(thing, 0, row.pk.hex, row.action, key, row.at, _change(row, path))
+
+
+def family_of(action: str) -> str:
+    """The family of an action of the audit log, empty where it is no event."""
+    return next((family for family, starts in ACTIONS.items() if action.startswith(starts)), "")
+
+
+def _event(thing: Thing, part: int, id_: str, kind: str, key: str, time: datetime, data: dict[str, Any]) -> Event:
+    source = f"/endpoints/{thing.endpoint_id}" if thing.endpoint_id else f"/projects/{thing.project_id}"
+    attributes: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": id_,
+        "source": source,
+        "type": PREFIX + kind,
+        "subject": key,
+        "time": time.isoformat().replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+        "partitionkey": key,
+        "sequence": f"{thing.position:018d}.{part}",
+    }
+    body = orjson.dumps({**attributes, "data": data})
+    if len(body) > MOST_BYTES:
+        body = orjson.dumps({**attributes, "dataref": _reference(thing)})
+    return Event(thing.position, part, thing.kind, thing.id, thing.endpoint_id, key, id_, PREFIX + kind, body)
+
+
+def _reference(thing: Thing) -> str:
+    place = "predictions" if thing.kind == "prediction" else "audit"
+    if thing.kind == "feedback":
+        return f"{settings.WEB_URL}/api/v1/endpoints/{thing.endpoint_id}/feedback/"
+    return f"{settings.WEB_URL}/api/v1/{place}/{thing.id}/"
+
+
+def _asked(row: Prediction) -> dict[str, Any]:
+    return {
+        "prediction_id": row.pk.hex,
+        "endpoint": row.endpoint_name,
+        "endpoint_id": str(row.endpoint_id),
+        "deployment": row.deployment_number,
+        "deployment_id": str(row.deployment_id),
+        "model": row.model_name,
+        "version": row.version_number,
+        "model_version_id": str(row.model_version_id),
+        "key": row.key_name,
+        "protocol": row.protocol,
+        "role": row.role,
+        "shadow_of": row.shadow_of.hex if row.shadow_of else None,
+    }
+
+
+def _request(row: Prediction) -> dict[str, Any]:
+    return {**_asked(row), "inputs": row.inputs}
+
+
+def _answer(row: Prediction) -> dict[str, Any]:
+    return {
+        **_asked(row),
+        "status": row.status,
+        "outputs": row.outputs,
+        "probabilities": row.probabilities,
+        "error": row.error,
+        "latency_ms": row.latency_ms,
+        "served_by": row.served_by,
+        "assignment": row.assignment,
+        "fallback": row.fallback,
+        "nodes": row.nodes,
+    }
+
+
+def _feedback(row: Feedback, path: str) -> dict[str, Any]:
+    return {
+        "feedback_id": row.pk.hex,
+        "prediction_id": row.prediction_id.hex if row.prediction_id else None,
+        "endpoint": path,
+        "endpoint_id": str(row.endpoint_id),
+        "record": row.record,
+        "truth": row.truth,
+        "response": row.response,
+        "happened_at": _moment(row.happened_at),
+        "known_at": _moment(row.known_at),
+        "said_by": row.created_by,
+        "problem": row.problem,
+    }
+
+
+def _change(row: AuditEvent, path: str) -> dict[str, Any]:
+    return {
+        "action": row.action,
+        "actor": row.actor_name,
+        "actor_kind": row.actor_kind,
+        "endpoint": path,
+        "target": {"kind": row.target_kind, "id": row.target_id, "name": row.target_name},
+        "reason": row.reason,
+        "before": row.before,
+        "after": row.after,
+    }
+
+
+def _moment(value: datetime | None) -> str | None:
+    return value.isoformat().replace("+00:00", "Z") if value else None

@@ -1,0 +1,155 @@
+"""Events to sinks: each at least once, those of one key in order, whatever dies where.
+
+A sink's cursor moves in the database after the sink has taken a batch. Whoever delivers holds the sink by a lease and a
+fence, so that there is one at a time; one that was killed leaves the cursor where it was, and what it sent last is sent
+again, with the same ids and in the same order.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import close_old_connections, connections
+from django.db.models import F, Q
+from django.utils import timezone
+
+from models.events.batches import Packet, filters_of, next_letters, next_packet
+from models.events.letters import open_letters
+from models.events.models import Sink
+from models.events.outcomes import settle_letters, settle_packet
+from models.events.posting import Answer, post
+from models.events.reading import read
+from models.events.signing import signed_headers
+from modelwright.core import counting
+from modelwright.core.crypto import decrypt
+from modelwright.core.errors import PlatformError
+
+logger = logging.getLogger(__name__)
+
+THREADS = 4
+# Longer than a POST may take, with what is done before and after it.
+LEASE_SECONDS = 45.0
+# After so long the others have their turn.
+TURN_SECONDS = 5.0
+# A cursor that passes over nothing but others' events is moved when it would be moved so far.
+IDLE_STEP = 1000
+
+
+class Deliverer:
+    """Delivers to several sinks at once, so that a slow one holds up no other."""
+
+    def __init__(self, threads: int = THREADS) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="event-sink")
+        self._busy: set[UUID] = set()
+
+    def tick(self) -> int:
+        """Hand what is due to the threads; how many sinks that were. It waits for none of them."""
+        found = [sink_id for sink_id in due() if sink_id not in self._busy]
+        for sink_id in found:
+            self._busy.add(sink_id)
+            self._pool.submit(self._deliver, sink_id)
+        return len(found)
+
+    def _deliver(self, sink_id: UUID) -> None:
+        close_old_connections()
+        try:
+            deliver(sink_id)
+        except Exception:
+            logger.exception("events could not be delivered to the sink %s; it is tried again", sink_id)
+        finally:
+            self._busy.discard(sink_id)
+            connections.close_all()
+
+
+def due() -> list[UUID]:
+    """The sinks to which something may be sent now, those that have waited longest first."""
+    now = timezone.now()
+    found = Sink.objects.filter(
+        Q(next_attempt_at=None) | Q(next_attempt_at__lte=now),
+        Q(leased_until=None) | Q(leased_until__lt=now),
+        state="active",
+    )
+    return [sink.pk for sink in found.order_by(F("delivered_at").asc(nulls_first=True)) if has_work(sink)]
+
+
+def has_work(sink: Sink) -> bool:
+    """Whether anything waits for the sink, or its cursor is so far behind that it should move on all the same."""
+    if open_letters(sink).filter(state="due").exists():
+        return True
+    piece = read(sink.position, 1, filters_of(sink))
+    return bool(piece.things) or piece.end - sink.position >= IDLE_STEP
+
+
+def deliver(sink_id: UUID, *, seconds: float = TURN_SECONDS) -> int:
+    """Send what is due to the sink, for about so long at most; how many events it has taken."""
+    held = _hold(sink_id)
+    if held is None:
+        return 0
+    until, taken, sink = time.monotonic() + seconds, 0, _look(held)
+    try:
+        while sink is not None and has_work(sink) and time.monotonic() < until:
+            taken += _step(sink)
+            sink = _still_held(held)
+    finally:
+        Sink.objects.filter(pk=sink_id, fence=held.fence).update(leased_until=None)
+    return taken
+
+
+def _step(sink: Sink) -> int:
+    """One POST, and what follows from it: how many events were taken."""
+    letters = next_letters(sink)
+    if letters.events or letters.gone:
+        return settle_letters(sink, letters, _post(sink, letters) if letters.events else None)
+    packet = next_packet(sink)
+    return settle_packet(sink, packet, _post(sink, packet) if packet.events else None)
+
+
+def _post(sink: Sink, packet: Packet) -> Answer:
+    body, kind = packet.body(sink.mode)
+    try:
+        headers = signed_headers(decrypt(sink.secret), packet.message_id(sink), int(time.time()), body)
+    except PlatformError as error:
+        return Answer(0, f"{error.message} {error.remedy}")
+    began = time.monotonic()
+    answer = post(sink.url, body, {"Content-Type": kind, "User-Agent": "Modelwright", **headers})
+    outcome = "taken" if answer.is_taken else "refused" if answer.status else "unreachable"
+    counting.count(counting.EVENT_POSTS, outcome=outcome)
+    counting.observe(counting.EVENT_POST_SECONDS, time.monotonic() - began)
+    if answer.is_taken:
+        counting.count(counting.EVENTS_DELIVERED, len(packet.events))
+    return answer
+
+
+class _Held(NamedTuple):
+    """What this caller alone delivers to, as long as the fence is its own."""
+
+    sink_id: UUID
+    fence: int
+
+
+def _hold(sink_id: UUID) -> _Held | None:
+    """Hold the sink; None where another does, or where it is paused."""
+    now = timezone.now()
+    free = Sink.objects.filter(Q(leased_until=None) | Q(leased_until__lt=now), pk=sink_id, state="active")
+    if not free.update(fence=F("fence") + 1, leased_until=now + timedelta(seconds=LEASE_SECONDS)):
+        return None
+    return _Held(sink_id, Sink.objects.values_list("fence", flat=True).get(pk=sink_id))
+
+
+def _still_held(held: _Held) -> Sink | None:
+    """The sink as it is now, held for longer; None where it was lost, is paused, or has to wait."""
+    lease = timezone.now() + timedelta(seconds=LEASE_SECONDS)
+    Sink.objects.filter(pk=held.sink_id, fence=held.fence).update(leased_until=lease)
+    return _look(held)
+
+
+def _look(held: _Held) -> Sink | None:
+    may_wait = Q(next_attempt_at=None) | Q(next_attempt_at__lte=timezone.now())
+    found = Sink.objects.filter(may_wait, pk=held.sink_id, fence=held.fence, state="active")
+    sink: Sink | None = found.select_related("project").first()
+    return sink

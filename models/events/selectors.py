@@ -1,0 +1,87 @@
+"""What a person may see of sinks and of the stream: those of the projects that they may see."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Count, Q, QuerySet
+
+from models.events.batches import filters_of
+from models.events.cloudevents import Event, events_of
+from models.events.models import DeadLetter, Sink
+from models.events.ordering import head
+from models.events.reading import Filters, backlog, load, newest, read
+from models.events.states import OPEN
+from modelwright.accounts.models import User
+from modelwright.accounts.permissions import Permission
+from modelwright.core.errors import NotFound
+from projects.models import Project
+from projects.selectors import require_project, visible_projects
+
+
+def sinks_of(project: Project) -> QuerySet[Sink]:
+    """The project's sinks, newest first, each with how many letters are open. The caller has required PROJECT_VIEW."""
+    found: QuerySet[Sink] = Sink.objects.filter(project=project).select_related("project__workspace")
+    return found.annotate(open_letters=Count("letters", filter=Q(letters__state__in=OPEN))).order_by("-id")
+
+
+def get_sink(viewer: User, sink_id: UUID, permission: Permission = Permission.PROJECT_VIEW) -> Sink:
+    """A sink in whose project the person holds `permission`. Raises NotFound, PermissionRefused."""
+    visible = visible_projects(viewer).order_by().values("pk")
+    sink = Sink.objects.select_related("project__workspace").filter(project__in=visible, pk=sink_id).first()
+    if sink is None:
+        raise NotFound("There is no such sink, or it is not yours to see.", remedy="See the project's events.")
+    require_project(viewer, permission, sink.project)
+    return sink
+
+
+def letters_of(sink: Sink) -> QuerySet[DeadLetter]:
+    """What the sink did not take, newest first. The caller has required PROJECT_VIEW."""
+    found: QuerySet[DeadLetter] = DeadLetter.objects.filter(sink=sink)
+    return found.order_by("-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a sink is: things that wait for it, since when the first of them does, letters that are open."""
+
+    waiting: int
+    waiting_since: datetime | None
+    open_letters: int
+
+
+def progress_of(sink: Sink) -> Progress:
+    """How far the sink is. The caller has required PROJECT_VIEW."""
+    waiting, since = backlog(sink.position, filters_of(sink))
+    return Progress(waiting, since, DeadLetter.objects.filter(sink=sink, state__in=OPEN).count())
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Events after a position, and the position to go on from. `oldest` is the first that the stream still has."""
+
+    events: list[Event]
+    position: int
+    head: int
+    oldest: int
+
+
+def stream_of(
+    project: Project, *, after: int, limit: int, families: Collection[str], endpoint_ids: Collection[UUID] = ()
+) -> Page:
+    """The project's events after the position, of at most `limit` things. The caller has required PROJECT_VIEW."""
+    now = head()
+    things, end = read(after, limit, Filters(project.pk, list(endpoint_ids), families))
+    rows = load(things)
+    events = [event for thing in things for event in events_of(thing, rows, families)]
+    return Page(events, end, now.position, now.kept_from)
+
+
+def newest_of(project: Project, *, limit: int, families: Collection[str]) -> list[Event]:
+    """The project's last events, newest first. The caller has required PROJECT_VIEW."""
+    things = newest(limit, Filters(project.pk, (), families))
+    rows = load(things)
+    return [event for thing in things for event in reversed(list(events_of(thing, rows, families)))][:limit]

@@ -1,0 +1,1 @@
+"""Logged requests asked of a candidate before it serves, and drills that prove the version before ready."""

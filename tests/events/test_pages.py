@@ -1,0 +1,116 @@
+"""Pages and REST of events: what a project's administrator does with a sink, and what others see of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from models.endpoints.models import Deployment
+from models.events import ordering
+from models.events.delivering import deliver
+from models.events.models import DeadLetter, Sink
+from modelwright.accounts.models import User
+from modelwright.audit.models import AuditEvent
+from tests.events.conftest import Receiver
+from tests.models_support import make_project
+
+pytestmark = pytest.mark.django_db
+Predict = Callable[..., list[UUID]]
+REQUIRED = {"specversion", "id", "source", "type"}
+
+
+def test_a_sink_from_its_making_to_its_removal_by_pages(
+    browser_client: Any, ann: User, project: Any, receiver: Receiver, predict: Predict
+) -> None:
+    page = browser_client(ann)
+    form = {"name": "lake", "url": f"{receiver.url}?token=s3cr3t", "mode": "batch", "start": "oldest"}
+    made = page.post(f"/projects/{project.pk}/event-sinks/new/", {**form, "families": ["request", "answer"]})
+    assert "whsec_" in made.content.decode()
+    sink = Sink.objects.get()
+    (bad,) = predict(1)
+    receiver.answer = lambda events: (400, {})
+    ordering.tick()
+    deliver(sink.pk)
+    shown = page.get(f"/event-sinks/{sink.pk}/").content.decode()
+    assert f"{bad.hex}.request" in shown
+    assert "It answered 400" in shown
+    assert "s3cr3t" not in shown
+    listed = page.get(f"/projects/{project.pk}/events/").content.decode()
+    assert f"{bad.hex}.answer" in listed
+    assert "s3cr3t" not in listed
+    receiver.answer = lambda events: (200, {})
+    dead = DeadLetter.objects.get(state="dead")
+    page.post(f"/event-sinks/{sink.pk}/dead-letters/resend/?letter={dead.pk}")
+    deliver(sink.pk)
+    assert set(DeadLetter.objects.values_list("state", flat=True)) == {"delivered"}
+    page.post(f"/event-sinks/{sink.pk}/pause/", {"reason": "maintenance"})
+    assert "maintenance" in page.get(f"/event-sinks/{sink.pk}/state/").content.decode()
+    page.post(f"/event-sinks/{sink.pk}/resume/")
+    page.post(f"/event-sinks/{sink.pk}/remove/")
+    assert not Sink.objects.exists()
+    actions = AuditEvent.objects.filter(target_kind="event sink").order_by("id").values_list("action", flat=True)
+    assert [action.partition(".")[2] for action in actions] == ["created", "sent-again", "paused", "resumed", "removed"]
+    assert "s3cr3t" not in json.dumps(list(AuditEvent.objects.values_list("after", flat=True)))
+
+
+def test_an_address_inside_is_refused_beside_its_field(browser_client: Any, ann: User, project: Any) -> None:
+    form = {"name": "lake", "url": "http://169.254.169.254/latest", "mode": "batch", "families": ["answer"]}
+    answer = browser_client(ann).post(f"/projects/{project.pk}/event-sinks/new/", {**form, "start": "newest"})
+    assert answer.status_code == 422
+    assert "inside the network" in answer.content.decode()
+
+
+def test_the_stream_is_read_by_position_and_holds_one_project(
+    api: Any, ann: User, project: Any, predict: Predict, deployment: Deployment
+) -> None:
+    ids = predict(3)
+    make_project("other", ann="admin")
+    ordering.tick()
+    client, after, events = api(ann), 0, []
+    while True:
+        answer = client.get(f"/api/v1/projects/{project.pk}/events/?after={after}&limit=2&family=answer").json()
+        events += answer["events"]
+        after = answer["position"]
+        if after == answer["head"]:
+            break
+    assert [event["id"] for event in events] == [f"{id_.hex}.answer" for id_ in ids]
+    for event in events:
+        assert event.keys() >= REQUIRED
+        assert event["specversion"] == "1.0"
+        assert all(name.isalnum() and name.islower() and len(name) <= 20 for name in event)
+    assert events[0]["data"]["outputs"] == ["one:0"]
+    assert events[0]["source"] == f"/endpoints/{deployment.endpoint_id}"
+    assert client.get(f"/api/v1/projects/{project.pk}/events/?after=x").status_code == 422
+
+
+def test_sinks_over_rest(api: Any, ann: User, project: Any, make_user: Any, deployment: Deployment) -> None:
+    client = api(ann)
+
+    def post(path: str, **body: Any) -> Any:
+        return client.post(f"/api/v1/{path}", body, content_type="application/json")
+
+    made = post(f"projects/{project.pk}/event-sinks/", name="lake", url="https://events.example.org/in?key=1")
+    assert made.status_code == 201
+    sink = made.json()
+    assert sink["url"] == "https://events.example.org/in?…"
+    assert sink["secret"].startswith("whsec_")
+    detail = client.get(f"/api/v1/event-sinks/{sink['id']}/").json()
+    assert "secret" not in detail
+    assert detail["waiting"] == 0
+    changed = client.patch(
+        f"/api/v1/event-sinks/{sink['id']}/",
+        {"families": ["answer"], "endpoint_ids": [str(deployment.endpoint_id)]},
+        content_type="application/json",
+    )
+    assert (changed.status_code, changed.json()["families"]) == (200, ["answer"])
+    again = post(f"event-sinks/{sink['id']}/secret/").json()["secret"]
+    assert again != sink["secret"]
+    assert post(f"event-sinks/{sink['id']}/pause/", reason="x").json()["state"] == "paused"
+    assert post(f"event-sinks/{sink['id']}/dead-letters/resend/").status_code == 409
+    stranger = api(make_user("eve"))
+    assert stranger.get(f"/api/v1/event-sinks/{sink['id']}/").status_code == 404
+    assert client.delete(f"/api/v1/event-sinks/{sink['id']}/").status_code == 204
