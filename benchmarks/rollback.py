@@ -5,7 +5,7 @@
 Starts a platform in a folder of its own with its demo (or uses the one whose `platform.json` is given, after its demo),
 whose endpoint has two versions that are warm. A process of its own asks for predictions at a constant rate, over four
 connections, while `POST …/rollbacks/` is asked for again and again, each going back to what served just before. Of
-each: from sending the request until the first answer by the earlier version has come, and until the request's own answer says
+each: from sending the request until the first answer by the earlier version has come, and until its own answer says
 `live`. Counts failed requests, and requests that were sent after that answer and yet answered by what served before.
 
 Ends with 1 where a bar is missed: no failed request, no such late answer, a median below 100 ms.

@@ -18,15 +18,17 @@ backups=${MODELWRIGHT_BACKUPS:-/var/backups/modelwright}
 mkdir -p "$secrets"
 chmod 700 "$secrets"
 for name in postgres-password database-password mlflow-database-password redis-password secret-key admin-password \
-  metrics-token; do
+  metrics-token sessions-key; do
   [ -s "$secrets/$name" ] || head -c 32 /dev/urandom | base64 | tr -d '\n=' | tr '+/' '-_' >"$secrets/$name"
   chmod 444 "$secrets/$name"
 done
-# Only a bucket for blobs needs some; docs/storage.md.
-[ -e "$secrets/blobs-credentials" ] || : >"$secrets/blobs-credentials"
-chmod 444 "$secrets/blobs-credentials"
+# Only a bucket for blobs needs some (docs/storage.md), and a mail server that asks for a password.
+for name in blobs-credentials mail-password; do
+  [ -e "$secrets/$name" ] || : >"$secrets/$name"
+  chmod 444 "$secrets/$name"
+done
 
-folders="$data $data/mlflow $data/gateway $data/sockets $backups"
+folders="$data $data/mlflow $data/gateway $data/sessions $data/sockets $backups"
 # shellcheck disable=SC2086 # none of them may hold a space
 if ! { mkdir -p $folders && chown 10001:10001 $folders && chmod 700 "$data/sockets" "$backups"; } 2>/dev/null; then
   echo "These folders must belong to user 10001, whom the containers run as. Run this script as root, or:" >&2

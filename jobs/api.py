@@ -48,7 +48,7 @@ IF_MATCH = OpenApiParameter(
 RUN_FILTERS = [
     OpenApiParameter("state", str, description="Only runs in this state."),
     OpenApiParameter("job", str, description="Only runs of this job, by id or name."),
-    OpenApiParameter("trigger", str, description="Only runs started so: by hand, schedule, after, api."),
+    OpenApiParameter("trigger", str, description="Only runs started so: by hand, schedule, after, api, push."),
 ]
 
 
@@ -246,7 +246,10 @@ class RunMetricHistoryView(PlatformAPIView):
         if not key or "\0" in key:
             raise ValidationFailed("`key` is missing.", remedy="Name a metric of the run.", field="key")
         histories = metric_history(run.project.mlflow_workspace, run.pk, key)
-        series = [{"mlflow_id": one, "total": found.total, "points": found.points} for one, found in histories]
+        series = [
+            {"mlflow_id": one, "attempt": found.attempt, "total": found.total, "points": found.points}
+            for one, found in histories
+        ]
         return Response({"key": key, "series": series})
 
 

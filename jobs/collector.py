@@ -62,7 +62,8 @@ def collect(run: Run) -> bool:
     kill_token(run)
     workspace = run.project.mlflow_workspace
     close_tracked_runs(workspace, run.pk, run.state)
-    tracked = tracked_runs(workspace, run.pk)
+    # What an attempt before the last one logged stays to be seen, and is nothing that this run is made of.
+    tracked = [one for one in tracked_runs(workspace, run.pk) if one.attempt in (None, run.attempt)]
     observed = _observe(run)
     return _write(run, observed, tracked)
 

@@ -10,10 +10,11 @@ from jobs.validators import validate_script
 from modelwright.compute.models import ResourceProfile, Workload
 from modelwright.compute.states import WorkloadState
 from modelwright.core.models import BaseModel, NamedModel
+from projects.manifest import MAX_RETRIES
 from projects.models import Project
 
 LONGEST_TIMEOUT_SECONDS = 30 * 24 * 3600
-MOST_RETRIES = 10
+MOST_RETRIES = MAX_RETRIES
 
 
 class Job(NamedModel):
@@ -88,6 +89,7 @@ class Run(BaseModel):
         SCHEDULE = "schedule", "By schedule"
         AFTER = "after", "After another job"
         API = "api", "Over the API"
+        PUSH = "push", "By a push"
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="runs")
     job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="runs")
@@ -177,3 +179,65 @@ class ArtifactUse(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.path}"
+
+
+class PushStart(NamedModel):
+    """Starts a job when a branch gets new commits: of the project's own repository, or of one elsewhere, which posts.
+
+    The run is `maker`'s, who must still be allowed to start it. `secret` is encrypted, empty for the own repository.
+    """
+
+    class Via(models.TextChoices):
+        """Where the push happens, and how whoever posts shows that it is them."""
+
+        GIT = "git", "This project's repository"
+        GITHUB = "github", "GitHub (X-Hub-Signature-256)"
+        GITEA = "gitea", "Gitea or Forgejo (X-Gitea-Signature)"
+        GITLAB = "gitlab", "GitLab (X-Gitlab-Token)"
+        STANDARD = "standard", "Standard Webhooks (webhook-signature)"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="push_starts")
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="push_starts")
+    via = models.CharField(max_length=16, choices=Via.choices)
+    # Empty for every branch.
+    branch = models.CharField(max_length=255, blank=True, default="")
+    secret = models.TextField(blank=True, default="")
+    maker = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    is_active = models.BooleanField(default=True)
+    # When a request was refused last and that was audited: the next row comes a minute later at the earliest.
+    refused_at = models.DateTimeField(null=True, blank=True)
+    revision = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="push_start_name")]
+
+
+class Push(BaseModel):
+    """A push that was told to a `PushStart`, and what came of it. Each is taken once: `key` is the digest of what was
+    posted, or the id of the audit row of the own repository's push."""
+
+    class Outcome(models.TextChoices):
+        """What came of it."""
+
+        STARTED = "started", "Started a run"
+        IGNORED = "ignored", "Not meant"
+        FAILED = "failed", "Could not start"
+
+    start = models.ForeignKey(PushStart, on_delete=models.CASCADE, related_name="pushes")
+    key = models.CharField(max_length=64)
+    branch = models.CharField(max_length=255, blank=True, default="")
+    commit = models.CharField(max_length=64, blank=True, default="")
+    outcome = models.CharField(max_length=16, choices=Outcome.choices)
+    detail = models.TextField(blank=True, default="")
+    run = models.ForeignKey(Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    # Where it was posted from, empty for the own repository.
+    address = models.CharField(max_length=64, blank=True, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["start", "key"], name="push_once")]
+        indexes = [models.Index(fields=["start", "-id"], name="push_of_start")]
+
+    def __str__(self) -> str:
+        return f"{self.branch} {self.commit[:10]}: {self.outcome}"

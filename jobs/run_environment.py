@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jobs.models import Run
-from jobs.parameters import is_reserved
+from modelwright.accounts.actors import Actor
+from modelwright.compute.models import Workload
 from modelwright.compute.observing import CAPTURED, PRIVATE
 from modelwright.core.crypto import decrypt
 from projects.models import Project
-from projects.selectors import variables_for_run
+from projects.variables.giving import Subject, environment_of, record_reads
 from workspaces.selectors import data_connections
 
 CAPTURE_SITE = "{runtime}/modelwright_runtime/capture/site"
@@ -46,12 +48,36 @@ def plain_variables(run: Run, own: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def secret_variables(project: Project, plain: Mapping[str, str], token: str) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class RunSecrets:
+    """What a run is given in secret, as `create_workload` takes it; `names` are the project's secrets among it."""
+
+    variables: Mapping[str, str] = field(repr=False)
+    files: Mapping[str, str] = field(repr=False)
+    masked: Sequence[str] = field(repr=False)
+    names: Sequence[str]
+
+
+def run_secrets(project: Project, plain: Mapping[str, str], token: str) -> RunSecrets:
     """The project's variables, as far as neither the job nor the platform sets them; data connections; the token."""
-    given = {
-        name: value for name, value in variables_for_run(project).items() if name not in plain and not is_reserved(name)
-    }
-    return {**given, "MODELWRIGHT_CONNECTIONS": json.dumps(_connections(project)), "MLFLOW_TRACKING_TOKEN": token}
+    given = environment_of(project, taken=plain)
+    connections = _connections(project)
+    own = {"MODELWRIGHT_CONNECTIONS": json.dumps(connections), "MLFLOW_TRACKING_TOKEN": token}
+    masked = [*given.masked, token, *(each["secret"] for each in connections.values())]
+    return RunSecrets({**given.variables, **own}, given.files, masked, given.names)
+
+
+def record_run_reads(run: Run, workload: Workload, names: Sequence[str], *, attempt: int, acting_user: Actor) -> None:
+    """Note which secrets of the project an attempt of the run was given."""
+    record_reads(
+        run.project,
+        names,
+        workload=workload,
+        subject=Subject("run", run.pk, str(run)),
+        attempt=attempt,
+        for_whom=run.created_by,
+        acting_user=acting_user,
+    )
 
 
 def _connections(project: Project) -> dict[str, dict[str, Any]]:

@@ -18,7 +18,7 @@ from jobs.failures import explain
 from jobs.forms import CancelForm, ScriptForm
 from jobs.models import Run
 from jobs.tracking.artifacts import Artifact, list_artifacts
-from jobs.tracking.reader import TrackedRun, metric_history, tracked_runs
+from jobs.tracking.reader import History, TrackedRun, metric_history, tracked_runs
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.permissions import Permission
 from modelwright.accounts.views import person_of
@@ -236,10 +236,16 @@ class RunChartView(RunPage):
         key = request.GET.get("key", "").replace("\0", "")
         histories = metric_history(run.project.mlflow_workspace, run.pk, key, points=CHART_POINTS)
         series = [
-            {"label": key if len(histories) == 1 else f"{key} of {mlflow_id[:8]}", **_columns(history.points)}
+            {"label": _label(run, key, mlflow_id, history, len(histories)), **_columns(history.points)}
             for mlflow_id, history in histories
         ]
         return JsonResponse({"x_label": "step", "y_label": "", "time": False, "series": series})
+
+
+def _label(run: Run, key: str, mlflow_id: str, history: History, lines: int) -> str:
+    label = key if lines == 1 else f"{key} of {mlflow_id[:8]}"
+    is_retried = run.attempt > 1 and history.attempt is not None
+    return f"{label}, attempt {history.attempt}" if is_retried else label
 
 
 def _columns(points: Any) -> dict[str, list[Any]]:

@@ -319,6 +319,7 @@ class TrackedRunSerializer(serializers.Serializer[Any]):
     started_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
     parent = serializers.CharField()  # type: ignore[assignment]  # hides a name of DRF's own, which these forms do not use
+    attempt = serializers.IntegerField(allow_null=True, help_text="The attempt of the run that made it, from 1 on.")
     parameters = serializers.DictField(child=serializers.CharField())
     metrics = MetricSerializer(many=True)
     tags = serializers.DictField(child=serializers.CharField(allow_blank=True))
@@ -335,6 +336,7 @@ class SeriesSerializer(serializers.Serializer[Any]):
     """A metric's history in one MLflow run, thinned to at most 1,000 points of `total`."""
 
     mlflow_id = serializers.CharField()
+    attempt = serializers.IntegerField(allow_null=True, help_text="The attempt of the run that logged it.")
     total = serializers.IntegerField()
     points = serializers.ListField(child=serializers.ListField(child=serializers.FloatField(allow_null=True)))
 

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from jobs import api, job_views, run_views
+from jobs.pushes import urls as push_urls
 
 api_urlpatterns: list[URLPattern] = [
     path("projects/<uuid:project_id>/jobs/", api.JobListView.as_view(), name="api-project-jobs"),
@@ -16,6 +17,7 @@ api_urlpatterns: list[URLPattern] = [
     path("runs/<uuid:run_id>/metrics/history/", api.RunMetricHistoryView.as_view(), name="api-run-metric-history"),
     path("runs/<uuid:run_id>/artifacts/", api.RunArtifactListView.as_view(), name="api-run-artifacts"),
     path("runs/<uuid:run_id>/artifacts/content/", api.RunArtifactView.as_view(), name="api-run-artifact"),
+    *push_urls.api_urlpatterns,
 ]
 page_urlpatterns: list[URLPattern] = [
     path("projects/<uuid:project_id>/jobs/", job_views.JobsView.as_view(), name="project-jobs"),
@@ -31,4 +33,5 @@ page_urlpatterns: list[URLPattern] = [
     path("runs/<uuid:run_id>/chart/", run_views.RunChartView.as_view(), name="run-chart"),
     path("runs/<uuid:run_id>/artifact/", run_views.RunArtifactView.as_view(), name="run-artifact"),
     path("runs/<uuid:run_id>/cancel/", run_views.RunCancelView.as_view(), name="run-cancel"),
+    *push_urls.page_urlpatterns,
 ]

@@ -1,4 +1,4 @@
-"""REST: projects, their members and variables, and the catalogue of prototypes."""
+"""REST: projects, their members, and the catalogue of prototypes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from modelwright.accounts.permissions import Permission
 from modelwright.accounts.selectors import person_by_name
 from modelwright.core.api import SIGNED_IN, PlatformAPIView, paged_schema
 from modelwright.core.etags import expected_revision, tagged
-from projects import selectors, services, variable_services
+from projects import selectors, services
 from projects.prototypes import list_prototypes
 from projects.serializers import (
     MemberSerializer,
@@ -25,8 +25,6 @@ from projects.serializers import (
     ProjectSerializer,
     PrototypePageSerializer,
     PrototypeSerializer,
-    VariableSerializer,
-    VariableSetSerializer,
 )
 from workspaces.selectors import get_workspace
 
@@ -123,40 +121,6 @@ class MemberDetailView(PlatformAPIView):
         project = selectors.get_project(current_user(request), project_id, Permission.PROJECT_MANAGE)
         member = selectors.get_member(project, username).user
         services.remove_member(project, member, acting_user=actor_of(request))
-        return Response(status=204)
-
-
-class VariableListView(PlatformAPIView):
-    """The variables of a project."""
-
-    permissions = {"GET": Permission.PROJECT_VIEW}
-
-    @paged_schema("Variable", VariableSerializer)
-    def get(self, request: Request, project_id: UUID) -> Response:
-        """List the variables; the value of a secret one is null."""
-        project = selectors.get_project(current_user(request), project_id)
-        return self.paged(selectors.variables(project), VariableSerializer)
-
-
-class VariableDetailView(PlatformAPIView):
-    """One variable of a project."""
-
-    permissions = {"PUT": Permission.PROJECT_EDIT, "DELETE": Permission.PROJECT_EDIT}
-
-    @extend_schema(request=VariableSetSerializer, responses=VariableSerializer)
-    def put(self, request: Request, project_id: UUID, name: str) -> Response:
-        """Set a variable that the project's runs get in their environment."""
-        project = selectors.get_project(current_user(request), project_id, Permission.PROJECT_EDIT)
-        variable = variable_services.set_variable(
-            project, name=name, **self.parse(VariableSetSerializer), acting_user=actor_of(request)
-        )
-        return Response(VariableSerializer(variable).data)
-
-    @extend_schema(responses={204: None})
-    def delete(self, request: Request, project_id: UUID, name: str) -> Response:
-        """Delete a variable."""
-        project = selectors.get_project(current_user(request), project_id, Permission.PROJECT_EDIT)
-        variable_services.delete_variable(project, name=name, acting_user=actor_of(request))
         return Response(status=204)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +13,13 @@ from django.urls import reverse
 
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.permissions import Permission
-from modelwright.core.errors import Conflict, ValidationFailed
+from modelwright.core.errors import Conflict, NotFound, ValidationFailed
 from projects import services, source
 from projects.forms import FileDeleteForm, FileForm
 from projects.models import Project
 from projects.navigation import project_crumbs
 from projects.pages import ProjectPage
+from projects.source.paths import check_folder
 from projects.source_views import files_address
 
 
@@ -33,15 +35,17 @@ class FileEditView(ProjectPage):
         path = request.GET.get("path", "")
         head = source.check_commit(project, None)
         initial: dict[str, Any] = {"expected_head": head}
+        if folder := check_folder(request.GET.get("folder", "")):
+            initial["path"] = f"{folder}/"
         if path:
             initial |= {"content": _editable(project, head, path), "message": f"Change {path}"}
-        return self._show(project, path, FileForm(initial=initial, is_new=not path))
+        return self._show(project, path, FileForm(initial=initial, path=path))
 
     def post(self, request: HttpRequest, project_id: UUID) -> HttpResponseBase:
         """Commit it."""
         project = self.project(request, project_id, Permission.PROJECT_EDIT)
         path = request.GET.get("path", "")
-        form = FileForm(request.POST, is_new=not path)
+        form = FileForm(request.POST, path=path)
 
         def write(values: dict[str, Any]) -> str:
             target = path or values["path"]
@@ -57,14 +61,15 @@ class FileEditView(ProjectPage):
 
         sha, status = self.save(form, write)
         if sha is None:
-            if status == Conflict.status:
-                _put_on_top(form, project)
-            return self._show(project, path, form, status)
+            changed = _put_on_top(form, project, path) if status == Conflict.status else None
+            return self._show(project, path, form, status, changed)
         target = path or form.cleaned_data["path"]
         messages.success(request, f"{target} is committed as {sha[:12]}.")
         return redirect(files_address(project, target))
 
-    def _show(self, project: Project, path: str, form: FileForm, status: int = 200) -> HttpResponse:
+    def _show(
+        self, project: Project, path: str, form: FileForm, status: int = 200, meanwhile: Meanwhile | None = None
+    ) -> HttpResponse:
         title = f"Edit {path}" if path else "New file"
         back = files_address(project, path)
         context = {
@@ -73,7 +78,7 @@ class FileEditView(ProjectPage):
             "form": form,
             "title": title,
             "cancel_url": back,
-            "is_conflict": status == Conflict.status,
+            "meanwhile": meanwhile,
         }
         crumbs = project_crumbs(project, ("Files", reverse("project-files", args=[project.pk])), (title, ""))
         return self.page(context, crumbs=crumbs, status=status)
@@ -119,9 +124,35 @@ class FileDeleteView(ProjectPage):
         return self.page(context, crumbs=project_crumbs(project, ("Files", files), ("Delete", "")), status=status)
 
 
-def _put_on_top(form: FileForm, project: Project) -> None:
-    """Let the person, who has been told that somebody was faster, send their text again on top of that."""
-    form.data = {**{name: form.data.get(name, "") for name in form.fields}, "expected_head": source.head(project)}
+@dataclass(frozen=True, slots=True)
+class Meanwhile:
+    """What others committed while a person typed. `is_merged`: the form holds both changes; `diff` is of this file."""
+
+    seen: str
+    is_merged: bool
+    diff: source.Comparison | None
+
+
+def _put_on_top(form: FileForm, project: Project, path: str) -> Meanwhile:
+    """Let the person, who has been told that somebody was faster, send their text again on top of that.
+
+    Where both changed different lines of the file, the form has both changes.
+    """
+    newest, seen = source.check_commit(project, None), str(form.data.get("expected_head", ""))
+    mine = str(form.data.get("content", "")).replace("\r\n", "\n")
+    values = {name: form.data.get(name, "") for name in form.fields}
+    form.data = {**values, "expected_head": newest, "content": mine}
+    if not path:
+        return Meanwhile(seen, False, None)
+    try:
+        base, theirs = _editable(project, seen, path), _editable(project, newest, path)
+    except (NotFound, ValidationFailed):
+        return Meanwhile(seen, False, None)
+    changed = source.compare(project, seen, newest, path)
+    merged = source.merge_texts(mine, base, theirs) if changed.files else None
+    if merged is not None:
+        form.data["content"] = merged
+    return Meanwhile(seen, merged is not None, changed)
 
 
 def _editable(project: Project, commit: str, path: str) -> str:

@@ -8,7 +8,6 @@ from django import forms
 
 from modelwright.accounts.permissions import ProjectRole
 from projects.source import MAX_FILE_BYTES, MAX_MESSAGE
-from projects.variable_services import MAX_VALUE
 from workspaces.forms import description_field, name_field
 
 _CODE = {"class": "code", "spellcheck": "false", "autocomplete": "off", "autocapitalize": "none"}
@@ -48,32 +47,8 @@ class MemberForm(forms.Form):
         self.order_fields(["username", "role"])
 
 
-class VariableForm(forms.Form):
-    """A variable to set."""
-
-    name = forms.CharField(
-        label="Name",
-        max_length=128,
-        help_text="Such as REGION. One that is there already gets the new value.",
-        widget=forms.TextInput(attrs=_CODE),
-    )
-    value = forms.CharField(
-        label="Value",
-        max_length=MAX_VALUE,
-        required=False,
-        strip=False,
-        widget=forms.Textarea(attrs={**_CODE, "rows": 3}),
-    )
-    is_secret = forms.BooleanField(
-        label="Secret",
-        required=False,
-        initial=True,
-        help_text="A secret is kept encrypted and never shown again; runs get it all the same.",
-    )
-
-
 class FileForm(forms.Form):
-    """A file to write."""
+    """A file to write; `path` is empty for a new one."""
 
     path = forms.CharField(
         label="Path",
@@ -94,9 +69,10 @@ class FileForm(forms.Form):
     )
     expected_head = forms.RegexField(r"\A[0-9a-f]{40}\Z", widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, is_new: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, path: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not is_new:
+        self.fields["content"].widget.attrs["data-editor"] = path
+        if path:
             del self.fields["path"]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
 from modelwright.core.errors import NotFound
 from projects import source
-from projects.manifest_fields import Mapping, problem, read_document
+from projects.manifest_fields import Mapping, problem, read_document, read_thing
 from projects.models import Project
 
 MANIFEST_NAME = "modelwright.yaml"
@@ -15,6 +16,7 @@ MAX_STEPS = 50
 MAX_FALLBACKS = 100
 MAX_GRAPHS = 20
 MAX_TIMEOUT_SECONDS = 7 * 24 * 3600
+MAX_RETRIES = 10
 RUN, TEST, DEPLOY = "run", "test", "deploy"
 
 
@@ -32,8 +34,9 @@ class Step:
     """One declared step. `script` and `arguments` belong to the kinds `run` and `test`, `endpoint` to `deploy`, `model`
     to `test` and `deploy`.
 
-    `profile` names a resource profile, empty for the default; `timeout_seconds` None for the default. `inputs` names
-    earlier steps whose outputs this one reads.
+    `profile` names a resource profile, empty for the default; `timeout_seconds` None for the default. `image` names a
+    ready image, empty for an environment made from the requirements. `retries` is how often a run that was lost with
+    its host starts again. `inputs` names earlier steps whose outputs this one reads.
     """
 
     name: str
@@ -43,6 +46,8 @@ class Step:
     arguments: tuple[str, ...] = ()
     profile: str = ""
     timeout_seconds: int | None = None
+    image: str = ""
+    retries: int = 0
     inputs: tuple[str, ...] = ()
     model: str = ""
     endpoint: str = ""
@@ -101,12 +106,7 @@ def read_manifest(project: Project, commit: str | None = None) -> Manifest:
     """
     commit = source.check_commit(project, commit)
     files = source.list_files(project, commit)
-    if MANIFEST_NAME not in files:
-        raise NotFound(
-            f"The project {project.name} has no file {MANIFEST_NAME}, so it declares no steps.",
-            remedy=f"Commit a {MANIFEST_NAME}; docs/project-file.md shows one.",
-        )
-    manifest = parse_manifest(source.read_file(project, commit, MANIFEST_NAME).data)
+    manifest = parse_manifest(_content(project, commit, files))
     missing = [
         problem(
             f"steps[{number}].script", f"There is no file {step.script} in the commit.", "Commit it, or correct it."
@@ -117,6 +117,35 @@ def read_manifest(project: Project, commit: str | None = None) -> Manifest:
     if missing:
         Mapping.raise_all(missing, MANIFEST_NAME)
     return manifest
+
+
+def read_fallbacks(project: Project) -> dict[str, Any]:
+    """What the newest commit declares of fallbacks, by endpoint. Wrong entries elsewhere in the file do not matter.
+
+    Raises NotFound where the commit has no manifest, ValidationFailed where it is no YAML or these entries are wrong.
+    """
+    commit = source.check_commit(project, None)
+    document = read_document(_content(project, commit, source.list_files(project, commit)))
+    fallbacks = document.named("fallbacks", MAX_FALLBACKS)
+    document.raise_errors(MANIFEST_NAME)
+    return fallbacks
+
+
+def parse_fallback_rule(text: str) -> Any:
+    """What stands below an endpoint's name in `fallbacks`, by itself; checked where it is deployed.
+
+    Raises ValidationFailed with the line of what is no YAML.
+    """
+    return read_thing(text.encode(errors="replace"), "The rule")
+
+
+def _content(project: Project, commit: str, files: Container[str]) -> bytes:
+    if MANIFEST_NAME not in files:
+        raise NotFound(
+            f"The project {project.name} has no file {MANIFEST_NAME}, so it declares no steps.",
+            remedy=f"Commit a {MANIFEST_NAME}; docs/project-file.md shows one.",
+        )
+    return source.read_file(project, commit, MANIFEST_NAME).data
 
 
 def _step(entry: Mapping, earlier: list[str]) -> Step:
@@ -133,6 +162,8 @@ def _step(entry: Mapping, earlier: list[str]) -> Step:
         arguments=entry.arguments("arguments") if is_run else (),
         profile=entry.name("profile"),
         timeout_seconds=entry.duration("timeout", MAX_TIMEOUT_SECONDS) if is_run else None,
+        image=entry.text("image") if is_run else "",
+        retries=entry.whole_number("retries", MAX_RETRIES) if is_run else 0,
         inputs=entry.names("inputs"),
         model=entry.name("model", required=True) if kind in (TEST, DEPLOY) else "",
         endpoint=entry.name("endpoint", required=True) if kind == DEPLOY else "",

@@ -51,22 +51,34 @@ def problem(where: str, message: str, remedy: str) -> FieldError:
 
 def read_document(data: bytes) -> Mapping:
     """Parse YAML whose top is a mapping. Raises ValidationFailed with the line of what is no YAML."""
-    if len(data) > MAX_BYTES:
-        _fail(f"The file has more than {MAX_BYTES:,} bytes.", "Shorten it.")
-    try:
-        document = yaml.load(data.decode(), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader made stricter
-    except UnicodeDecodeError:
-        _fail("The file is not UTF-8 text.", "Save it as UTF-8.")
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = f"Line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        _fail(f"The file is not valid YAML. {line}{error.problem}.", "Correct that line; indent with spaces.")
-    except (yaml.YAMLError, ValueError, RecursionError, AttributeError, TypeError, LookupError) as error:
-        # PyYAML's constructors let some of these out where a value does not fit its tag.
-        _fail(f"The file is not valid YAML: {str(error)[:200]}", "Correct it; indent with spaces.")
+    document = _loaded(data, "The file")
     if not isinstance(document, dict):
         _fail("The file is not a mapping.", "Begin with `name: …`.")
     return Mapping(document, "", [])
+
+
+def read_thing(data: bytes, what: str) -> Any:
+    """Parse YAML that would stand in the file as one thing, `The rule`. Raises ValidationFailed as for the file."""
+    thing = _loaded(data, what)
+    if wrong := _unplain(thing):
+        _fail(f"{what} holds {wrong}.", "Put it in quotation marks, or leave it out.")
+    return thing
+
+
+def _loaded(data: bytes, what: str) -> Any:
+    if len(data) > MAX_BYTES:
+        _fail(f"{what} has more than {MAX_BYTES:,} bytes.", "Shorten it.")
+    try:
+        return yaml.load(data.decode(), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader made stricter
+    except UnicodeDecodeError:
+        _fail(f"{what} is not UTF-8 text.", "Save it as UTF-8.")
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f"Line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        _fail(f"{what} is not valid YAML. {line}{error.problem}.", "Correct that line; indent with spaces.")
+    except (yaml.YAMLError, ValueError, RecursionError, AttributeError, TypeError, LookupError) as error:
+        # PyYAML's constructors let some of these out where a value does not fit its tag.
+        _fail(f"{what} is not valid YAML: {str(error)[:200]}", "Correct it; indent with spaces.")
 
 
 def _fail(message: str, remedy: str) -> NoReturn:
@@ -182,6 +194,16 @@ class Mapping:
             )
             return None
         return seconds
+
+    def whole_number(self, key: str, largest: int) -> int:
+        """A whole number from 0 to `largest`, 0 where it is left out."""
+        value = self._take(key)
+        if value is None:
+            return 0
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= largest:
+            self.refuse(key, f"{str(value)[:60]!r} is no whole number from 0 to {largest}.", f"Write 0 to {largest}.")
+            return 0
+        return value
 
     def mapping(self, key: str) -> Mapping:
         """A mapping inside this one, empty where it is left out."""

@@ -27,7 +27,7 @@ class _Renderer(RendererHTML):
 
     def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         number = sum(token.type == "table_open" for token in tokens[: idx + 1])
-        region = f'<div class="table-region" role="region" tabindex="0" aria-label="Table {number} of the text">'
+        region = f'<div class="table-region" role="region" tabindex="0" aria-label="Table {number} of {env["name"]}">'
         return f'{region}<table class="table">\n'
 
     def table_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
@@ -70,7 +70,7 @@ def _parser() -> MarkdownIt:
 _PARSER = _parser()
 
 
-def render(text: str) -> SafeString:
-    """The beginning of `text` as HTML for a card of a page."""
+def render(text: str, name: str = "the text") -> SafeString:
+    """The beginning of `text` as HTML for a card of a page, on which `name` (the platform's words) is its only one."""
     # HTML is off and every text is escaped.
-    return SafeString(_PARSER.render(text[:MAX_CHARACTERS]))
+    return SafeString(_PARSER.render(text[:MAX_CHARACTERS], {"name": name}))

@@ -1,4 +1,4 @@
-"""Pages: the members and variables of a project."""
+"""Pages: the members of a project."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.decorators import method_decorator
-from django.views.decorators.debug import sensitive_post_parameters
 
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.permissions import Permission
 from modelwright.core.listing import Column, Filter, Listing
-from projects import selectors, services, variable_services
-from projects.forms import MemberForm, VariableForm
-from projects.models import Project, ProjectMembership, Variable
+from projects import selectors, services
+from projects.forms import MemberForm
+from projects.models import Project, ProjectMembership
 from projects.navigation import project_crumbs
 from projects.pages import ProjectPage
 from workspaces.member_views import named_person
@@ -99,63 +97,3 @@ class MemberRemoveView(ProjectPage):
         # Whoever removed themselves may not see the list any more.
         is_self = member.pk == request.user.pk
         return redirect("workspace", project.workspace_id) if is_self else redirect("project-members", project.pk)
-
-
-@method_decorator(sensitive_post_parameters("value"), name="dispatch")
-class VariablesView(ProjectPage):
-    """The variables of a project, with a form that sets one."""
-
-    permissions = {"GET": Permission.PROJECT_VIEW, "POST": Permission.PROJECT_EDIT}
-    template = "projects/variables.html"
-
-    def get(self, request: HttpRequest, project_id: UUID) -> HttpResponseBase:
-        """List them; secrets without their values."""
-        form = VariableForm(initial={"name": request.GET.get("name", "")[:128], "is_secret": True})
-        return self._show(request, self.project(request, project_id), form)
-
-    def post(self, request: HttpRequest, project_id: UUID) -> HttpResponseBase:
-        """Set one."""
-        project = self.project(request, project_id, Permission.PROJECT_EDIT)
-        form = VariableForm(request.POST)
-
-        def write(values: dict[str, Any]) -> Variable:
-            return variable_services.set_variable(project, **values, acting_user=actor_of(request))
-
-        variable, status = self.save(form, write)
-        if variable is None:
-            return self._show(request, project, form, status)
-        messages.success(request, f"{variable.name} is set. Runs that start from now on get it.")
-        return redirect("project-variables", project.pk)
-
-    def _show(self, request: HttpRequest, project: Project, form: VariableForm, status: int = 200) -> HttpResponse:
-        shown = [(variable, selectors.shown_value(variable)) for variable in selectors.variables(project)]
-        context = {**self.frame(request, project), "form": form, "variables": shown}
-        return self.page(context, crumbs=project_crumbs(project, ("Variables", "")), status=status)
-
-
-class VariableDeleteView(ProjectPage):
-    """Delete a variable."""
-
-    permissions = {"GET": Permission.PROJECT_EDIT, "POST": Permission.PROJECT_EDIT}
-    template = "components/confirm_page.html"
-
-    def get(self, request: HttpRequest, project_id: UUID, name: str) -> HttpResponseBase:
-        """Ask."""
-        project = self.project(request, project_id, Permission.PROJECT_EDIT)
-        variable = selectors.get_variable(project, name)
-        back = reverse("project-variables", args=[project.pk])
-        context = {
-            "title": f"Delete the variable {variable.name}",
-            "explanation": "Runs that start from now on do not get it. Its value cannot be brought back.",
-            "submit": "Delete variable",
-            "cancel_url": back,
-            "danger": True,
-        }
-        return self.page(context, crumbs=project_crumbs(project, ("Variables", back), ("Delete", "")))
-
-    def post(self, request: HttpRequest, project_id: UUID, name: str) -> HttpResponseBase:
-        """Delete it."""
-        project = self.project(request, project_id, Permission.PROJECT_EDIT)
-        variable_services.delete_variable(project, name=name, acting_user=actor_of(request))
-        messages.success(request, f"{name} is deleted.")
-        return redirect("project-variables", project.pk)

@@ -15,6 +15,8 @@ SECTIONS = (
     ("project-history", "History"),
     ("project-jobs", "Jobs"),
     ("project-runs", "Runs"),
+    ("project-sessions", "Sessions"),
+    ("project-applications", "Applications"),
     ("project-models", "Models"),
     ("project-approvals", "Approvals"),
     ("project-endpoints", "Endpoints"),

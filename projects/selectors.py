@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Subquery
 
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
@@ -16,30 +17,40 @@ from modelwright.accounts.permissions import (
     ProjectRole,
     WorkspaceRole,
 )
-from modelwright.core.crypto import decrypt
 from modelwright.core.errors import NotFound, PermissionRefused
-from projects.models import Project, ProjectMembership, Variable
-from workspaces.models import Workspace
-from workspaces.selectors import role_in as role_in_workspace
+from projects.models import Project, ProjectMembership
+from workspaces.models import Membership, Workspace
 
 
-def role_in(user: User, project: Project) -> ProjectRole | None:
-    """The person's own role in the project, None for none."""
-    role = ProjectMembership.objects.filter(project=project, user=user).values_list("role", flat=True).first()
-    return ProjectRole(role) if role else None
+class Roles(NamedTuple):
+    """A person's roles in a project's workspace and in the project itself, None for none."""
+
+    in_workspace: WorkspaceRole | None
+    in_project: ProjectRole | None
+
+
+def roles_in(user: User, project: Project) -> Roles:
+    """Both roles, read at once: every request asks for them."""
+    own = ProjectMembership.objects.filter(project=project, user=user).values("role")
+    in_workspace = Membership.objects.filter(workspace=project.workspace_id, user=user).values("role")
+    found = Project.objects.filter(pk=project.pk).values_list(Subquery(in_workspace), Subquery(own)).first()
+    of_workspace, of_project = found or (None, None)
+    return Roles(WorkspaceRole(of_workspace) if of_workspace else None, ProjectRole(of_project) if of_project else None)
 
 
 def project_permissions(user: User, project: Project) -> frozenset[Permission]:
     """Everything that the person may do in the project, by site role, workspace role and project role together."""
+    return frozenset(Permission) if user.is_site_admin else _held(user, roles_in(user, project))
+
+
+def _held(user: User, roles: Roles) -> frozenset[Permission]:
     if user.is_site_admin:
         return frozenset(Permission)
     held: frozenset[Permission] = AUDITOR_PERMISSIONS if user.is_auditor else frozenset()
-    in_workspace = role_in_workspace(user, project.workspace)
-    if in_workspace is None:
+    if roles.in_workspace is None:
         return held
-    held |= WORKSPACE_ROLE_PERMISSIONS[in_workspace]
-    role = role_in(user, project)
-    return held | PROJECT_ROLE_PERMISSIONS[role] if role else held
+    held |= WORKSPACE_ROLE_PERMISSIONS[roles.in_workspace]
+    return held | PROJECT_ROLE_PERMISSIONS[roles.in_project] if roles.in_project else held
 
 
 def no_such_project() -> NotFound:
@@ -52,7 +63,10 @@ def no_such_project() -> NotFound:
 
 def require_project(user: User, permission: Permission, project: Project) -> None:
     """Raise NotFound for a stranger and PermissionRefused for a member without `permission`."""
-    held = project_permissions(user, project)
+    _require(permission, project_permissions(user, project), project)
+
+
+def _require(permission: Permission, held: frozenset[Permission], project: Project) -> None:
     if permission in held:
         return
     if Permission.PROJECT_VIEW not in held:
@@ -71,13 +85,12 @@ def authorize(actor: Actor, permission: Permission, project: Project) -> str:
     if actor.is_system:
         return actor.site_role
     user = actor.require_user()
-    require_project(user, permission, project)
-    role = role_in(user, project)
-    if role and permission in PROJECT_ROLE_PERMISSIONS[role]:
-        return f"project {role}"
-    in_workspace = role_in_workspace(user, project.workspace)
-    if in_workspace and permission in WORKSPACE_ROLE_PERMISSIONS[in_workspace]:
-        return f"workspace {in_workspace}"
+    roles = roles_in(user, project)
+    _require(permission, _held(user, roles), project)
+    if roles.in_project and permission in PROJECT_ROLE_PERMISSIONS[roles.in_project]:
+        return f"project {roles.in_project}"
+    if roles.in_workspace and permission in WORKSPACE_ROLE_PERMISSIONS[roles.in_workspace]:
+        return f"workspace {roles.in_workspace}"
     return actor.site_role
 
 
@@ -102,34 +115,18 @@ def get_project(user: User, project_id: UUID, permission: Permission = Permissio
     return project
 
 
+def named_project(user: User, workspace: str, name: str, permission: Permission) -> Project:
+    """As `get_project`, by the names of the workspace and the project."""
+    project: Project | None = visible_projects(user).filter(workspace__name=workspace, name=name).first()
+    if project is None:
+        raise no_such_project()
+    require_project(user, permission, project)
+    return project
+
+
 def members(project: Project) -> QuerySet[ProjectMembership]:
     """The memberships of the project with their people, by name. The caller has required PROJECT_VIEW."""
     return ProjectMembership.objects.filter(project=project).select_related("user").order_by("user__username")
-
-
-def variables(project: Project) -> QuerySet[Variable]:
-    """The variables of the project, by name, with encrypted values. The caller has required PROJECT_VIEW."""
-    return Variable.objects.filter(project=project).order_by("name")
-
-
-def get_variable(project: Project, name: str) -> Variable:
-    """Return one variable by name. Raises NotFound."""
-    variable: Variable | None = variables(project).filter(name=name).first()
-    if variable is None:
-        raise NotFound(
-            f"The project {project.name} has no variable {name[:128]!r}.", remedy="See the list of its variables."
-        )
-    return variable
-
-
-def shown_value(variable: Variable) -> str | None:
-    """The value of a variable as people may read it: None where it is secret."""
-    return None if variable.is_secret else decrypt(variable.value)
-
-
-def variables_for_run(project: Project) -> dict[str, str]:
-    """Every variable of the project in the clear, for the environment of a run and for nothing else."""
-    return {variable.name: decrypt(variable.value) for variable in variables(project)}
 
 
 def get_member(project: Project, username: str) -> ProjectMembership:

@@ -11,10 +11,8 @@ from rest_framework import serializers
 
 from modelwright.accounts.permissions import PROJECT_ROLE_CHOICES
 from projects import source
-from projects.models import Project, ProjectMembership, Variable
-from projects.selectors import shown_value
+from projects.models import Project, ProjectMembership
 from projects.source import FileContent
-from projects.variable_services import MAX_VALUE
 
 MAX_DESCRIPTION = 5000
 
@@ -89,28 +87,6 @@ class MemberSetSerializer(serializers.Serializer[ProjectMembership]):
             "deploys; `admin` also administers members, endpoints and keys."
         ),
     )
-
-
-class VariableSerializer(serializers.ModelSerializer[Variable]):
-    """A variable. The value of a secret one is null."""
-
-    value = serializers.SerializerMethodField(method_name="shown")
-
-    class Meta:
-        model = Variable
-        fields = ["id", "name", "value", "is_secret", "created_at"]
-        read_only_fields = fields
-
-    def shown(self, variable: Variable) -> str | None:
-        """The value, null for a secret."""
-        return shown_value(variable)
-
-
-class VariableSetSerializer(serializers.Serializer[Variable]):
-    """The value to set."""
-
-    value = serializers.CharField(allow_blank=True, trim_whitespace=False, max_length=MAX_VALUE)
-    is_secret = serializers.BooleanField(default=True, help_text="A secret's value is never shown again.")
 
 
 class EntrySerializer(serializers.Serializer[source.Entry]):
@@ -253,6 +229,8 @@ class StepSerializer(serializers.Serializer[Any]):
     arguments = serializers.ListField(child=serializers.CharField())
     profile = serializers.CharField()
     timeout_seconds = serializers.IntegerField(allow_null=True)
+    image = serializers.CharField()
+    retries = serializers.IntegerField()
     inputs = serializers.ListField(child=serializers.CharField())
     model = serializers.CharField()
     endpoint = serializers.CharField()

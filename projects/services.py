@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from django.db import transaction
 
@@ -26,7 +27,7 @@ def _target(project: Project) -> Target:
     return Target("project", project.id, project.name)
 
 
-def _author(actor: Actor) -> source.Author:
+def author_of(actor: Actor) -> source.Author:
     """The acting person as Git names them; the platform's own part where there is none."""
     if actor.user is None:
         return source.Author("Modelwright", "modelwright@localhost")
@@ -53,7 +54,7 @@ def create_project(
         project,
         dict(start.files) if start else blank_files(name),
         message=f"Start from the prototype {prototype}" if start else "Start",
-        author=_author(acting_user),
+        author=author_of(acting_user),
         expected_head=None,
     )
     record(
@@ -174,17 +175,36 @@ def commit(
 
     Raises Conflict where somebody was faster, ValidationFailed, PermissionRefused.
     """
+
+    def write(author: source.Author) -> str:
+        return source.write_commit(project, changes, message=message, author=author, expected_head=expected_head)
+
+    about = {"message": message[:500], "paths": sorted(changes)[:100], "changes": len(changes)}
+    return put_commit(project, write, about=about, expected_head=expected_head, acting_user=acting_user)
+
+
+@transaction.atomic
+def put_commit(
+    project: Project,
+    write: Callable[[source.Author], str],
+    *,
+    about: Mapping[str, Any],
+    expected_head: str | None,
+    acting_user: Actor,
+) -> str:
+    """Make what `write` writes, on top of `expected_head`, the newest commit, on record with `about`; return its id.
+
+    Raises what `write` raises, Conflict where somebody was faster, PermissionRefused.
+    """
     role = authorize(acting_user, Permission.PROJECT_EDIT, project)
     Project.objects.select_for_update().get(pk=project.pk)
-    sha = source.write_commit(
-        project, changes, message=message, author=_author(acting_user), expected_head=expected_head
-    )
+    sha = write(author_of(acting_user))
     record(
         acting_user=acting_user,
         action=AuditAction.PROJECT_COMMITTED,
         target=_target(project),
         before={"commit": expected_head},
-        after={"commit": sha, "message": message[:500], "paths": sorted(changes)[:100], "changes": len(changes)},
+        after={"commit": sha, **about},
         role=role,
         workspace_id=project.workspace_id,
         project_id=project.id,

@@ -30,7 +30,9 @@ from projects.serializers import (
     file_answer,
 )
 
-COMMIT = OpenApiParameter("commit", str, description="Full id of a commit; the newest by default.")
+COMMIT = OpenApiParameter(
+    "commit", str, description="Full id of a commit, or a branch or tag; the newest commit by default."
+)
 PATH = OpenApiParameter("path", str, description="A path inside the project.")
 
 
@@ -55,7 +57,7 @@ class TreeView(SourceView):
     def get(self, request: Request, project_id: UUID) -> Response:
         """List the folder at `path`, the root by default."""
         project, path = self.project(request, project_id), self.parameter(request, "path")
-        commit = source.check_commit(project, self.parameter(request, "commit"))
+        commit = source.resolve(project, self.parameter(request, "commit"))
         entries = source.list_tree(project, commit, path)
         return Response(TreeSerializer({"commit": commit, "path": path, "entries": entries}).data)
 
@@ -69,7 +71,7 @@ class FileView(SourceView):
     def get(self, request: Request, project_id: UUID) -> Response:
         """Answer the file at `path`: text as it is, everything else in base64."""
         project = self.project(request, project_id)
-        commit = source.check_commit(project, self.parameter(request, "commit"))
+        commit = source.resolve(project, self.parameter(request, "commit"))
         return Response(file_answer(commit, source.read_file(project, commit, self.parameter(request, "path"))))
 
 
@@ -82,7 +84,9 @@ class ManifestView(SourceView):
     def get(self, request: Request, project_id: UUID) -> Response:
         """Answer `modelwright.yaml` as it was understood, or 422 with each wrong entry."""
         project = self.project(request, project_id)
-        return Response(ManifestSerializer(read_manifest(project, self.parameter(request, "commit"))).data)
+        return Response(
+            ManifestSerializer(read_manifest(project, source.resolve(project, self.parameter(request, "commit")))).data
+        )
 
 
 class CommitListView(SourceView):
@@ -94,7 +98,7 @@ class CommitListView(SourceView):
         parameters=[
             PATH,
             OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 500}, description="Commits a page."),
-            OpenApiParameter("start", str, description="Full id of the commit to begin with, from `next`."),
+            OpenApiParameter("start", str, description="The commit to begin with, from `next`; or a branch or tag."),
         ],
         responses=CommitPageSerializer,
     )
@@ -102,7 +106,8 @@ class CommitListView(SourceView):
         """List commits, newest first; those that touched `path` if it is given."""
         project, limit = self.project(request, project_id), limit_of(request)
         path, start = self.parameter(request, "path"), self.parameter(request, "start")
-        found = source.history(project, path, limit + 1, start or None)
+        begin = source.resolve(project, start, field="start") if start else None
+        found = source.history(project, path, limit + 1, begin)
         following = None
         if len(found) > limit:
             query = urlencode({**request.query_params.dict(), "start": found[limit].sha})

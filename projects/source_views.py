@@ -6,23 +6,26 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 
 from modelwright.accounts.permissions import Permission
-from modelwright.core.errors import NotFound
+from modelwright.core.errors import NotFound, ValidationFailed
 from projects import source
+from projects.files.answers import file_answer, picture_type
 from projects.models import Project
 from projects.navigation import project_crumbs
+from projects.notebooks import read_notebook
 from projects.pages import ProjectPage
 from projects.source.paths import check_folder
 
 MAX_SHOWN_BYTES = 300_000
 PAGE_SIZE = 50
+NOTEBOOK = ".ipynb"
 
 
 def files_address(project: Project, path: str = "", commit: str = "") -> str:
-    """The address of a folder or file; of the newest commit where `commit` is empty."""
+    """The address of a folder or file; of the newest commit where `commit` (an id, branch or tag) is empty."""
     query = urlencode({name: value for name, value in (("path", path), ("commit", commit)) if value})
     address = reverse("project-files", args=[project.pk])
     return f"{address}?{query}" if query else address
@@ -39,16 +42,24 @@ class FilesView(ProjectPage):
         project = self.project(request, project_id)
         path, wanted = check_folder(request.GET.get("path", "")), request.GET.get("commit", "")
         context: dict[str, Any] = {**self.frame(request, project), "path": path}
+        names = [project.workspace.name, project.name]
+        context["git_url"] = request.build_absolute_uri(reverse("git-references", args=names)).removesuffix(
+            "/info/refs"
+        )
         head = source.head(project)
         if head is None:
             return self.page({**context, "is_empty": True}, crumbs=project_crumbs(project, ("Files", "")))
-        commit = source.check_commit(project, wanted)
+        commit = source.resolve(project, wanted)
         is_newest = commit == head
-        shown = "" if is_newest else commit
+        shown = "" if is_newest else wanted
         context |= {"commit": source.history(project, limit=1, start=commit)[0], "is_newest": is_newest}
+        context |= {"references": source.list_references(project), "wanted": wanted or project.default_branch}
         context["way"] = self._way(project, path, shown)
         if path and (content := self._file(project, commit, path)):
             context |= {"file": content, "raw_url": self._raw(project, path, commit)}
+            context["is_picture"] = picture_type(content.data) is not None
+            if path.lower().endswith(NOTEBOOK) and not request.GET.get("as_text"):
+                context |= self._notebook(project, commit, path)
             return self.page(context, crumbs=self._crumbs(project, path, shown), template="projects/file.html")
         entries = source.list_tree(project, commit, path)
         context["entries"] = [(entry, files_address(project, entry.path, shown)) for entry in entries]
@@ -59,6 +70,12 @@ class FilesView(ProjectPage):
             return source.read_file(project, commit, path, MAX_SHOWN_BYTES)
         except NotFound:
             return None
+
+    def _notebook(self, project: Project, commit: str, path: str) -> dict[str, Any]:
+        try:
+            return {"notebook": read_notebook(source.read_file(project, commit, path).data)}
+        except ValidationFailed as error:
+            return {"notebook_problem": error}
 
     def _raw(self, project: Project, path: str, commit: str) -> str:
         query = urlencode({"path": path, "commit": commit})
@@ -86,14 +103,8 @@ class FileDownloadView(ProjectPage):
     def get(self, request: HttpRequest, project_id: UUID) -> HttpResponseBase:
         """Answer its bytes."""
         project = self.project(request, project_id)
-        commit = source.check_commit(project, request.GET.get("commit", ""))
-        content = source.read_file(project, commit, request.GET.get("path", ""))
-        response = HttpResponse(content.data, content_type="application/octet-stream")
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
-        name = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in content.path.split("/")[-1])
-        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        return response
+        commit = source.resolve(project, request.GET.get("commit", ""))
+        return file_answer(source.read_file(project, commit, request.GET.get("path", "")))
 
 
 class HistoryView(ProjectPage):
@@ -106,6 +117,7 @@ class HistoryView(ProjectPage):
         """List them."""
         project = self.project(request, project_id)
         path, start = check_folder(request.GET.get("path", "")), request.GET.get("start", "")
+        start = source.resolve(project, start, field="start") if start else ""
         commits = source.history(project, path, PAGE_SIZE + 1, start or None)
         older = ""
         if len(commits) > PAGE_SIZE:
@@ -117,6 +129,7 @@ class HistoryView(ProjectPage):
             "path": path,
             "older": older,
             "is_later_page": bool(start),
+            "head": source.head(project),
         }
         return self.page(context, crumbs=project_crumbs(project, ("History", "")))
 
@@ -134,6 +147,7 @@ class CommitView(ProjectPage):
         context = {
             **self.frame(request, project),
             "diff": found,
+            "is_newest": found.commit.sha == source.head(project),
             "files_url": files_address(project, "", found.commit.sha),
         }
         history = reverse("project-history", args=[project.pk])

@@ -3,6 +3,10 @@
 from django.urls import URLPattern, path
 
 from projects import api, edit_views, member_views, source_api, source_views, views
+from projects.files import urls as file_urls
+from projects.git_http import views as git_views
+from projects.importing import urls as import_urls
+from projects.variables import urls as variable_urls
 
 _PROJECT = "projects/<uuid:project_id>/"
 
@@ -17,15 +21,21 @@ api_urlpatterns: list[URLPattern] = [
     path(_PROJECT, api.ProjectDetailView.as_view(), name="api-project"),
     path(f"{_PROJECT}members/", api.MemberListView.as_view(), name="api-project-members"),
     path(f"{_PROJECT}members/<slug:username>/", api.MemberDetailView.as_view(), name="api-project-member"),
-    path(f"{_PROJECT}variables/", api.VariableListView.as_view(), name="api-project-variables"),
-    path(f"{_PROJECT}variables/<slug:name>/", api.VariableDetailView.as_view(), name="api-project-variable"),
+    *variable_urls.api_urlpatterns,
+    *file_urls.api_urlpatterns,
+    *import_urls.api_urlpatterns,
     path(f"{_PROJECT}tree/", source_api.TreeView.as_view(), name="api-project-tree"),
     path(f"{_PROJECT}files/", source_api.FileView.as_view(), name="api-project-files"),
     path(f"{_PROJECT}manifest/", source_api.ManifestView.as_view(), name="api-project-manifest"),
     path(f"{_PROJECT}commits/", source_api.CommitListView.as_view(), name="api-project-commits"),
     path(f"{_PROJECT}commits/<slug:sha>/", source_api.CommitDetailView.as_view(), name="api-project-commit"),
 ]
+_GIT = "git/<slug:workspace>/<slug:project>.git/"
+
 page_urlpatterns: list[URLPattern] = [
+    path(f"{_GIT}info/refs", git_views.ReferencesView.as_view(), name="git-references"),
+    path(f"{_GIT}git-upload-pack", git_views.FetchView.as_view(), name="git-fetch"),
+    path(f"{_GIT}git-receive-pack", git_views.PushView.as_view(), name="git-push"),
     path("workspaces/<uuid:workspace_id>/", views.WorkspaceView.as_view(), name="workspace"),
     path("workspaces/<uuid:workspace_id>/projects/new/", views.ProjectCreateView.as_view(), name="project-create"),
     path(_PROJECT, views.ProjectView.as_view(), name="project"),
@@ -42,10 +52,7 @@ page_urlpatterns: list[URLPattern] = [
         member_views.MemberRemoveView.as_view(),
         name="project-member-remove",
     ),
-    path(f"{_PROJECT}variables/", member_views.VariablesView.as_view(), name="project-variables"),
-    path(
-        f"{_PROJECT}variables/<slug:name>/delete/",
-        member_views.VariableDeleteView.as_view(),
-        name="project-variable-delete",
-    ),
+    *variable_urls.page_urlpatterns,
+    *file_urls.page_urlpatterns,
+    *import_urls.page_urlpatterns,
 ]

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
-from django.test import Client
+from django.test import Client, TransactionTestCase
+from pytest_django.plugin import DjangoDbBlocker
 
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from modelwright.accounts.services import create_token, create_user
+from tests.emptying import empty, keep_what_migrations_made
 
 pytest_plugins = ["tests.ui.fixtures"]
 
 PASSWORD = "correct horse battery staple"
 MakeUser = Callable[..., User]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The database of pytest-django, which each test finds as migrations left it, whichever came before."""
+    with django_db_blocker.unblock():
+        statements = keep_what_migrations_made()
+    with patch.object(TransactionTestCase, "_fixture_teardown", lambda _case: empty(statements)):
+        yield
 
 
 @pytest.fixture(autouse=True)

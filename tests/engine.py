@@ -88,6 +88,20 @@ def _start() -> str:
     return ""
 
 
+def forget_images(instance: str) -> None:
+    """Takes their names from all images of an installation: it finds none, and builds them again from their layers.
+
+    What is built again is what was built before, so nobody needs to wait for downloads a second time.
+    """
+    found = client()
+    for number, image in enumerate(found.images.list(filters={"label": f"modelwright.instance={instance}"})):
+        names = image.tags
+        image.tag(f"{instance}-layers", str(number))
+        for name in names:
+            found.images.remove(name)
+    found.close()
+
+
 def clear(instance: str = INSTANCE) -> None:
     """Removes every container and image of this process's tests from the engine."""
     found = client()

@@ -33,6 +33,7 @@ from tests.gateway.environment import model, model_environment, python
 from workspaces.models import Membership, Workspace
 
 PATIENCE_SECONDS = 120
+LONGEST_PAUSE = 5  # times the first one
 
 
 def make_project(name: str = "churn", workspace: str = "acme", **people: str) -> Project:
@@ -89,14 +90,19 @@ def ready_version(project: Project, model_name: str = "one", name: str = "wine",
 
 
 def wait_for(condition: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS, pause: float = 0.05) -> Any:
-    """The first true value of `condition`, which may do work of its own; fails after `seconds`."""
+    """The first true value of `condition`, which may do work of its own; fails after `seconds`.
+
+    It looks more and more seldom: looking takes processor time, mostly from what is waited for.
+    """
     deadline = time.monotonic() + seconds
+    longest = pause * LONGEST_PAUSE
     while True:
         value = condition()
         if value:
             return value
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(pause)
+        pause = min(pause * 1.2, longest)
 
 
 def watch(host: Host, backend: LocalBackend) -> None:

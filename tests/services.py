@@ -11,6 +11,7 @@ import signal
 import tempfile
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from modelwright.local.layout import REPOSITORY, Layout
@@ -47,6 +48,9 @@ def _start_postgres(layout: Layout) -> None:
     _children.append(child)
     wait_until(child.program.ready, child, READY_SECONDS)
     server.create_databases()
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        # For tests/emptying.py.
+        connection.execute("GRANT SET ON PARAMETER session_replication_role TO modelwright")
     os.environ["DATABASE_URL"] = server.url("modelwright")
     os.environ["MLFLOW_DATABASE_URL"] = server.url("mlflow")
 
@@ -79,6 +83,14 @@ def _set_defaults(layout: Layout) -> None:
         os.environ.setdefault(name, value)
 
 
+def _take_own_folder(worker: str) -> None:
+    """Workers of xdist share the servers, not the folder: the watcher of one would end what another one runs."""
+    layout = Layout(Path(os.environ["MODELWRIGHT_DATA_DIR"]) / worker)
+    layout.create()
+    layout.secret_key.write_text(Path(os.environ["MODELWRIGHT_SECRET_KEY_FILE"]).read_text())
+    os.environ["MODELWRIGHT_DATA_DIR"] = str(layout.data)
+
+
 def stop_services() -> None:
     """Stop what this process started and remove its directory. Doing it twice is harmless."""
     global _directory
@@ -100,3 +112,5 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
     atexit.register(stop_services)
     _start_services()
+elif worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    _take_own_folder(worker)

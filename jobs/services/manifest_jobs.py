@@ -25,12 +25,13 @@ def follow_manifest(project: Project) -> str:
     """Bring the project's jobs up to date with its newest commit, if they are not; return what is wrong with it.
 
     The platform does this by itself wherever jobs are listed or started: whoever committed the manifest has decided.
-    A wrong manifest changes nothing; what is wrong with it is empty otherwise.
+    A wrong manifest changes nothing; what is wrong with it is empty otherwise. It is read again each time, as what it
+    names (a profile, an image) may be there by now.
     """
     commit = source.head(project) or ""
     known = ManifestSync.objects.filter(project=project).first()
-    if known is not None and known.commit == commit:
-        return known.problem
+    if known is not None and known.commit == commit and not known.problem:
+        return ""
     problem = ""
     try:
         sync_jobs(project, acting_user=SYSTEM)
@@ -69,6 +70,8 @@ def _sync_step(project: Project, step: Step, acting_user: Actor, role: str) -> J
         "arguments": list(step.arguments),
         "profile": step.profile,
         "timeout_seconds": step.timeout_seconds,
+        "image": step.image,
+        "retries": step.retries,
         "is_active": True,
     }
     job: Job | None = Job.objects.filter(project=project, name=step.name).select_related("project", "profile").first()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from jobs.models import Attempt, Run
-from jobs.run_environment import secret_variables
+from jobs.run_environment import record_run_reads, run_secrets
 from jobs.services.facts import run_target
 from jobs.tokens import new_run_token
 from jobs.tracking.closing import close_tracked_runs
@@ -34,15 +34,19 @@ def _begin(run: Run, acting_user: Actor) -> bool:
         return False
     number, because = run.attempt + 1, _because(run)
     token = new_run_token()
+    secret = run_secrets(run.project, before.spec["environment"], token)
     workload = repeat_workload(
         before,
-        secret_variables=secret_variables(run.project, before.spec["environment"], token),
+        secret_variables=secret.variables,
+        secret_files=secret.files,
+        masked=secret.masked,
         retryable=number <= run.retries,
         acting_user=acting_user,
     )
     changes = {"workload": workload, "attempt": number, "token_digest": token_digest(token), "token_died_at": None}
     Run.objects.filter(pk=run.pk).update(**changes)
     Attempt.objects.create(run=run, number=number, workload=workload, because=because)
+    record_run_reads(run, workload, secret.names, attempt=number, acting_user=acting_user)
     record(
         acting_user=acting_user,
         action=AuditAction.RUN_RETRIED,

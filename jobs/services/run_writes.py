@@ -15,7 +15,7 @@ from jobs.dependencies import Snapshot, read_snapshot
 from jobs.models import MOST_RETRIES, Attempt, Job, Run
 from jobs.parameters import as_arguments, check_arguments, check_parameters
 from jobs.quota import check_quota
-from jobs.run_environment import plain_variables, secret_variables, slug
+from jobs.run_environment import RunSecrets, plain_variables, record_run_reads, run_secrets, slug
 from jobs.services.facts import run_target
 from jobs.services.manifest_jobs import follow_manifest
 from jobs.tokens import new_run_token
@@ -110,8 +110,11 @@ def start_run(project: Project, request: RunRequest, *, acting_user: Actor) -> R
         retries=_retries(request),
         retry_failed=_first(request.retry_failed, job.retry_failed if job else None, False),
     )
-    run.workload = _workload(run, request, size, snapshot, token, acting_user)
+    plain = plain_variables(run, job.variables if job else {})
+    secret = run_secrets(project, plain, token)
+    run.workload = _workload(run, request, size, snapshot, plain, secret, acting_user)
     run.save(force_insert=True)
+    record_run_reads(run, run.workload, secret.names, attempt=1, acting_user=acting_user)
     Attempt.objects.create(run=run, number=1, workload=run.workload)
     record(
         acting_user=acting_user,
@@ -201,10 +204,15 @@ def _next_number(project: Project) -> int:
 
 
 def _workload(
-    run: Run, request: RunRequest, size: ResourceProfile, snapshot: Snapshot, token: str, acting_user: Actor
+    run: Run,
+    request: RunRequest,
+    size: ResourceProfile,
+    snapshot: Snapshot,
+    plain: Mapping[str, str],
+    secret: RunSecrets,
+    acting_user: Actor,
 ) -> Workload:
     project, job = run.project, run.job
-    plain = plain_variables(run, job.variables if job else {})
     image = check_image(request.image or (job.image if job else ""))
     timeout = request.timeout_seconds or (job.timeout_seconds if job else None) or DEFAULT_TIMEOUT_SECONDS
     return compute.create_workload(
@@ -225,7 +233,9 @@ def _workload(
             requirements=snapshot.requirements, kind=snapshot.kind, acting_user=acting_user
         ),
         variables=plain,
-        secret_variables=secret_variables(project, plain, token),
+        secret_variables=secret.variables,
+        secret_files=secret.files,
+        masked=secret.masked,
         source={"archive": source.archive(project, run.commit)},
         workspace_id=project.workspace_id,
         project_id=project.pk,

@@ -19,7 +19,7 @@ def rewrite(check: str, body: bytes, stamp: Stamp) -> bytes:
     """Return `body` as it may go on to MLflow after the rule called `check`.
 
     The result is written from what was parsed, so that MLflow cannot read it otherwise than the rule did. `stamp` are
-    the tags that a new run gets. Raises ValidationFailed and PermissionRefused.
+    the tags that a new run or version gets. Raises ValidationFailed and PermissionRefused.
     """
     fields = _parse(body)
     CHECKS[check](fields, stamp)
@@ -67,7 +67,7 @@ def _check_one_tag(fields: Fields, _: Stamp) -> None:
     _check_tag_key(fields.get("key"))
 
 
-def _new_run(fields: Fields, stamp: Stamp) -> None:
+def _stamped(fields: Fields, stamp: Stamp) -> None:
     _check_tags(fields, stamp)
     fields["tags"] = [*_tag_list(fields), *({"key": key, "value": value} for key, value in stamp.items())]
 
@@ -82,7 +82,7 @@ def _check_alias(fields: Fields, _: Stamp) -> None:
 
 
 CHECKS: Mapping[str, Callable[[Fields, Stamp], None]] = {
-    "new_run": _new_run,
+    "stamped": _stamped,
     "tags": _check_tags,
     "tag": _check_one_tag,
     "alias": _check_alias,

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from django.conf import settings
 from django.db import close_old_connections
+from django.utils.module_loading import import_string
 
 from jobs.models import Run
 from jobs.selectors import run_of_token
 from jobs.tokens import RUN_TOKEN_PREFIX
 from jobs.tracking.allowlist import Access
-from jobs.tracking.tags import RUN_ID_TAG, USER_TAG
+from jobs.tracking.tags import ATTEMPT_TAG, RUN_ID_TAG, USER_TAG
 from modelwright.accounts.authentication import TOKEN_PREFIX, live_token
 from modelwright.accounts.models import ApiToken, User
 from modelwright.accounts.permissions import Permission
@@ -69,6 +71,9 @@ def identify(token: str, project_id: str) -> Identity:
             return _identity_of_run(token, project_id)
         if token.startswith(f"{TOKEN_PREFIX}_"):
             return _identity_of_person(token, project_id)
+        if other := settings.TRACKING_TOKENS.get(token.partition("_")[0]):
+            found: Identity = import_string(other)(token, project_id)
+            return found
     finally:
         close_old_connections()
     raise NotAuthenticated(
@@ -84,7 +89,8 @@ def _identity_of_run(token: str, project_id: str) -> Identity:
             "The run's token is not valid: it dies when its run ends.",
             remedy="Log from within a run, or use your own API token.",
         )
-    return Identity(run.project.mlflow_workspace, frozenset(Access), {RUN_ID_TAG: str(run.pk)}, run.pk)
+    stamp = {RUN_ID_TAG: str(run.pk), ATTEMPT_TAG: str(run.attempt)}
+    return Identity(run.project.mlflow_workspace, frozenset(Access), stamp, run.pk)
 
 
 def _identity_of_person(text: str, project_id: str) -> Identity:
@@ -99,11 +105,16 @@ def _identity_of_person(text: str, project_id: str) -> Identity:
             remedy=f"Set MLFLOW_TRACKING_URI to <this address>/projects/<project id>, or send {PROJECT_HEADER}.",
         )
     project = _project(token.user, project_id)
-    held = project_permissions(token.user, project)
-    granted = frozenset(access for access, permission in _PERMISSIONS.items() if permission in held)
+    granted = granted_to(token.user, project)
     if token.scope == ApiToken.Scope.READ:
         granted &= {Access.READ}
     return Identity(project.mlflow_workspace, granted, {USER_TAG: token.user.username})
+
+
+def granted_to(user: User, project: Project) -> frozenset[Access]:
+    """What the person may do at the tracking address of a project."""
+    held = project_permissions(user, project)
+    return frozenset(access for access, permission in _PERMISSIONS.items() if permission in held)
 
 
 def _project(user: User, project_id: str) -> Project:

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from jobs.tracking.database import NothingLoggedYet, Row, reading
-from jobs.tracking.tags import RUN_ID_TAG
+from jobs.tracking.tags import ATTEMPT_TAG, RUN_ID_TAG
 
 MAX_POINTS = 1000
 _INTERNAL_TAGS = ("mlflow.", "modelwright.")
@@ -51,7 +51,8 @@ class LoggedModel:
 
 @dataclass(frozen=True, slots=True)
 class TrackedRun:
-    """One MLflow run of a platform run; `parent` is the MLflow id of the run that it is nested in."""
+    """One MLflow run of a platform run; `parent` is the MLflow id of the run that it is nested in, `attempt` which
+    attempt of it made it, None for what was logged before that was on record."""
 
     mlflow_id: str
     name: str
@@ -60,6 +61,7 @@ class TrackedRun:
     ended_at: datetime | None
     artifact_uri: str
     parent: str = ""
+    attempt: int | None = None
     parameters: dict[str, str] = field(default_factory=dict)
     metrics: list[Metric] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
@@ -68,13 +70,14 @@ class TrackedRun:
 
 
 _RUNS = """
-    SELECT r.run_uuid, r.name, r.status, r.start_time, r.end_time, r.artifact_uri, p.value AS parent
+    SELECT r.run_uuid, r.name, r.status, r.start_time, r.end_time, r.artifact_uri, p.value AS parent, a.value AS attempt
     FROM runs r
     JOIN experiments e ON e.experiment_id = r.experiment_id AND e.workspace = %(workspace)s
     JOIN tags t ON t.run_uuid = r.run_uuid AND t.key = %(tag)s AND t.value = %(run)s
     LEFT JOIN tags p ON p.run_uuid = r.run_uuid AND p.key = 'mlflow.parentRunId'
+    LEFT JOIN tags a ON a.run_uuid = r.run_uuid AND a.key = %(attempt)s
     WHERE r.lifecycle_stage = 'active'
-    ORDER BY (p.value IS NOT NULL), r.start_time, r.run_uuid
+    ORDER BY (p.value IS NOT NULL), coalesce(length(a.value), 0), a.value, r.start_time, r.run_uuid
     LIMIT 200
 """
 _PARAMETERS = "SELECT run_uuid, key, value FROM params WHERE run_uuid = ANY(%s) ORDER BY key"
@@ -119,7 +122,8 @@ def tracked_runs(workspace: str, run_id: UUID) -> list[TrackedRun]:
 
 def _tracked_runs(workspace: str, run_id: UUID) -> list[TrackedRun]:
     with reading() as cursor:
-        rows = cursor.execute(_RUNS, {"workspace": workspace, "tag": RUN_ID_TAG, "run": str(run_id)}).fetchall()
+        asked = {"workspace": workspace, "tag": RUN_ID_TAG, "run": str(run_id), "attempt": ATTEMPT_TAG}
+        rows = cursor.execute(_RUNS, asked).fetchall()
         runs = {row["run_uuid"]: _run(row) for row in rows}
         ids = [list(runs)]
         for row in cursor.execute(_PARAMETERS, ids):
@@ -139,11 +143,13 @@ def _tracked_runs(workspace: str, run_id: UUID) -> list[TrackedRun]:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Points of a metric by step; `total` says how many there are, `points` holds at most the number asked for."""
+    """Points of a metric by step; `total` says how many there are, `points` holds at most the number asked for.
+    `attempt` is the number of the attempt that logged them."""
 
     key: str
     total: int
     points: Sequence[tuple[int, float | None]]
+    attempt: int | None = None
 
 
 def metric_history(workspace: str, run_id: UUID, key: str, *, points: int = MAX_POINTS) -> list[tuple[str, History]]:
@@ -155,7 +161,8 @@ def metric_history(workspace: str, run_id: UUID, key: str, *, points: int = MAX_
         with reading() as cursor:
             rows = cursor.execute(_HISTORY, {"slices": points, "run": run.mlflow_id, "key": key}).fetchall()
         values = [(int(row["step"]), _number(row)) for row in rows]
-        found.append((run.mlflow_id, History(key, int(rows[0]["total"]) if rows else 0, values)))
+        total = int(rows[0]["total"]) if rows else 0
+        found.append((run.mlflow_id, History(key, total, values, run.attempt)))
     return found
 
 
@@ -178,6 +185,7 @@ def _run(row: Row) -> TrackedRun:
         ended_at=_time(row["end_time"]),
         artifact_uri=row["artifact_uri"] or "",
         parent=row["parent"] or "",
+        attempt=int(row["attempt"]) if (row["attempt"] or "").isdecimal() else None,
     )
 
 

@@ -14,12 +14,16 @@ _TAG = "SELECT value FROM tags WHERE run_uuid = %s AND key = %s"
 def author_of(version: ModelVersion) -> User | None:
     """The person who started the run, else who made its job, else whose token tracked it from elsewhere.
 
-    None where nobody knows. Raises Unavailable where only MLflow could tell and does not answer.
+    Else whoever registered it; None where nobody knows. Raises Unavailable where only MLflow could tell and is away.
     """
     rows = Run.objects.select_related("created_by", "job__created_by")
     run = rows.filter(pk=version.source_run_id).first() if version.source_run_id else None
-    if run is not None:
-        return run.created_by or (run.job.created_by if run.job else None)
+    if run is not None and (person := run.created_by or (run.job.created_by if run.job else None)):
+        return person
+    return _tracked_by(version) or version.registered_by
+
+
+def _tracked_by(version: ModelVersion) -> User | None:
     if not version.mlflow_run_id:
         return None
     try:

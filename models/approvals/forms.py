@@ -76,6 +76,8 @@ class CardForm(forms.Form):
                 help_text=section.question + ("" if section.needed else " May stay empty."),
                 widget=forms.Textarea(attrs={"rows": 5}),
             )
+            # It may be saved without for now; not approved.
+            self.fields[section.key].is_needed = section.needed  # type: ignore[attr-defined]
 
     @staticmethod
     def values_of(revision: int, sections: Mapping[str, str], drafts: Mapping[str, str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from models.approvals.models import Promotion
 from models.approvals.selectors import approval_of, lacking, standing
@@ -23,6 +24,14 @@ def require_approved(versions: Iterable[ModelVersion], stage: str) -> None:
             raise _refusal(version, stage)
 
 
+def approved_of(versions: Iterable[ModelVersion], stage: str) -> set[UUID]:
+    """The ids of those that `require_approved` lets pass, where the stage is staging or production."""
+    stages = [Stage.STAGING, Stage.PRODUCTION] if stage == Stage.STAGING else [Stage(stage)]
+    ids = [version.pk for version in versions]
+    found = Promotion.objects.filter(version__in=ids, stage__in=stages, state="approved")
+    return set(found.values_list("version_id", flat=True))
+
+
 def require_once_approved(versions: Iterable[ModelVersion], stage: str) -> None:
     """Raise Conflict for a version that never was approved for the stage; one whose approval was taken back passes.
 
@@ -30,9 +39,12 @@ def require_once_approved(versions: Iterable[ModelVersion], stage: str) -> None:
     """
     if stage == Stage.LAB:
         return
+    wanted = list(versions)
     stages = [Stage.STAGING, Stage.PRODUCTION] if stage == Stage.STAGING else [Stage.PRODUCTION]
-    for version in versions:
-        if not Promotion.objects.filter(version=version, stage__in=stages, state__in=("approved", "revoked")).exists():
+    approved = Promotion.objects.filter(version__in=wanted, stage__in=stages, state__in=("approved", "revoked"))
+    once = set(approved.values_list("version_id", flat=True))
+    for version in wanted:
+        if version.pk not in once:
             raise Conflict(
                 f"{version} never was approved for {stage}: it served when the endpoint was at a lower stage.",
                 remedy="Go back to another one, have it approved, or roll back as an emergency: the audit log says so.",

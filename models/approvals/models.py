@@ -7,7 +7,7 @@ from django.db import models
 
 from jobs.models import Run
 from models.approvals.stages import Stage
-from models.approvals.states import PromotionState
+from models.approvals.states import ConsentState, PromotionState
 from models.registry.models import ModelVersion
 from modelwright.core.models import BaseModel
 from projects.models import Project
@@ -129,3 +129,51 @@ class Promotion(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.version} to {self.stage}"
+
+
+class Consent(BaseModel):
+    """The wish that a second person agree to something at an endpoint of production that is no model: a graph or a rule
+    that answers there, or that the endpoint leaves production. `transitions.py` alone writes its state.
+
+    `digest` is of `content` (`consents.digest_of`): what was agreed to is that, and nothing else. A trigger refuses
+    whoever asked for it as the one who agrees, another past, and changes of what was asked for.
+    """
+
+    class Kind(models.TextChoices):
+        """What is agreed to."""
+
+        GRAPH = "graph", "Inference graph"
+        RULE = "rule", "Rule as fallback"
+        STAGE = "stage", "Leaving production"
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
+    # Endpoints are known above this room.
+    endpoint_id = models.UUIDField()
+    endpoint_name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    digest = models.CharField(max_length=64)
+    content = models.JSONField(default=dict)
+    state = models.CharField(max_length=16, choices=ConsentState.choices, default=ConsentState.REQUESTED)
+    requester = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    requester_name = models.CharField(max_length=100)
+    reason = models.TextField()
+    approver = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    decided_by = models.CharField(max_length=100, blank=True, default="")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decision = models.TextField(blank=True, default="")
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["endpoint_id", "kind", "digest"],
+                condition=models.Q(state="requested"),
+                name="consent_one_open",
+            )
+        ]
+        indexes = [models.Index(fields=["endpoint_id", "kind", "digest"], name="approvals_consent_digest")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.endpoint_name}"

@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_datetime
 from models.approvals import selectors
 from models.approvals.deciding import to_decide
 from models.approvals.models import Check, Promotion
-from models.approvals.stages import Stage, remedy_for, words_of
+from models.approvals.stages import CARD, REPLAY, SMOKE, STAGING_FIRST, TESTS, Stage, remedy_for, words_of
 from models.approvals.states import PromotionState
 from models.registry.models import ModelVersion
 from models.registry.views import RegistryPage, model_crumbs
@@ -21,6 +21,7 @@ from modelwright.accounts.permissions import Permission
 from modelwright.accounts.views import person_of
 from modelwright.core.listing import Column, Filter, Listing
 from modelwright.core.pages import Crumbs
+from modelwright.core.templatetags.ui import url_or_empty
 from projects.models import Project
 from projects.selectors import project_permissions
 
@@ -31,13 +32,27 @@ def version_crumbs(version: ModelVersion, *more: tuple[str, str]) -> Crumbs:
     return model_crumbs(version.model, own, *more)
 
 
-def rows_of(stands: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """How needed checks stand, with words for people."""
+def page_for(kind: str, version: ModelVersion) -> tuple[str, str]:
+    """Where a missing check is had: what the link says, and its address; empty where there is no such page."""
+    if kind == CARD:
+        return "Fill in the card", reverse("model-version-card-edit", args=[version.pk])
+    if kind == STAGING_FIRST:
+        return "Ask for staging", f"{reverse('promotion-request', args=[version.pk])}?stage=staging"
+    if kind == TESTS:
+        return "Start the tests", reverse("model-version-approval", args=[version.pk])
+    # Endpoints belong to rooms above this one.
+    url = url_or_empty("project-endpoints", version.model.project_id)
+    return ("Choose an endpoint", url) if url and kind in (REPLAY, SMOKE) else ("", "")
+
+
+def rows_of(stands: list[dict[str, Any]], version: ModelVersion) -> list[dict[str, Any]]:
+    """How needed checks of the version stand, with words for people."""
     return [
         each
         | {
             "label": words_of(each["kind"]),
             "remedy": remedy_for(each["kind"]),
+            "link": page_for(each["kind"], version),
             "when": parse_datetime(each["at"]) if each["at"] else None,
         }
         for each in stands

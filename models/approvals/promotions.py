@@ -11,7 +11,7 @@ from models.approvals.authors import author_of
 from models.approvals.models import Promotion
 from models.approvals.selectors import lacking, serving_stage, standing
 from models.approvals.stages import Stage, remedy_for, words_of
-from models.registry.models import ModelVersion
+from models.registry.models import ModelVersion, RegisteredModel
 from models.registry.services import audit, set_stage
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
@@ -124,9 +124,14 @@ def _require_second_person(promotion: Promotion, acting_user: Actor) -> None:
             remedy="Have another contributor or administrator of the project approve it.",
         )
     maker = author_of(promotion.version)
-    if person.pk in (promotion.author_id, maker.pk if maker else None):
+    if maker is None:
         raise PermissionRefused(
-            "Your run made this version; production takes a second person.",
+            f"Nobody knows who made {promotion.version}, so nobody can be told to be the second person.",
+            remedy="Register it again: from a run of the project, or with somebody's own token.",
+        )
+    if person.pk in (promotion.author_id, maker.pk, promotion.version.registered_by_id):
+        raise PermissionRefused(
+            "You made or registered this version; production takes a second person.",
             remedy="Have another contributor or administrator of the project approve it.",
         )
 
@@ -134,6 +139,7 @@ def _require_second_person(promotion: Promotion, acting_user: Actor) -> None:
 def _approve(
     promotion: Promotion, acting_user: Actor, role: str, stands: list[Any], *, decision: str, is_override: bool
 ) -> None:
+    _lock_model(promotion)
     try:
         with transaction.atomic():
             moved = transitions.approve(
@@ -196,6 +202,7 @@ def revoke(promotion: Promotion, *, reason: str, acting_user: Actor) -> Promotio
     model = promotion.version.model
     role = authorize(acting_user, Permission.MODEL_APPROVE, model.project)
     why = _needed(reason, "To take an approval back needs a reason.", "Say what was found.")
+    _lock_model(promotion)
     if not transitions.revoke(promotion, name=acting_user.name[:100], reason=why):
         raise Conflict(
             f"This promotion is {promotion.get_state_display().lower()}, so there is nothing to take back.",
@@ -212,6 +219,11 @@ def _locked(promotion: Promotion) -> Promotion:
     rows = Promotion.objects.select_for_update(of=("self",)).select_related("version__model__project__workspace")
     locked: Promotion = rows.get(pk=promotion.pk)
     return locked
+
+
+def _lock_model(promotion: Promotion) -> None:
+    """Of what decides about the stages of a model, one after another: the alias is that of the newest approval."""
+    RegisteredModel.objects.select_for_update().get(pk=promotion.version.model_id)
 
 
 def _require_requested(promotion: Promotion) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from models.approvals.models import ApprovalPolicy, Check, ModelCard, Promotion, VersionTest
-from models.approvals.stages import DEFAULT_NEEDED, STAGING_FIRST, Stage
+from models.approvals.stages import DEFAULT_NEEDED, REPLAY, STAGING_FIRST, Stage
 from models.registry.models import ModelVersion, RegisteredModel
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
@@ -35,9 +35,33 @@ def needed_for(project: Project, stage: str) -> list[str]:
 
 
 def newest_checks(version: ModelVersion) -> dict[str, Check]:
-    """The check of each kind that counts: the newest."""
+    """The check of each kind that counts: the newest; of replays, see `replay_check`."""
     rows = Check.objects.filter(version=version).order_by("kind", "-id").distinct("kind")
-    return {check.kind: check for check in rows}
+    found = {check.kind: check for check in rows}
+    if REPLAY in found:
+        if (counted := replay_check(version)) is not None:
+            found[REPLAY] = counted
+        else:
+            del found[REPLAY]
+    return found
+
+
+def replay_check(version: ModelVersion) -> Check | None:
+    """The replay that counts: of the newest at each endpoint, one that failed where any did, else the newest of them.
+
+    So nobody gets rid of a failure by a replay at an endpoint of their own. Once a version of the model was replayed at
+    an endpoint of staging or production, replays in the lab count no more; None where there is no other.
+    """
+    staged = {"kind": REPLAY, "evidence__stage__in": [Stage.STAGING, Stage.PRODUCTION]}
+    rows = Check.objects.filter(version=version, kind=REPLAY)
+    if Check.objects.filter(version__model=version.model_id, **staged).exists():
+        rows = rows.filter(**staged)
+    by_endpoint: dict[str, Check] = {}
+    for check in rows.order_by("-id"):
+        by_endpoint.setdefault(str(check.evidence.get("endpoint", "")), check)
+    counted = list(by_endpoint.values())
+    failed = [check for check in counted if check.outcome != Check.Outcome.PASSED]
+    return next(iter(failed or counted), None)
 
 
 def standing(version: ModelVersion, stage: str) -> list[dict[str, Any]]:

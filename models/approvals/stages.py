@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 TESTS, REPLAY, CARD = "tests", "replay", "card"
+SMOKE = "smoke"
 # Needed besides checks: that the version was approved for staging before.
 STAGING_FIRST = "staging"
 

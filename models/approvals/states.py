@@ -17,6 +17,19 @@ PROMOTION = StateMachine(
 )
 
 
+CONSENT = StateMachine(
+    "consent",
+    {
+        "requested": frozenset({"given", "refused", "withdrawn"}),
+        # What may be done once is used up by it.
+        "given": frozenset({"used"}),
+        "refused": frozenset(),
+        "withdrawn": frozenset(),
+        "used": frozenset(),
+    },
+)
+
+
 class PromotionState(models.TextChoices):
     """See `PROMOTION` for the order."""
 
@@ -25,3 +38,13 @@ class PromotionState(models.TextChoices):
     REFUSED = "refused", "Refused"
     WITHDRAWN = "withdrawn", "Withdrawn"
     REVOKED = "revoked", "Taken back"
+
+
+class ConsentState(models.TextChoices):
+    """See `CONSENT` for the order."""
+
+    REQUESTED = "requested", "Requested"
+    GIVEN = "given", "Given"
+    REFUSED = "refused", "Refused"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    USED = "used", "Used"

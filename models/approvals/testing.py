@@ -72,6 +72,8 @@ def _start(version: ModelVersion, step: Step, commit: str, batch_id: UUID, actin
         commit=commit,
         profile=step.profile,
         timeout_seconds=step.timeout_seconds,
+        image=step.image,
+        retries=step.retries,
         trigger=Run.Trigger.HAND,
     )
     run = start_run(version.model.project, request, acting_user=acting_user)

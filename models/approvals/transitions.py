@@ -1,4 +1,4 @@
-"""The only code that writes the state of a promotion. False means that somebody else was first."""
+"""The only code that writes the states of promotions and consents. False means that somebody else was first."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from models.approvals.models import Promotion
-from models.approvals.states import PROMOTION
+from models.approvals.models import Consent, Promotion
+from models.approvals.states import CONSENT, PROMOTION
 from modelwright.accounts.models import User
 from modelwright.core.states import move
 
@@ -38,3 +38,18 @@ def withdraw(promotion: Promotion, *, name: str, decision: str) -> bool:
 def revoke(promotion: Promotion, *, name: str, reason: str) -> bool:
     """What was approved is taken back."""
     return _move(promotion, "revoked", revoked_by=name, revoked_at=timezone.now(), revocation=reason)
+
+
+def _move_consent(consent: Consent, to: str, **changes: Any) -> bool:
+    return move(Consent.objects.filter(pk=consent.pk), machine=CONSENT, to=to, **changes)
+
+
+def decide_consent(consent: Consent, to: str, *, approver: User | None, name: str, decision: str) -> bool:
+    """It is given, refused or withdrawn. The database refuses the one who asked as the one who gives it."""
+    facts = {"decided_by": name, "decided_at": timezone.now(), "decision": decision}
+    return _move_consent(consent, to, approver=approver, **facts)
+
+
+def use_consent(consent: Consent) -> bool:
+    """What may be done once was done."""
+    return _move_consent(consent, "used", used_at=timezone.now())

@@ -2,10 +2,11 @@
 
 from django.urls import URLPattern, path
 
-from models.approvals import api, card_views, promotion_api, promotion_views, views
+from models.approvals import api, card_views, consent_api, consent_views, promotion_api, promotion_views, views
 
 _VERSION = "model-versions/<uuid:version_id>/"
 _PROMOTION = "promotions/<uuid:promotion_id>/"
+_CONSENT = "consents/<uuid:consent_id>/"
 
 api_urlpatterns: list[URLPattern] = [
     path(f"{_VERSION}checks/", api.CheckListView.as_view(), name="api-model-version-checks"),
@@ -22,8 +23,14 @@ api_urlpatterns: list[URLPattern] = [
     path(f"{_PROMOTION}refusal/", promotion_api.PromotionRefusalView.as_view(), name="api-promotion-refusal"),
     path(f"{_PROMOTION}withdrawal/", promotion_api.PromotionWithdrawalView.as_view(), name="api-promotion-withdrawal"),
     path(f"{_PROMOTION}revocation/", promotion_api.PromotionRevocationView.as_view(), name="api-promotion-revocation"),
+    path("consents/", consent_api.ConsentListView.as_view(), name="api-consents"),
+    path(_CONSENT, consent_api.ConsentDetailView.as_view(), name="api-consent"),
+    path(f"{_CONSENT}decision/", consent_api.ConsentDecisionView.as_view(), name="api-consent-decision"),
 ]
 page_urlpatterns: list[URLPattern] = [
+    path("consents/", consent_views.ConsentsView.as_view(), name="consents"),
+    path(_CONSENT, consent_views.ConsentView.as_view(), name="consent"),
+    path(f"{_CONSENT}decide/", consent_views.ConsentDecideView.as_view(), name="consent-decide"),
     path("approvals/", views.ApprovalsView.as_view(), name="approvals"),
     path("projects/<uuid:project_id>/approvals/", views.ProjectApprovalsView.as_view(), name="project-approvals"),
     path("projects/<uuid:project_id>/approvals/policy/", views.PolicyView.as_view(), name="project-approval-policy"),

@@ -12,8 +12,10 @@ from django.urls import reverse
 
 from models.approvals import selectors, services
 from models.approvals.cards import newest_card, unfilled
+from models.approvals.consent_selectors import consents
 from models.approvals.deciding import to_decide
 from models.approvals.forms import PolicyForm, RequestForm
+from models.approvals.models import Promotion
 from models.approvals.pages import ApprovalPage, checks_with_words, rows_of, version_crumbs
 from models.approvals.stages import Stage, words_of
 from models.registry.models import ModelVersion
@@ -36,7 +38,9 @@ class ApprovalsView(ApprovalPage):
     def get(self, request: HttpRequest) -> HttpResponseBase:
         """List them over all projects."""
         mine = to_decide(person_of(request))
+        open_consents = consents(person_of(request)).filter(state="requested")
         context = {"listing": self.promotions(request), "mine": mine[:NEWEST], "mine_total": mine.count()}
+        context["consents_open"] = open_consents.count()
         return self.page(context, crumbs=[("Approvals", "")])
 
 
@@ -118,7 +122,8 @@ class VersionApprovalView(ApprovalPage):
         return {
             "stage": stage,
             "approval": selectors.approval_of(version, stage),
-            "rows": rows_of(selectors.standing(version, stage)),
+            "asked": Promotion.objects.filter(version=version, stage=stage, state="requested").first(),
+            "rows": rows_of(selectors.standing(version, stage), version),
         }
 
 

@@ -86,8 +86,8 @@ def replicas_by_version(endpoint: Endpoint) -> list[VersionReplicas]:
             version_id,
             str(replicas[0].model_version),
             len(replicas),
-            sum(each.healthy_at is not None for each in replicas),
-            len({each.workload.host_id for each in replicas if each.healthy_at is not None}),
+            sum(each.answers for each in replicas),
+            len({each.workload.host_id for each in replicas if each.answers}),
         )
         for version_id, replicas in by_version.items()
     ]

@@ -124,7 +124,7 @@ class ReplicasView(ActionPage):
     """Change how many replicas an endpoint has, and its target."""
 
     permissions = {"GET": Permission.ENDPOINT_MANAGE, "POST": Permission.ENDPOINT_MANAGE}
-    title, submit = "Replicas and target of", "Save"
+    title, submit, crumb = "Replicas and target of", "Save", "Replicas"
     intro = "Of each version that takes requests so many replicas run, on as many hosts as there are."
 
     def get(self, request: HttpRequest, endpoint_id: UUID) -> HttpResponseBase:

@@ -26,6 +26,12 @@ def audit(action: AuditAction, job: BatchJob, *, acting_user: Actor, role: str =
     )
 
 
+def masked_of(job: BatchJob, token: str) -> list[str]:
+    """What its log must not show."""
+    connection = job.connection if job.source["kind"] in ("table", "query") else None
+    return [token, *([decrypt(connection.secret)] if connection is not None and connection.secret else [])]
+
+
 def secrets_of(job: BatchJob, token: str) -> dict[str, str]:
     """The secret variables of its workload: its token, and for a table how to reach it. Raises Conflict."""
     made = {"MODELWRIGHT_SCORING_TOKEN": token}

@@ -10,6 +10,7 @@ from django import forms
 from models.batch.models import MOST_CHUNK_ROWS, USUAL_CHUNK_ROWS, BatchJob, Format
 from models.batch.sources import MAX_QUERY, Wanted
 from models.endpoints.models import Endpoint
+from models.endpoints.version_choices import label_of
 from models.registry.models import ModelVersion
 from modelwright.compute.models import ResourceProfile
 from modelwright.compute.words import size_words
@@ -34,7 +35,7 @@ class BatchForm(forms.Form):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(str(version.pk), f"{version} ({version.algorithm_name or version.flavor})") for version in versions]
+        choices = [(str(version.pk), label_of(version)) for version in versions]
         self.fields["model_version"] = forms.ChoiceField(label="Version", choices=choices)
         self.fields["endpoint"] = forms.ChoiceField(
             label="Endpoint",

@@ -13,7 +13,7 @@ from modelwright_runtime.scoring.tables import WRITTEN
 from jobs.quota import check_quota
 from models.batch import transitions
 from models.batch.environment import environment_with
-from models.batch.facts import audit, secrets_of
+from models.batch.facts import audit, masked_of, secrets_of
 from models.batch.models import MOST_CHUNK_ROWS, USUAL_CHUNK_ROWS, BatchAttempt, BatchInput, BatchJob, Format
 from models.batch.sources import Found, Wanted, check_keys, check_table, find, format_of, libraries_of, store_file
 from models.batch.tokens import new_scoring_token
@@ -230,6 +230,7 @@ def _workload(job: BatchJob, found: Found, size: ResourceProfile, token: str, ac
         environment_request=environment,
         variables={"MODELWRIGHT_PLATFORM": "{web}"},
         secret_variables=secrets_of(job, token),
+        masked=masked_of(job, token),
         models=[digest],
         workspace_id=project.workspace_id,
         project_id=project.pk,
@@ -279,7 +280,13 @@ def begin_again(job: BatchJob, *, because: str, acting_user: Actor, role: str = 
     if not before.is_ended:
         raise Conflict(f"The process of attempt {job.attempt} has not ended yet.", remedy="Try again in a few seconds.")
     token = new_scoring_token()
-    workload = repeat_workload(before, secret_variables=secrets_of(job, token), retryable=True, acting_user=acting_user)
+    workload = repeat_workload(
+        before,
+        secret_variables=secrets_of(job, token),
+        masked=masked_of(job, token),
+        retryable=True,
+        acting_user=acting_user,
+    )
     facts = {"workload": workload, "attempt": job.attempt + 1, "token_digest": token_digest(token)}
     if not transitions.queue_again(job, **facts):
         job.refresh_from_db(fields=["state"])

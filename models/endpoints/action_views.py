@@ -14,10 +14,10 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
 from models.endpoints import selectors, services
-from models.endpoints.awaiting import wait_until_live
+from models.endpoints.awaiting import can_wait, wait_until_live
 from models.endpoints.estimating import estimates
 from models.endpoints.forms import DeployForm, KeyForm, RollbackForm, StopForm
-from models.endpoints.models import Endpoint
+from models.endpoints.models import Deployment, Endpoint
 from models.endpoints.pages import EndpointPage, address_of, endpoint_crumbs
 from models.endpoints.taking import Taken, taken_by
 from models.endpoints.try_forms import TryForm
@@ -33,6 +33,8 @@ class ActionPage(EndpointPage):
     template = "components/form_page.html"
     title = ""
     submit = ""
+    # Where in the site it is, for the way to it; `submit` where that says it.
+    crumb = ""
     intro = ""
     danger = False
 
@@ -47,7 +49,7 @@ class ActionPage(EndpointPage):
             "cancel_url": reverse("endpoint", args=[endpoint.pk]),
             **self.facts(),
         }
-        return self.page(context, crumbs=endpoint_crumbs(endpoint, (self.submit, "")), status=status)
+        return self.page(context, crumbs=endpoint_crumbs(endpoint, (self.crumb or self.submit, "")), status=status)
 
     def facts(self) -> dict[str, Any]:
         """What the page shows besides the form."""
@@ -91,7 +93,7 @@ class DeployView(ActionPage):
                 "The project has no version that is ready to be deployed.",
                 remedy="Register a model from a run and wait until it is ready.",
             )
-        return DeployForm(versions, *args, **kwargs)
+        return DeployForm(endpoint, versions, *args, **kwargs)
 
 
 class RollbackView(ActionPage):
@@ -105,7 +107,8 @@ class RollbackView(ActionPage):
     def get(self, request: HttpRequest, endpoint_id: UUID) -> HttpResponseBase:
         """Show the form; `?deployment=` chooses one."""
         endpoint = self.endpoint(request, endpoint_id, Permission.ENDPOINT_ROLLBACK)
-        initial = {"deployment": request.GET.get("deployment", "")[:36]}
+        default = selectors.default_rollback(endpoint)
+        initial = {"deployment": request.GET.get("deployment", "")[:36] or (str(default.pk) if default else "")}
         return self.show(endpoint, self._form(endpoint, initial=initial))
 
     def post(self, request: HttpRequest, endpoint_id: UUID) -> HttpResponseBase:
@@ -113,11 +116,16 @@ class RollbackView(ActionPage):
         endpoint = self.endpoint(request, endpoint_id, Permission.ENDPOINT_ROLLBACK)
         form = self._form(endpoint, request.POST)
 
-        def write(values: dict[str, Any]) -> object:
+        def write(values: dict[str, Any]) -> Deployment:
             to = selectors.get_deployment(endpoint, UUID(values["deployment"]))
             emergency, reason = values["emergency"], values["reason"]
             return services.rollback(
-                endpoint, to=to, reason=reason, is_emergency=emergency, acting_user=actor_of(request)
+                endpoint,
+                to=to,
+                reason=reason,
+                is_emergency=emergency,
+                is_awaited=can_wait(),
+                acting_user=actor_of(request),
             )
 
         made, status = self.save(form, write)

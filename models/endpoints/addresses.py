@@ -1,4 +1,4 @@
-"""Where the gateway reaches a replica: a socket of this host, the bridge of another, or a name in a swarm's network."""
+"""Where the gateway reaches a replica: a socket of this host, the bridge of another, or the entrance of a swarm."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from models.endpoints.models import Replica
-from models.gateway.addresses import Access, bridge_access, bridge_address
+from models.gateway.addresses import ENTRANCE_SCHEME, Access, bridge_access, bridge_address
 from modelwright.compute.layout import socket_path
 from modelwright.compute.models import Host
 from modelwright.compute.spreading import REPLICA_PORT
@@ -20,7 +20,7 @@ def address(replica: Replica) -> str | None:
     if not workload.key_name or workload.host is None:
         return None
     if workload.host.backend == Host.Backend.SWARM:
-        return bridge_address(workload.key_name, REPLICA_PORT, workload.key_name)
+        return _in_swarm(workload.host, workload.key_name)
     if workload.host.name == settings.HOST_NAME:
         earlier = "{socket}" not in workload.spec["command"]  # Queued by an earlier version.
         return str(
@@ -29,6 +29,13 @@ def address(replica: Replica) -> str | None:
     if not workload.host.address or not workload.host.bridge_port:
         return None
     return bridge_address(workload.host.address, workload.host.bridge_port, workload.key_name)
+
+
+def _in_swarm(host: Host, name: str) -> str:
+    """Its entrance; without one a name that only the tasks' network knows."""
+    if host.address and host.bridge_port:
+        return bridge_address(host.address, host.bridge_port, name, scheme=ENTRANCE_SCHEME)
+    return bridge_address(name, REPLICA_PORT, name)
 
 
 def access() -> Access:

@@ -31,20 +31,31 @@ class _Refused(Exception):
 
 def adopt() -> frozenset[str]:
     """Put every such rollback on record. The paths of those that cannot be: what the database says of them stands."""
-    refused = set()
-    for path, entry in routes.not_adopted(table_file.read(routes.routes_file())).items():
+    found = routes.not_adopted(table_file.read(routes.routes_file())).items()
+    return frozenset(path for path, entry in found if not _adopt_all(path, entry))
+
+
+def _adopt_all(path: str, entry: dict[str, Any]) -> bool:
+    """Put on record the rollbacks before and the one that serves. False where that one cannot be."""
+    last = {**entry["rolled_back"], "deployment_id": entry.get("deployment_id")}
+    earlier = last.get("earlier")
+    kept = False
+    for told in [*(earlier if isinstance(earlier, list) else ()), last]:
         try:
-            _adopt(path, entry)
+            _adopt(path, told)
+            kept = True
         except _Refused as why:
-            logger.error("the rollback of %s on the gateway's host is not kept: %s", path, why)
-            refused.add(path)
-    return frozenset(refused)
+            logger.error("a rollback of %s on the gateway's host is not kept: %s", path, why)
+            kept = False
+    return kept
 
 
 @transaction.atomic
-def _adopt(path: str, entry: dict[str, Any]) -> None:
+def _adopt(path: str, told: Any) -> None:
     endpoint = _endpoint(path)
-    repeats, id_, at, said = _facts(endpoint, entry)
+    repeats, id_, at, said = _facts(endpoint, told)
+    if Deployment.objects.filter(pk=id_).exists():
+        return
     newest = Deployment.objects.filter(endpoint=endpoint).order_by("-number").first()
     deployment = Deployment.objects.create(
         pk=id_,
@@ -59,6 +70,8 @@ def _adopt(path: str, entry: dict[str, Any]) -> None:
         graph=repeats.graph,
         evidence={"made_on": said["on"], "made_at": at.isoformat(), "instead_of": said["instead_of"]},
         is_emergency=True,
+        # Nobody looked whether it may: it stays of the stage at which it was deployed.
+        stage=repeats.stage,
     )
     for target in repeats.targets.all():
         deployment.targets.create(model_version=target.model_version, weight=target.weight, role=target.role)
@@ -108,12 +121,11 @@ def _endpoint(path: str) -> Endpoint:
     return endpoint
 
 
-def _facts(endpoint: Endpoint, entry: dict[str, Any]) -> tuple[Deployment, UUID, datetime, dict[str, str]]:
-    said = entry["rolled_back"]
+def _facts(endpoint: Endpoint, told: Any) -> tuple[Deployment, UUID, datetime, dict[str, str]]:
     try:
-        earlier, id_ = UUID(str(said["to"])), UUID(str(entry["deployment_id"]))
-        at = datetime.fromtimestamp(float(said["at"]), UTC)
-        told = {name: str(said[name]) for name in ("by", "on", "reason", "instead_of")}
+        earlier, id_ = UUID(str(told["to"])), UUID(str(told["deployment_id"]))
+        at = datetime.fromtimestamp(float(told["at"]), UTC)
+        said = {name: str(told[name]) for name in ("by", "on", "reason", "instead_of")}
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         raise _Refused(f"its entry is not as the command writes it ({error!r})") from None
     repeats = (
@@ -121,4 +133,6 @@ def _facts(endpoint: Endpoint, entry: dict[str, Any]) -> tuple[Deployment, UUID,
     )
     if repeats is None:
         raise _Refused(f"the database knows no deployment {earlier} of it")
-    return repeats, id_, at, told
+    if repeats.live_at is None:
+        raise _Refused(f"deployment {repeats.number}, which it goes back to, never served")
+    return repeats, id_, at, said

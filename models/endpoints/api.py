@@ -8,8 +8,8 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from models.endpoints import selectors, services
-from models.endpoints.awaiting import wait_until_live
+from models.endpoints import scaling, selectors, services, sizes
+from models.endpoints.awaiting import can_wait, wait_until_live
 from models.endpoints.changing import change_endpoint
 from models.endpoints.deploying import TargetRequest
 from models.endpoints.estimating import estimates
@@ -186,10 +186,12 @@ class RollbackView(PlatformAPIView):
             to=to,
             reason=values["reason"],
             is_emergency=values["emergency"],
+            is_awaited=can_wait(),
             acting_user=actor_of(request),
         )
         wait_until_live(deployment)
-        return _made(endpoint, deployment)
+        selectors.named_targets(deployment)  # Enough for the answer, and mostly at hand.
+        return Response(DeploymentSerializer(deployment).data, status=201)
 
 
 class StopView(PlatformAPIView):
@@ -258,7 +260,8 @@ def _detail(endpoint: Endpoint) -> dict[str, object]:
     """The endpoint's row and the deployments that its serializer looks for on it."""
     rows = {"live": selectors.live_deployment(endpoint), "under_way": selectors.under_way(endpoint)}
     shown = {name: DeploymentSerializer(row).data if row else None for name, row in rows.items()}
-    changeable = {name: getattr(endpoint, name) for name in ("serving_path", "retention_days", "redacted_columns")}
+    names = ("serving_path", "retention_days", "redacted_columns", "wanted_replicas", *sizes.SHOWN, *scaling.FIELDS)
+    changeable = {name: getattr(endpoint, name) for name in names}
     answering = (
         selectors.answering(endpoint, live, list(selectors.replicas_of(endpoint))) if (live := rows["live"]) else []
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from models.endpoints import scaling
+from models.endpoints import scaling, sizes
 from models.endpoints.models import Endpoint
 from models.endpoints.selectors import live_deployment
 from models.endpoints.services import audit, endpoint_target
@@ -23,7 +23,7 @@ from projects.selectors import authorize
 LONGEST_RETENTION_DAYS = 36_500
 MAX_COLUMNS = 1000
 MAX_COLUMN_NAME = 500
-FIELDS = ("description", "stage", "serving_path", "retention_days", "redacted_columns", *scaling.FIELDS)
+FIELDS = ("description", "stage", "serving_path", "retention_days", "redacted_columns", sizes.FIELD, *scaling.FIELDS)
 
 
 @transaction.atomic
@@ -31,17 +31,18 @@ def change_endpoint(endpoint: Endpoint, *, acting_user: Actor, reason: str = "",
     """Change what `changes` names of `FIELDS`; the gateway knows it with the next route table, within a second or so.
 
     `retention_days` None means the installation's default. Redaction holds from now on: what is on record already stays
-    as it is. Of its stage see `stages.check_change`. Raises ValidationFailed, PermissionRefused, Conflict.
+    as it is. A `profile` holds for replicas that start from now on. Of its stage see `stages.check_change`. Raises
+    ValidationFailed, QuotaExceeded, PermissionRefused, Conflict.
     """
     role = authorize(acting_user, Permission.ENDPOINT_MANAGE, endpoint.project)
     locked = Endpoint.objects.select_for_update(of=("self",)).select_related("project__workspace", "workspace")
     endpoint = locked.get(pk=endpoint.pk)
-    wanted = scaling.check_scaling(endpoint, _checked(changes))
+    wanted = sizes.check_profile(scaling.check_scaling(endpoint, _checked(changes)))
     before = {name: getattr(endpoint, name) for name in wanted if getattr(endpoint, name) != wanted[name]}
     if not before:
         return endpoint
     if "stage" in before:
-        check_change(endpoint, wanted["stage"], reason=reason)
+        check_change(endpoint, wanted["stage"], reason=reason, acting_user=acting_user)
     for name in before:
         setattr(endpoint, name, wanted[name])
     endpoint.save(update_fields=list(before))

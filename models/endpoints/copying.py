@@ -20,7 +20,7 @@ from modelwright.accounts.actors import Actor
 from modelwright.audit.actions import AuditAction
 
 # What a copy takes over of the endpoint itself. Its stage is the lab, its keys are its own.
-SETTINGS = ("cpu", "memory_bytes", "serving_path", "redacted_columns", "retention_days")
+SETTINGS = ("cpu", "memory_bytes", "gpus", "labels", "profile", "serving_path", "redacted_columns", "retention_days")
 LONGEST_NAME = 63
 
 

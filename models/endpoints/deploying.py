@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -121,10 +121,30 @@ def _routing(endpoint: Endpoint, targets: Sequence[TargetRequest], routing: Mapp
     return dict(routing or {})
 
 
+def without_lost_pins(
+    endpoint: Endpoint, routing: Mapping[str, Any], targets: Sequence[TargetRequest]
+) -> dict[str, Any]:
+    """A deployment's routing for other targets: pins go whose version does not answer among them, or whose key is
+    revoked, since they would keep the endpoint from being served at all."""
+    kept = dict(routing)
+    pins = dict(kept.get("pins") or {})
+    if not pins.get("keys"):
+        return kept
+    answering = {str(target.model_version.pk) for target in targets if target.role in WEIGHTED}
+    in_use = {str(key) for key in _keys_in_use(endpoint)}
+    pins["keys"] = {
+        key: version for key, version in pins["keys"].items() if _uuid(key) in in_use and _uuid(version) in answering
+    }
+    return {**kept, "pins": pins}
+
+
+def _keys_in_use(endpoint: Endpoint) -> Iterable[UUID]:
+    return EndpointKey.objects.filter(endpoint=endpoint, revoked_at=None).values_list("pk", flat=True)
+
+
 def _check_pins(endpoint: Endpoint, targets: Sequence[TargetRequest], routing: Routing) -> None:
     answering = {str(target.model_version.pk) for target in targets if target.role in WEIGHTED}
-    keys = EndpointKey.objects.filter(endpoint=endpoint, revoked_at=None).values_list("pk", flat=True)
-    known = {str(key) for key in keys} if routing.pins else set()
+    known = {str(key) for key in _keys_in_use(endpoint)} if routing.pins else set()
     for key, version in routing.pins.items():
         if _uuid(key) not in known:
             raise _wrong(

@@ -64,7 +64,7 @@ class Estimate:
 def estimates(endpoint: Endpoint, deployments: Sequence[Deployment]) -> list[Estimate]:
     """Of each of the deployments, if it were asked for now."""
     versions = {target.model_version_id: target.model_version for one in deployments for target in one.targets.all()}
-    warm = set(_answering(endpoint).values_list("model_version_id", flat=True))
+    warm = set(answering(endpoint).values_list("model_version_id", flat=True))
     found = {id_: _of_version(endpoint, version, is_warm=id_ in warm) for id_, version in versions.items()}
     return [Estimate(one, tuple(found[target.model_version_id] for target in one.targets.all())) for one in deployments]
 
@@ -72,7 +72,7 @@ def estimates(endpoint: Endpoint, deployments: Sequence[Deployment]) -> list[Est
 def is_warm(deployment: Deployment) -> bool:
     """Whether all its versions answer now."""
     versions = set(deployment.targets.values_list("model_version_id", flat=True))
-    return versions <= set(_answering(deployment.endpoint).values_list("model_version_id", flat=True))
+    return versions <= set(answering(deployment.endpoint).values_list("model_version_id", flat=True))
 
 
 def in_words(seconds: float) -> str:
@@ -80,12 +80,14 @@ def in_words(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def _answering(endpoint: Endpoint) -> QuerySet[Replica]:
+def answering(endpoint: Endpoint) -> QuerySet[Replica]:
+    """The replicas that are known to answer and stay."""
     return Replica.objects.filter(
         endpoint=endpoint,
         purpose=Replica.Purpose.SERVE,
         workload__finished_at=None,
         workload__cancel_requested_at=None,
+        silent_since=None,
     ).exclude(healthy_at=None)
 
 

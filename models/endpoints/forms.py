@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
 
 from models.endpoints.estimating import Estimate
-from models.endpoints.models import Deployment
+from models.endpoints.models import Deployment, Endpoint
+from models.endpoints.version_choices import choices_for, why_refused
 from models.registry.models import ModelVersion
 from workspaces.forms import description_field, name_field
 
@@ -35,10 +36,14 @@ class EndpointForm(forms.Form):
 class DeployForm(forms.Form):
     """A version to serve."""
 
-    def __init__(self, versions: Iterable[ModelVersion], *args: Any, **kwargs: Any) -> None:
+    def __init__(self, endpoint: Endpoint, versions: Sequence[ModelVersion], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(str(version.pk), f"{version} ({version.algorithm_name or version.flavor})") for version in versions]
-        self.fields["model_version"] = forms.ChoiceField(label="Version", choices=choices)
+        chosen = str(self.initial.get("model_version", ""))
+        self.fields["model_version"] = forms.ChoiceField(
+            label="Version",
+            choices=choices_for(endpoint, versions),
+            help_text=why_refused(endpoint, versions, chosen),
+        )
         self.fields["reason"] = _reason(required=False, help_text="What is better about it?")
 
 
@@ -53,7 +58,8 @@ class RollbackForm(forms.Form):
         self.fields["emergency"] = forms.BooleanField(
             label="It is an emergency",
             required=False,
-            help_text="It needs neither checks nor a second person, and the audit log says so.",
+            help_text="It needs neither checks nor a second person, and the audit log says so. In production it goes "
+            "back to what was deployed there, or approved for it once.",
         )
 
 

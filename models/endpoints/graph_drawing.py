@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from lineage.layout import Place, place
 from models.endpoints.models import Deployment
+from models.gateway.choices import OneOf
 from models.gateway.graphs.graph import REQUEST, Aim, Condition, Goal, Graph, Node
 from models.gateway.graphs.parsing import parse
 
@@ -88,7 +89,7 @@ def told(condition: Condition) -> str:
 def _test(name: str, operand: Any) -> str:
     if name == "missing":
         return "is missing" if operand else "is there"
-    return f"{_WORDS[name]} {_short(operand)}"
+    return f"{_WORDS[name]} {_short(list(operand.values) if isinstance(operand, OneOf) else operand)}"
 
 
 def _short(value: Any) -> str:

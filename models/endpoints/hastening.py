@@ -10,51 +10,49 @@ from uuid import UUID
 import psycopg
 from django.db import connection
 
-from models.endpoints import routes, transitions
+from models.endpoints import routes
 from models.endpoints.hints import CHANNEL
-from models.endpoints.models import Deployment, Replica
+from models.endpoints.models import Replica
 from models.endpoints.publishing import publish_one
 from models.endpoints.settling import go_live
-from models.endpoints.viewing import View, note_answering, views
+from models.endpoints.viewing import note_answering, views
 
 logger = logging.getLogger(__name__)
 
 LISTEN_SECONDS = 1.0
-# So long the gateway is waited for; it looks for a new table every 20 ms.
+# So long the gateway is waited for; asked by which table it answers, it looks for a new one.
 GATEWAY_SECONDS = 1.0
 PAUSE_SECONDS = 0.004
+# So few of the newest deployments hold what goes on and, mostly, all that is warm; the next round knows more of them.
+LOOK_BACK = 8
 
 
 def hasten(endpoint_id: UUID) -> bool:
-    """Make the newest deployment serve if all its versions answer. Whether it is live."""
-    view = next(iter(views([endpoint_id])), None)
+    """Make the newest deployment serve if all its versions answer. Whether this call made it live."""
+    view = next(iter(views([endpoint_id], look_back=LOOK_BACK)), None)
     candidate = view.candidate if view is not None else None
     if view is None or candidate is None:
         return False
     note_answering(view, _is_known_to_answer)
     if view.serving() != candidate:
         return False
-    if candidate.state == "pending" and transitions.start(candidate):
-        candidate.refresh_from_db(fields=["state"])
     published = publish_one(view)
     if published is None or view.endpoint.path in published.left:
         return False
-    return _go_live_when_taken_up(view, candidate, published.revision)
+    return is_taken_up(published.revision) and go_live(view.endpoint, candidate, view.seen)
 
 
 def _is_known_to_answer(replica: Replica) -> bool:
-    return replica.healthy_at is not None
+    return replica.answers
 
 
-def _go_live_when_taken_up(view: View, candidate: Deployment, revision: int) -> bool:
+def is_taken_up(revision: int) -> bool:
+    """Whether the gateway comes to answer by that table, or a newer one, in `GATEWAY_SECONDS`."""
     until = time.monotonic() + GATEWAY_SECONDS
     while time.monotonic() < until:
         there = routes.gateway_revision()
-        if there is None:
-            return False
-        if there >= revision:
-            go_live(view, candidate)
-            return True
+        if there is None or there >= revision:
+            return there is not None
         time.sleep(PAUSE_SECONDS)
     return False
 

@@ -60,6 +60,6 @@ def let_go_of_too_many(view: View, revision: int) -> None:
 def _stop(view: View, found: Iterable[Replica], reason: str) -> None:
     """Nothing is stopped that a deployment needs which was asked for since the endpoint was looked at."""
     doomed = list(found)
-    if doomed and hold(view):
+    if doomed and hold(view.endpoint, view.seen):
         for replica in doomed:
             replicas.stop(replica, reason=reason)

@@ -42,6 +42,10 @@ class Endpoint(NamedModel):
     # Of each replica. CPU is a guaranteed share, memory a hard limit to which four times the model's files are added.
     cpu = models.FloatField(default=0.25)
     memory_bytes = models.BigIntegerField(default=GIB)
+    # Whole ones, and labels that the host must have: those of the size called `profile`, as it was when it was chosen.
+    gpus = models.PositiveSmallIntegerField(default=0)
+    labels = models.JSONField(default=dict, blank=True)
+    profile = models.CharField(max_length=63, blank=True, default="")
     serving_path = models.CharField(max_length=16, choices=ServingPath.choices, default=ServingPath.AUTO)
     retention_days = models.PositiveIntegerField(null=True, blank=True)
     redacted_columns = models.JSONField(default=list, blank=True)
@@ -107,6 +111,8 @@ class Deployment(BaseModel):
     graph = models.JSONField(null=True, blank=True)
     evidence = models.JSONField(default=dict, blank=True)
     rollout_id = models.UUIDField(null=True, blank=True, db_index=True)
+    # Of the endpoint when it was asked for.
+    stage = models.CharField(max_length=16, choices=Endpoint.Stage.choices, default=Endpoint.Stage.LAB)
     # A rollback of an emergency needed neither checks nor a second person.
     is_emergency = models.BooleanField(default=False)
     state = models.CharField(max_length=16, choices=DeploymentState.choices, default=DeploymentState.PENDING)
@@ -163,9 +169,16 @@ class Replica(BaseModel):
     # Its address, see models.gateway.addresses.
     socket = models.CharField(max_length=400, blank=True, default="")
     healthy_at = models.DateTimeField(null=True)
+    # Set while one that has answered does so no more, see `silence`.
+    silent_since = models.DateTimeField(null=True, blank=True)
     # `original` or `onnx:<digest of the compiled model>`.
     served_by = models.CharField(max_length=80, default="original")
     purpose = models.CharField(max_length=16, choices=Purpose.choices, default=Purpose.SERVE)
+
+    @property
+    def answers(self) -> bool:
+        """Whether it is known to answer."""
+        return self.healthy_at is not None and self.silent_since is None
 
 
 class PublishedRoutes(models.Model):

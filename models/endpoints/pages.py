@@ -52,12 +52,13 @@ class EndpointPage(ProjectPage):
         live, under_way = selectors.live_deployment(endpoint), selectors.under_way(endpoint)
         replicas = list(selectors.replicas_of(endpoint))
         served = {target.model_version_id for target in live.targets.all()} if live else set()
-        unhealthy = any(replica.model_version_id in served and replica.healthy_at is None for replica in replicas)
+        unhealthy = any(replica.model_version_id in served and not replica.answers for replica in replicas)
         answering = selectors.answering(endpoint, live, replicas) if live else []
         gone = bool(served - {replica.model_version_id for replica in replicas})
         return {
             "endpoint": endpoint,
             "live": live,
+            "live_weight": sum(target.weight for target in live.targets.all()) if live else 0,
             "under_way": under_way,
             "replicas": replicas,
             "served": served,

@@ -31,6 +31,8 @@ def path_of(endpoint: Endpoint, version: ModelVersion, compiled: CompiledModel |
     """The path that the version should be served by now; its compiled form is looked up unless it is at hand."""
     if endpoint.serving_path == Endpoint.ServingPath.ORIGINAL:
         return Path(ORIGINAL, "The endpoint is set to answer by the original model always.")
+    if endpoint.gpus:
+        return Path(ORIGINAL, "The endpoint's replicas have GPUs, which the compiled model would not use.")
     compiled = compiled or getattr(version, "compiled", None)
     if compiled is None:
         return Path(ORIGINAL, _why_not_compiled(version))

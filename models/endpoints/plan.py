@@ -14,13 +14,13 @@ WARM_VERSIONS = 2
 
 @dataclass(frozen=True)
 class Wish:
-    """A deployment as far as the plan needs it."""
+    """A deployment as far as the plan needs it. `is_way_back` says whether a rollback may go back to it."""
 
     id: UUID
     number: int
     state: str
     versions: tuple[UUID, ...]
-    was_live: bool
+    is_way_back: bool
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def _wanted(candidate: Wish | None, live: Wish | None, newest_first: Sequence[Wi
     kept = list(dict.fromkeys(needed))
     is_last = candidate is None
     for wish in newest_first:
-        if wish.state != "superseded" or not wish.was_live or not kept:
+        if wish.state != "superseded" or not wish.is_way_back or not kept:
             continue
         for version in wish.versions:
             # What served last stays warm whole, however many versions it has: half a graph cannot answer.

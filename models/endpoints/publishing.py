@@ -48,7 +48,7 @@ def publish_one(view: View) -> Publication | None:
     """Publish one endpoint's entry and leave the others. None when it has none that can be served, or something newer
     was asked for it meanwhile."""
 
-    def make() -> dict[str, Any] | None:
+    def make(_: object) -> dict[str, Any] | None:
         return entry_of(view)
 
     return routes.publish_one(view.endpoint, make, seen=view.seen)

@@ -123,10 +123,10 @@ def _compiled_or_not(view: View, version: ModelVersion) -> Path:
     path = view.paths[version.pk]
     if path.compiled is None or path.compiled.ended_at is None:
         return path
-    for replica in replicas.ended_lately(view.endpoint.pk, version.pk):
-        is_of_it = replica.served_by == path.served_by and replica.created_at > path.compiled.ended_at
-        if is_of_it and replica.healthy_at is None and replica.workload.state != "lost":
-            view.paths[version.pk] = give_up(path, reason=replicas.why_ended(replica), acting_user=RECONCILER)
+    ended = replicas.ended_lately(view.endpoint.pk, version.pk, path.served_by).exclude(workload__state="lost")
+    replica = ended.filter(created_at__gt=path.compiled.ended_at, healthy_at=None).first()
+    if replica is not None:
+        view.paths[version.pk] = give_up(path, reason=replicas.why_ended(replica), acting_user=RECONCILER)
     return view.paths[version.pk]
 
 
@@ -135,9 +135,9 @@ def _start(view: View, version: ModelVersion, candidate: Deployment | None) -> N
     missing = view.needed[version_id] - _running(view, version_id)
     if missing < 1:
         return
-    ended = [r for r in replicas.ended_lately(view.endpoint.pk, version_id) if r.served_by == path.served_by]
+    ended = replicas.ended_lately(view.endpoint.pk, version_id, path.served_by)
     if not path.is_compiled and candidate is not None and _is_of(view, version_id):
-        own = [replica for replica in ended if replica.created_at > candidate.created_at]
+        own = list(ended.filter(created_at__gt=candidate.created_at)[:2])
         if own and _is_hopeless(own):
             fail(view, candidate, replicas.why_ended(own[0]))
             return

@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from models.endpoints.addresses import access, address
@@ -29,6 +30,8 @@ GRACE_SECONDS = 35.0
 STARTUP_LIMIT = timedelta(minutes=10)
 REPEAT_WINDOW = timedelta(minutes=10)
 LONGEST_PAUSE_SECONDS = 60
+# Beyond those that are replaced at once; the pause is the longest before.
+MOST_COUNTED = 20
 LOG_LINES = 15
 MEMORY_PER_FILE_BYTE = 4
 
@@ -55,6 +58,8 @@ def start(endpoint: Endpoint, version: ModelVersion, path: Path, *, purpose: str
         ],
         cpu=endpoint.cpu,
         memory_bytes=endpoint.memory_bytes + MEMORY_PER_FILE_BYTE * size,
+        gpus=endpoint.gpus,
+        labels=endpoint.labels,
         environment_request=environment_request,
         models=[digest],
         grace_seconds=GRACE_SECONDS,
@@ -109,25 +114,23 @@ def why_overdue(replica: Replica) -> str:
     )
 
 
-def ended_lately(endpoint_id: UUID, version_id: UUID) -> list[Replica]:
-    """The version's replicas that ended by themselves in the last minutes, the latest first."""
-    return list(
-        Replica.objects.filter(
-            endpoint_id=endpoint_id,
-            model_version_id=version_id,
-            purpose=Replica.Purpose.SERVE,
-            workload__finished_at__gt=timezone.now() - REPEAT_WINDOW,
-        )
-        .exclude(workload__state="cancelled")
-        .select_related("workload")
-        .order_by("-workload__finished_at")[:20]
+def ended_lately(endpoint_id: UUID, version_id: UUID, served_by: str) -> QuerySet[Replica]:
+    """The version's replicas by that path that ended by themselves in the last minutes, the latest first."""
+    found: QuerySet[Replica] = Replica.objects.filter(
+        endpoint_id=endpoint_id,
+        model_version_id=version_id,
+        served_by=served_by,
+        purpose=Replica.Purpose.SERVE,
+        workload__finished_at__gt=timezone.now() - REPEAT_WINDOW,
     )
+    found = found.exclude(workload__state="cancelled").select_related("workload")
+    return found.order_by("-workload__finished_at")
 
 
-def may_start_again(ended: list[Replica], needed: int = 1) -> bool:
+def may_start_again(ended: QuerySet[Replica], needed: int = 1) -> bool:
     """Whether replacements are due: each of the `needed` has one at once, others after pauses that double up to a
     minute. What was lost with its host is not taken for its own fault."""
-    own = [replica for replica in ended if replica.workload.state != "lost"]
+    own = list(ended.exclude(workload__state="lost")[: needed + MOST_COUNTED])
     beyond = len(own) - needed
     if beyond < 1:
         return True

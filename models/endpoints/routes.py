@@ -150,13 +150,15 @@ def publish(
 
 
 @transaction.atomic
-def publish_one(endpoint: Endpoint, make: Callable[[], dict[str, Any] | None], *, seen: Asked) -> Publication | None:
-    """Make one endpoint's entry what `make` returns, and leave the others. None when something newer was asked for it
-    than what was `seen`, or when there is no entry by which the gateway could serve."""
+def publish_one(
+    endpoint: Endpoint, make: Callable[[dict[str, Any] | None], dict[str, Any] | None], *, seen: Asked
+) -> Publication | None:
+    """Make one endpoint's entry what `make` makes of the published one, and leave the others. None when something newer
+    was asked for it than what was `seen`, or when there is no entry by which the gateway could serve."""
     row = _locked_row()
     if asked([endpoint.pk])[endpoint.pk].what != seen.what:
         return None
-    entry = make()
+    entry = make(row.endpoints.get(endpoint.path))
     if entry is None or not is_servable(endpoint.path, entry):
         return None
     return _store(row, {**row.endpoints, endpoint.path: entry}, set(), ())

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, EndpointKey, Replica
 from models.endpoints.paths import Answering, chosen, path_of
 from models.endpoints.states import UNDER_WAY
+from models.endpoints.ways_back import ways_back
 from models.registry.models import ModelVersion
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
@@ -20,7 +21,19 @@ from projects.selectors import require_project, visible_projects
 _VERSIONS = DeploymentTarget.objects.select_related(
     "model_version__model", "model_version__compiled__environment_request"
 )
+# So far back a rollback without a name looks for what answered otherwise, after the few that served last.
+_LOOK_BACK = 200
+_LOOK_BACK_AT_ONCE = 20
+_AT_ONCE = 4
 _TARGETS = Prefetch("targets", queryset=_VERSIONS.order_by("-weight", "pk"))
+# What audit log and lineage say of a version.
+_NAMES = ("model_version__number", "model_version__manifest_digest", "model_version__model__name")
+_NAMED_TARGETS = Prefetch(
+    "targets",
+    queryset=DeploymentTarget.objects.select_related("model_version__model")
+    .only("deployment", "weight", "role", *_NAMES)
+    .order_by("-weight", "pk"),
+)
 
 
 def endpoints(viewer: User, *, project: Project | None = None, query: str = "") -> QuerySet[Endpoint]:
@@ -63,6 +76,18 @@ def get_deployment(endpoint: Endpoint, deployment_id: UUID) -> Deployment:
     return found
 
 
+def named_targets(deployment: Deployment) -> list[DeploymentTarget]:
+    """Its targets with the names of their versions; read unless they are at hand."""
+    prefetch_related_objects([deployment], _NAMED_TARGETS)
+    return list(deployment.targets.all())
+
+
+def live_with_names(endpoint: Endpoint) -> Deployment | None:
+    """What the endpoint serves now, with the names alone of its versions."""
+    found = Deployment.objects.filter(endpoint=endpoint, state="live").select_related("repeats")
+    return found.prefetch_related(_NAMED_TARGETS).first()
+
+
 def live_deployment(endpoint: Endpoint) -> Deployment | None:
     """What the endpoint serves now."""
     return deployments_of(endpoint).filter(state="live").first()
@@ -83,13 +108,36 @@ def rollback_choices(endpoint: Endpoint) -> Sequence[Deployment]:
 
 
 def default_rollback(endpoint: Endpoint) -> Deployment | None:
-    """What a rollback goes back to unless it says otherwise: what served last before the live deployment, and before
-    the rollout that this is a step of."""
-    live = live_deployment(endpoint)
-    choices = rollback_choices(endpoint)
-    if live is None or live.rollout_id is None:
-        return next(iter(choices), None)
-    return next((each for each in choices if each.rollout_id != live.rollout_id), None)
+    """What a rollback goes back to unless it says otherwise: what served last and answered otherwise than the live
+    deployment, before the rollout that this is a step or the end of."""
+    back = live_and_way_back(endpoint)[1]
+    return get_deployment(endpoint, back.pk) if back is not None else None
+
+
+def live_and_way_back(endpoint: Endpoint) -> tuple[Deployment | None, Deployment | None]:
+    """What serves now, and what `default_rollback` is; of their versions the names alone, since whoever goes back
+    waits."""
+    served = Deployment.objects.filter(endpoint=endpoint, state__in=("live", "superseded")).exclude(live_at=None)
+    # The live one comes first, whatever its number, by the order of the alphabet.
+    served = served.select_related("repeats").prefetch_related(_NAMED_TARGETS).order_by("state", "-number")
+    newest = list(served[: 1 + _AT_ONCE])
+    live = newest[0] if newest and newest[0].state == "live" else None
+    if live is None:
+        return None, newest[0] if newest else None
+    earlier = served.filter(state="superseded", number__lt=live.number)
+    if live.rollout_id is not None:
+        # A rollout may have more steps than there are choices.
+        earlier = earlier.exclude(rollout_id=live.rollout_id)
+    # It mostly is the first of them.
+    if found := ways_back(live, (each for each in newest[1:] if each.number < live.number)):
+        return live, found[0]
+    for start in range(0, _LOOK_BACK, _LOOK_BACK_AT_ONCE):
+        piece = list(earlier[start : start + _LOOK_BACK_AT_ONCE])
+        if found := ways_back(live, piece):
+            return live, found[0]
+        if len(piece) < _LOOK_BACK_AT_ONCE:
+            break
+    return live, None
 
 
 def keys_of(endpoint: Endpoint) -> QuerySet[EndpointKey]:
@@ -131,7 +179,7 @@ def answering(endpoint: Endpoint, deployment: Deployment, replicas: Sequence[Rep
         version = target.model_version
         path = path_of(endpoint, version)
         own = sorted((each for each in replicas if each.model_version_id == version.pk), key=lambda each: each.pk)
-        healthy = [each for each in own if each.healthy_at is not None]
+        healthy = [each for each in own if each.answers]
         asked = chosen(healthy, path.served_by) if healthy else []
         on_its_way = any(each.healthy_at is None and each.served_by == path.served_by for each in own)
         found.append(Answering(version, asked[0].served_by if asked else "", path, on_its_way))

@@ -88,11 +88,13 @@ class EndpointDetailSerializer(EndpointSerializer):
     under_way = DeploymentSerializer(read_only=True, allow_null=True)
     answering = AnsweringSerializer(many=True, read_only=True)
     redacted_columns = serializers.ListField(child=serializers.CharField(), read_only=True)
+    labels = serializers.DictField(child=serializers.CharField(), read_only=True)
 
     class Meta(EndpointSerializer.Meta):
         fields = [
             *(*EndpointSerializer.Meta.fields, "live", "under_way"),
             *("serving_path", "answering", "retention_days", "redacted_columns"),
+            *("profile", "cpu", "memory_bytes", "gpus", "labels"),
             *("min_replicas", "max_replicas", "wanted_replicas", "target_concurrency", "target_queue_ms"),
             "availability_target",
         ]
@@ -109,6 +111,12 @@ class EndpointChangeSerializer(serializers.Serializer[Endpoint]):
         help_text="Higher only while what serves is approved for it; from production down takes a reason.",
     )
     serving_path = serializers.ChoiceField(Endpoint.ServingPath.choices, required=False)
+    profile = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=63,
+        help_text="The size of each replica that starts from now on, GPUs included; empty: the usual one.",
+    )
     retention_days = serializers.IntegerField(
         required=False,
         allow_null=True,
@@ -154,7 +162,9 @@ class DeploymentCreateSerializer(serializers.Serializer[Deployment]):
     fallback of their own."""
 
     model_version = serializers.UUIDField(required=False, allow_null=True, default=None)
-    targets = TargetCreateSerializer(many=True, required=False, max_length=MAX_TARGETS)
+    targets: serializers.ListSerializer[Any] = serializers.ListSerializer(
+        child=TargetCreateSerializer(), required=False, max_length=MAX_TARGETS
+    )
     routing = serializers.DictField(required=False, help_text="See docs/rollouts.md; only beside `targets`.")
     fallback = serializers.DictField(
         required=False, allow_null=True, default=None, help_text="See docs/rollouts.md; only beside `targets`."
@@ -229,6 +239,9 @@ class ReplicaSerializer(serializers.Serializer[Any]):
     state = serializers.CharField(source="workload.state")
     served_by = serializers.CharField(help_text="`original` or `onnx:<digest of the compiled model>`.")
     healthy_at = serializers.DateTimeField(allow_null=True)
+    silent_since = serializers.DateTimeField(
+        allow_null=True, help_text="Since when one that has answered does so no more."
+    )
     waiting_reason = serializers.CharField(source="workload.waiting_reason")
 
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from models.endpoints import transitions
-from models.endpoints.declared import declared_fallback
+from models.endpoints.declared import declared_fallback, explained
 from models.endpoints.deploying import TargetRequest, check_version, checked
 from models.endpoints.hints import hint
 from models.endpoints.keys import INTERNAL_NAME, KEY_PREFIX, internal_key
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, EndpointKey
-from models.endpoints.selectors import default_rollback, live_deployment, under_way
+from models.endpoints.selectors import live_and_way_back, live_deployment, named_targets, under_way
 from models.endpoints.stages import require_allowed, require_served_rightly
+from models.endpoints.states import EndpointState
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
@@ -109,13 +109,16 @@ def deploy(
     authorize(acting_user, Permission.ENDPOINT_DEPLOY, endpoint.project)
     check_version(endpoint, model_version)
     declared = declared_fallback(endpoint, model_version)
-    return request_deployment(
-        endpoint,
-        targets=[TargetRequest(model_version), *declared.targets],
-        fallback=declared.data,
-        reason=reason,
-        acting_user=acting_user,
-    )
+    try:
+        return request_deployment(
+            endpoint,
+            targets=[TargetRequest(model_version), *declared.targets],
+            fallback=declared.data,
+            reason=reason,
+            acting_user=acting_user,
+        )
+    except ValidationFailed as error:
+        raise explained(error, endpoint, declared) from None
 
 
 @transaction.atomic
@@ -143,9 +146,10 @@ def request_deployment(
     wanted = checked(
         endpoint, targets=targets, routing=routing, fallback=fallback, graph=graph, may_stand_by=may_stand_by
     )
-    deployment = _new_deployment(
-        endpoint,
-        acting_user,
+    deployment, made = _new_deployment(
+        _locked(endpoint),
+        wanted.targets,
+        acting_user=acting_user,
         reason=reason,
         kind=kind,
         routing=wanted.routing,
@@ -154,15 +158,11 @@ def request_deployment(
         evidence=dict(evidence or {}),
         rollout_id=rollout_id,
     )
-    DeploymentTarget.objects.bulk_create(
-        DeploymentTarget(
-            deployment=deployment, model_version=target.model_version, weight=target.weight, role=target.role
-        )
-        for target in wanted.targets
-    )
     # Once the endpoint's row is locked, so that its stage stays as it is until the deployment stands.
-    require_allowed(endpoint, wanted.targets)
-    _record_deployment(deployment, AuditAction.DEPLOYMENT_CREATED, acting_user, role)
+    require_allowed(endpoint, wanted.targets, graph=wanted.graph, fallback=wanted.fallback)
+    hint(endpoint.pk)
+    live = live_deployment(endpoint)
+    _record_deployment(deployment, made, live, AuditAction.DEPLOYMENT_CREATED, acting_user, role)
     return deployment
 
 
@@ -175,11 +175,12 @@ def rollback(
     evidence: Mapping[str, Any] | None = None,
     rollout_id: UUID | None = None,
     is_emergency: bool = False,
+    is_awaited: bool = False,
     acting_user: Actor,
 ) -> Deployment:
     """Ask for what an earlier deployment served, by default the latest one before the live one (before all of its
     rollout where it is a step). Going back to the live one calls off what is on its way. One of an emergency is told
-    so in the audit log.
+    so in the audit log. Who waits for it to serve (`is_awaited`) brings that about: nobody else is told.
 
     Raises PermissionRefused, ValidationFailed without a reason, Conflict when there is nothing to go back to.
     """
@@ -188,15 +189,21 @@ def rollback(
         raise ValidationFailed(
             "A rollback needs a reason.", remedy="Say in a sentence why, for those who read it later.", field="reason"
         )
-    to = to or default_rollback(endpoint)
+    locked = _locked(endpoint)
+    live, back = live_and_way_back(endpoint)
+    to = to or back
     if to is None:
         raise Conflict(
             f"{endpoint.name} has served nothing else before.", remedy="Deploy another version instead.", field="to"
         )
-    _check_repeatable(endpoint, to)
-    deployment = _new_deployment(
-        endpoint,
-        acting_user,
+    _check_repeatable(endpoint, to, live)
+    targets = named_targets(to)
+    if not acting_user.is_system:
+        require_served_rightly(locked, to, targets, is_emergency=is_emergency)
+    deployment, made = _new_deployment(
+        locked,
+        targets,
+        acting_user=acting_user,
         reason=reason,
         kind=Deployment.Kind.ROLLBACK,
         repeats=to,
@@ -207,51 +214,67 @@ def rollback(
         rollout_id=rollout_id,
         is_emergency=is_emergency,
     )
-    DeploymentTarget.objects.bulk_create(
-        DeploymentTarget(
-            deployment=deployment, model_version=target.model_version, weight=target.weight, role=target.role
-        )
-        for target in to.targets.select_related("model_version")
-    )
-    if not is_emergency and not acting_user.is_system:
-        require_served_rightly(endpoint, to)
+    if not is_awaited:
+        hint(endpoint.pk)
     action = AuditAction.ROLLBACK_EMERGENCY if is_emergency else AuditAction.ROLLBACK_REQUESTED
-    _record_deployment(deployment, action, acting_user, role)
+    _record_deployment(deployment, made, live, action, acting_user, role)
     return deployment
 
 
-def _check_repeatable(endpoint: Endpoint, to: Deployment) -> None:
+def _check_repeatable(endpoint: Endpoint, to: Deployment, live: Deployment | None) -> None:
     if to.endpoint_id != endpoint.pk:
         raise ValidationFailed(f"{endpoint.name} has no such deployment.", field="to")
     if to.live_at is None:
         raise Conflict(
             f"Deployment {to.number} never served.", remedy="Choose one that did, or deploy its version.", field="to"
         )
-    live = live_deployment(endpoint)
     if live is not None and live.pk == to.pk and under_way(endpoint) is None:
         raise Conflict(f"Deployment {to.number} is what serves now.", remedy="Choose an earlier one.", field="to")
 
 
-def _new_deployment(endpoint: Endpoint, acting_user: Actor, *, reason: str, **facts: Any) -> Deployment:
-    # One after the other, so that numbers have no gaps and no two are the newest.
-    Endpoint.objects.select_for_update().get(pk=endpoint.pk)
-    highest = Deployment.objects.filter(endpoint=endpoint).aggregate(highest=Max("number"))["highest"] or 0
-    if transitions.activate(endpoint):
-        endpoint.refresh_from_db(fields=["state"])
+def _locked(endpoint: Endpoint) -> Endpoint:
+    """The endpoint with state and stage as they are and stay until the transaction ends. One after the other, so that
+    numbers have no gaps, no two are the newest, and what is live stays so."""
+    endpoint.refresh_from_db(fields=["state", "stage"], from_queryset=Endpoint.objects.select_for_update())
+    return endpoint
+
+
+def _new_deployment(
+    locked: Endpoint,
+    targets: Iterable[TargetRequest | DeploymentTarget],
+    *,
+    acting_user: Actor,
+    reason: str,
+    **facts: Any,
+) -> tuple[Deployment, list[DeploymentTarget]]:
+    """Of a locked endpoint, which answers again from now on; and its targets."""
+    if locked.state != EndpointState.ACTIVE and transitions.activate(locked):
+        locked.refresh_from_db(fields=["state"])
+    newest = Deployment.objects.filter(endpoint=locked).order_by("-number").values_list("number", flat=True).first()
     deployment: Deployment = Deployment.objects.create(
-        endpoint=endpoint,
-        number=highest + 1,
+        endpoint=locked,
+        number=(newest or 0) + 1,
         actor=acting_user.user,
         actor_name=acting_user.name,
         reason=reason.strip(),
+        stage=locked.stage,
         **facts,
     )
-    hint(endpoint.pk)
-    return deployment
+    made = DeploymentTarget.objects.bulk_create(
+        DeploymentTarget(deployment=deployment, model_version=one.model_version, weight=one.weight, role=one.role)
+        for one in targets
+    )
+    return deployment, made
 
 
-def _record_deployment(deployment: Deployment, action: AuditAction, acting_user: Actor, role: str) -> None:
-    live = live_deployment(deployment.endpoint)
+def _record_deployment(
+    deployment: Deployment,
+    made: Sequence[DeploymentTarget],
+    live: Deployment | None,
+    action: AuditAction,
+    acting_user: Actor,
+    role: str,
+) -> None:
     audit(
         action,
         deployment_target(deployment),
@@ -259,14 +282,14 @@ def _record_deployment(deployment: Deployment, action: AuditAction, acting_user:
         acting_user=acting_user,
         role=role,
         before=facts_of(live) if live else None,
-        after=facts_of(deployment),
+        after=facts_of(deployment, made),
         reason=deployment.reason,
     )
 
 
-def facts_of(deployment: Deployment) -> dict[str, Any]:
-    """What a deployment serves, for audit rows."""
-    targets = deployment.targets.select_related("model_version__model")
+def facts_of(deployment: Deployment, targets: Iterable[DeploymentTarget] | None = None) -> dict[str, Any]:
+    """What a deployment serves, for audit rows. Its targets are read unless they are at hand."""
+    found = named_targets(deployment) if targets is None else targets
     return {
         "number": deployment.number,
         "kind": deployment.kind,
@@ -278,7 +301,7 @@ def facts_of(deployment: Deployment) -> dict[str, Any]:
                 "weight": target.weight,
                 "role": target.role,
             }
-            for target in targets
+            for target in sorted(found, key=lambda each: (-each.weight, each.pk))
         ],
         **{name: value for name in ("routing", "fallback", "graph") if (value := getattr(deployment, name))},
     }

@@ -16,6 +16,8 @@ from models.endpoints.changing import LONGEST_RETENTION_DAYS, change_endpoint, c
 from models.endpoints.models import Endpoint
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.permissions import Permission
+from modelwright.compute.models import ResourceProfile
+from modelwright.compute.words import size_words
 from workspaces.forms import description_field
 
 
@@ -34,6 +36,12 @@ class EndpointSettingsForm(forms.Form):
         choices=Endpoint.ServingPath.choices,
         help_text="A compiled model is served only where it was proved to give the same answers.",
     )
+    profile = forms.ChoiceField(
+        label="Size of each replica",
+        required=False,
+        help_text="Holds for replicas that start from now on; those that run keep theirs. With GPUs the original model "
+        "answers.",
+    )
     retention_days = forms.IntegerField(
         label="Keep predictions for (days)", required=False, min_value=1, max_value=LONGEST_RETENTION_DAYS
     )
@@ -42,12 +50,13 @@ class EndpointSettingsForm(forms.Form):
         label="Reason",
         max_length=1000,
         required=False,
-        help_text="Needed where the endpoint leaves production. It stands in the audit log.",
+        help_text="Needed where the endpoint leaves production, besides a second person's consent.",
         widget=forms.Textarea(attrs={"rows": 2}),
     )
 
     def __init__(self, endpoint: Endpoint, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["profile"].choices = _sizes(endpoint)  # type: ignore[attr-defined]  # of a ChoiceField
         self.fields["retention_days"].help_text = f"Left empty: {default_words()}. Older ones are deleted for good."
         self._columns = columns_of(endpoint)
         self.fields["redacted_columns"] = forms.MultipleChoiceField(
@@ -74,9 +83,21 @@ class EndpointSettingsForm(forms.Form):
             "description": endpoint.description,
             "stage": endpoint.stage,
             "serving_path": endpoint.serving_path,
+            "profile": endpoint.profile,
             "retention_days": endpoint.retention_days,
             "redacted_columns": [str(columns.index(name)) for name in endpoint.redacted_columns],
         }
+
+
+def _sizes(endpoint: Endpoint) -> list[tuple[str, str]]:
+    """Those that there are; the endpoint's own also where it is no more."""
+    usual = Endpoint()
+    found = {"": f"The usual: {size_words(usual.cpu, usual.memory_bytes)}"}
+    if endpoint.profile:
+        found[endpoint.profile] = endpoint.profile
+    for one in ResourceProfile.objects.order_by("name"):
+        found[one.name] = f"{one.name}: {size_words(one.cpu, one.memory_bytes, one.gpus)}"
+    return list(found.items())
 
 
 def default_words() -> str:
@@ -89,7 +110,7 @@ class EndpointSettingsView(ActionPage):
     """Change an endpoint."""
 
     permissions = {"GET": Permission.ENDPOINT_MANAGE, "POST": Permission.ENDPOINT_MANAGE}
-    title, submit = "Settings of", "Save"
+    title, submit, crumb = "Settings of", "Save", "Settings"
 
     def get(self, request: HttpRequest, endpoint_id: UUID) -> HttpResponseBase:
         """Show the form."""

@@ -9,10 +9,11 @@ from lineage.kinds import EdgeKind, Origin
 from lineage.services import EdgeSpec
 from lineage.services import add as add_lineage
 from models.endpoints import routes, transitions
-from models.endpoints.asked import asked
+from models.endpoints.asked import Asked, asked
 from models.endpoints.models import Deployment, Endpoint
 from models.endpoints.plan import Plan
 from models.endpoints.replicas import RECONCILER
+from models.endpoints.selectors import live_with_names
 from models.endpoints.services import audit, deployment_target, facts_of
 from models.endpoints.viewing import View
 from modelwright.audit.actions import AuditAction
@@ -28,36 +29,43 @@ def settle(view: View, revision: int) -> None:
         waiting = "Its replicas are ready; waiting for the gateway to take up the route table."
         Deployment.objects.filter(pk=deployment.pk, state="starting").exclude(detail=waiting).update(detail=waiting)
         return
-    go_live(view, deployment)
+    go_live(view.endpoint, deployment, view.seen)
 
 
-def hold(view: View) -> bool:
+def hold(endpoint: Endpoint, seen: Asked) -> bool:
     """Keep, until the transaction ends, a stop and a newer deployment waiting. False when there was one already since
     the endpoint was looked at."""
-    endpoint = Endpoint.objects.select_for_update().get(pk=view.endpoint.pk)
-    return asked([endpoint.pk])[endpoint.pk].what == view.seen.what
+    Endpoint.objects.select_for_update().only("pk").get(pk=endpoint.pk)
+    return asked([endpoint.pk])[endpoint.pk].what == seen.what
 
 
 @transaction.atomic
-def go_live(view: View, deployment: Deployment) -> None:
-    """The gateway answers by the deployment. Nothing happens when something newer was asked for."""
-    before = view.deployments[view.plan.live.id] if view.plan.live else None
-    if not hold(view):
-        return
+def go_live(endpoint: Endpoint, deployment: Deployment, seen: Asked) -> bool:
+    """The gateway answers by the deployment. Nothing happens, and it is False, when something newer was asked for than
+    what was seen, or somebody else was first."""
+    if not hold(endpoint, seen):
+        return False
+    before = live_with_names(endpoint)
+    if before is not None and before.pk == deployment.pk:
+        return False
     if before is not None:
+        before.endpoint = endpoint
         supersede(before, f"Deployment {deployment.number} took its place.")
+    if deployment.state == "pending":  # All of it was warm, so nothing had to be started.
+        transitions.start(deployment)
     if not transitions.go_live(deployment):
         transaction.set_rollback(True)
-        return
+        return False
     audit(
         AuditAction.DEPLOYMENT_LIVE,
         deployment_target(deployment),
-        view.endpoint,
+        endpoint,
         acting_user=RECONCILER,
         before=facts_of(before) if before else None,
         after=facts_of(deployment),
     )
-    record_lineage(view.endpoint, deployment)
+    record_lineage(endpoint, deployment)
+    return True
 
 
 def record_lineage(endpoint: Endpoint, deployment: Deployment) -> None:
@@ -72,7 +80,7 @@ def record_lineage(endpoint: Endpoint, deployment: Deployment) -> None:
     add_lineage(edges=edges)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def supersede(deployment: Deployment, detail: str) -> None:
     """Another one has taken its place, for the reason `detail`."""
     before = deployment.state

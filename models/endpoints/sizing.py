@@ -52,10 +52,10 @@ def in_order(replicas: Iterable[Replica]) -> list[Replica]:
     """The ones to keep first: those that answer before others, from as many hosts as there are, the oldest first."""
     by_host: dict[object, int] = defaultdict(int)
     places: dict[UUID, int] = {}
-    for replica in sorted(replicas, key=lambda each: (each.healthy_at is None, each.pk)):
+    for replica in sorted(replicas, key=lambda each: (not each.answers, each.pk)):
         places[replica.pk] = by_host[replica.workload.host_id]
         by_host[replica.workload.host_id] += 1
-    return sorted(replicas, key=lambda each: (each.healthy_at is None, places[each.pk], each.pk))
+    return sorted(replicas, key=lambda each: (not each.answers, places[each.pk], each.pk))
 
 
 def too_many(replicas: Iterable[Replica], needed: int) -> list[Replica]:

@@ -40,7 +40,8 @@ def healthy_replicas(endpoint: Endpoint, version: ModelVersion) -> list[Replica]
         workload__finished_at=None,
         workload__cancel_requested_at=None,
     )
-    return list(found.exclude(healthy_at=None).select_related("workload__host").order_by("pk"))
+    answering = found.filter(healthy_at__isnull=False, silent_since=None)
+    return list(answering.select_related("workload__host").order_by("pk"))
 
 
 def question_of(version: ModelVersion, records: Sequence[Mapping[str, Any]]) -> bytes:

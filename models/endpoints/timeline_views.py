@@ -41,9 +41,9 @@ class DeploymentsView(EndpointPage):
             found, request.GET, columns=_COLUMNS, filters=_FILTERS, default_sort="-number", page_size=_PAGE
         )
         before = Deployment.objects.filter(endpoint=endpoint, number__in=[each.number - 1 for each in listing.rows])
+        numbers = dict(before.values_list("number", "pk"))
         context = {**self.may(request, endpoint.project), "endpoint": endpoint, "listing": listing}
-        context["before"] = dict(before.values_list("number", "pk"))
-        context["rows"] = [(each, context["before"].get(each.number - 1)) for each in listing.rows]
+        context["rows"] = [(each, numbers.get(each.number - 1)) for each in listing.rows]
         return self.page(context, crumbs=endpoint_crumbs(endpoint, ("Deployments", "")))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -16,10 +16,28 @@ from models.endpoints.asked import NOTHING, Asked, asked
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint, Replica
 from models.endpoints.paths import Path, chosen, path_of
 from models.endpoints.plan import Plan, Wish, make_plan, serving
+from models.endpoints.ways_back import ways_back
 from models.registry.models import ModelVersion
 
 # So many of an endpoint's newest deployments are looked at for versions to keep warm.
-LOOK_BACK = 20
+LOOK_BACK = 30
+
+_ENDPOINTS = Endpoint.objects.select_related("workspace", "project").order_by("pk")
+_TARGETS = Prefetch("targets", DeploymentTarget.objects.order_by("pk"))
+_VERSIONS = Prefetch(
+    "targets__model_version",
+    ModelVersion.objects.select_related("model", "environment_request", "compiled__environment_request"),
+)
+_RUNNING = (
+    Replica.objects.filter(workload__finished_at=None, purpose=Replica.Purpose.SERVE)
+    .select_related(
+        "workload__environment_request",
+        "workload__host",
+        "model_version__model",
+        "model_version__environment_request",
+    )
+    .order_by("pk")
+)
 
 
 @dataclass
@@ -58,17 +76,12 @@ class View:
         return _standing(self.endpoint, self.deployments)
 
     def warm(self) -> list[Deployment]:
-        """Earlier deployments all of whose versions answer, the latest first; of a rollout, those before it."""
+        """Earlier deployments all of whose versions answer and that a rollback may go back to, the latest first."""
         served = self.serving()
-        found = [
-            each
-            for each in self.deployments.values()
-            if each.state == "superseded" and each.live_at is not None and served is not None and each != served
-        ]
-        if served is not None and served.rollout_id is not None:
-            found = [each for each in found if each.rollout_id != served.rollout_id]
-        found = [each for each in found if all(one.model_version_id in self.staying for one in each.targets.all())]
-        return sorted(found, key=lambda each: each.number, reverse=True)
+        if served is None:
+            return []
+        found = ways_back(served, _once_served(self.deployments.values()))
+        return [each for each in found if all(one.model_version_id in self.staying for one in each.targets.all())]
 
     def versions(self) -> dict[UUID, ModelVersion]:
         """The versions of its deployments."""
@@ -81,36 +94,33 @@ class View:
         return self.staying if is_back else self.ready & self.staying
 
 
-def views(endpoint_ids: Collection[UUID] | None = None) -> list[View]:
-    """Of all endpoints, or of those, each with its plan."""
+def views(endpoint_ids: Collection[UUID] | None = None, *, look_back: int = LOOK_BACK) -> list[View]:
+    """Of all endpoints, or of those, each with its plan. `look_back`: how many of the newest deployments it knows."""
     seen = asked(endpoint_ids)  # First, so that what is asked meanwhile is newer than what was seen.
-    versions = DeploymentTarget.objects.select_related(
-        "model_version__model", "model_version__environment_request", "model_version__compiled__environment_request"
-    )
-    targets = Prefetch("targets", versions.order_by("pk"))
-    every = Deployment.objects.all() if endpoint_ids is None else Deployment.objects.filter(endpoint__in=endpoint_ids)
-    newest = every.annotate(
-        place=Window(RowNumber(), partition_by=F("endpoint_id"), order_by=F("number").desc())
-    ).filter(place__lte=LOOK_BACK)
-    # One that has been live for long may lie further back.
-    wanted = Q(pk__in=newest.values("pk")) | Q(state="live")
-    found: dict[UUID, dict[UUID, Deployment]] = defaultdict(dict)
-    deployments = every.filter(wanted).select_related("endpoint__workspace", "repeats")
-    for deployment in deployments.prefetch_related(targets):
-        found[deployment.endpoint_id][deployment.pk] = deployment
-    endpoints = Endpoint.objects.filter(pk__in=seen).select_related("workspace", "project").order_by("pk")
-    made = {one.pk: View(one, found[one.pk], seen[one.pk], plan=_plan(one, found[one.pk])) for one in endpoints}
-    running = Replica.objects.filter(
-        workload__finished_at=None, purpose=Replica.Purpose.SERVE, endpoint__in=made
-    ).select_related(
-        "workload__environment_request",
-        "workload__host",
-        "model_version__model",
-        "model_version__environment_request",
-    )
-    for replica in running.order_by("pk"):
+    endpoints = {one.pk: one for one in _ENDPOINTS.filter(pk__in=seen)}
+    found = _deployments(endpoints, look_back)
+    made = {id_: View(one, found[id_], seen[id_], plan=_plan(one, found[id_])) for id_, one in endpoints.items()}
+    for replica in _RUNNING.filter(endpoint__in=made):
         made[replica.endpoint_id].replicas[replica.model_version_id].append(replica)
     return list(made.values())
+
+
+def _deployments(endpoints: Mapping[UUID, Endpoint], look_back: int) -> dict[UUID, dict[UUID, Deployment]]:
+    """Of each endpoint by their ids. However many name it, an endpoint, a version or an earlier deployment is read
+    once."""
+    newest = Deployment.objects.filter(endpoint__in=endpoints).annotate(
+        place=Window(RowNumber(), partition_by=F("endpoint_id"), order_by=F("number").desc())
+    )
+    # One that has been live for long may lie further back.
+    wanted = Q(pk__in=newest.filter(place__lte=look_back).values("pk")) | Q(state="live", endpoint__in=endpoints)
+    rows = {one.pk: one for one in Deployment.objects.filter(wanted).prefetch_related(_TARGETS, _VERSIONS)}
+    found: dict[UUID, dict[UUID, Deployment]] = defaultdict(dict)
+    for deployment in rows.values():
+        deployment.endpoint = endpoints[deployment.endpoint_id]
+        if deployment.repeats_id in rows:
+            deployment.repeats = rows[deployment.repeats_id]
+        found[deployment.endpoint_id][deployment.pk] = deployment
+    return found
 
 
 def note_answering(view: View, is_healthy: Callable[[Replica], bool]) -> None:
@@ -120,18 +130,26 @@ def note_answering(view: View, is_healthy: Callable[[Replica], bool]) -> None:
         path = view.paths[version_id] = path_of(view.endpoint, versions[version_id])
         needed = view.needed[version_id] = _needed(view, version_id)
         healthy = [replica for replica in view.replicas[version_id] if is_healthy(replica)]
-        if healthy:
-            to_ask = chosen(healthy, path.served_by, needed)
+        if to_hope_for := _lively(healthy):
+            to_ask = chosen(to_hope_for, path.served_by, needed)
             view.sockets[version_id] = [replica.socket for replica in to_ask]
             view.in_use[version_id] = to_ask[0].served_by
-            if sizing.are_enough(view.replicas[version_id], len(to_ask), needed):
+            answering = [replica for replica in to_ask if replica.answers]
+            if sizing.are_enough(view.replicas[version_id], len(answering), needed):
                 view.ready.add(version_id)
-            if any(replica.workload.cancel_requested_at is None for replica in to_ask):
+            if any(replica.workload.cancel_requested_at is None for replica in answering):
                 view.staying.add(version_id)
 
 
+def _lively(healthy: list[Replica]) -> list[Replica]:
+    """Those that answer, and while none does, those that are silent and not given up: they may only be busy."""
+    given_up = [each for each in healthy if each.silent_since and each.workload.cancel_requested_at]
+    staying = [each for each in healthy if each not in given_up]
+    return [each for each in staying if each.answers] or staying
+
+
 def _plan(endpoint: Endpoint, deployments: dict[UUID, Deployment]) -> Plan:
-    plan = make_plan([_wish(each) for each in deployments.values()], is_active=endpoint.state == "active")
+    plan = make_plan(_wishes(deployments.values()), is_active=endpoint.state == "active")
     standing = _standing(endpoint, deployments)
     targets = standing.targets.all() if standing is not None else ()
     stand_ins = tuple(one.model_version_id for one in targets if one.role == DeploymentTarget.Role.FALLBACK)
@@ -158,6 +176,17 @@ def _needed(view: View, version_id: UUID) -> int:
     )
 
 
-def _wish(deployment: Deployment) -> Wish:
+def _wishes(deployments: Collection[Deployment]) -> list[Wish]:
+    live = next((each for each in deployments if each.state == "live"), None)
+    served = _once_served(deployments)
+    back = {each.pk for each in (ways_back(live, served) if live is not None else served)}
+    return [_wish(each, each.pk in back) for each in deployments]
+
+
+def _once_served(deployments: Collection[Deployment]) -> list[Deployment]:
+    return [each for each in deployments if each.state == "superseded" and each.live_at is not None]
+
+
+def _wish(deployment: Deployment, is_way_back: bool) -> Wish:
     versions = tuple(target.model_version_id for target in deployment.targets.all())
-    return Wish(deployment.pk, deployment.number, deployment.state, versions, deployment.live_at is not None)
+    return Wish(deployment.pk, deployment.number, deployment.state, versions, is_way_back)

@@ -19,6 +19,7 @@ from models.events import services
 from models.events.forms import NewSinkForm, ReasonForm, SinkForm
 from models.events.models import Family, Sink
 from models.events.pages import MANAGE, EventsPage, sink_crumbs
+from models.events.trying import send_test_event
 from modelwright.accounts.actors import actor_of
 from modelwright.core.errors import PlatformError, ValidationFailed
 from projects.models import Project
@@ -228,6 +229,26 @@ class SinkResumeView(ButtonPage):
         sink = self.sink(request, sink_id, MANAGE)
         done = f"What waits is sent to {sink.name} now."
         return self.run(request, sink, lambda: services.resume_sink(sink, acting_user=actor_of(request)), done)
+
+
+class SinkTestView(ButtonPage):
+    """See whether a sink takes what it is sent."""
+
+    def post(self, request: HttpRequest, sink_id: UUID) -> HttpResponseBase:
+        """Send it a test event, and say what it answered."""
+        sink = self.sink(request, sink_id, MANAGE)
+        try:
+            answer = send_test_event(sink, acting_user=actor_of(request))
+        except PlatformError as error:
+            messages.error(request, f"{error.message} {error.remedy}")
+            return redirect("event-sink", sink.pk)
+        if answer.is_taken:
+            messages.success(request, f"{sink.name} has taken the test event. {answer.detail}")
+        else:
+            messages.error(
+                request, f"{sink.name} has not taken the test event. {answer.detail} Check its address and its secret."
+            )
+        return redirect("event-sink", sink.pk)
 
 
 class LettersResendView(ButtonPage):

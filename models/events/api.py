@@ -23,9 +23,11 @@ from models.events.serializers import (
     SinkDetailSerializer,
     SinkReasonSerializer,
     SinkSerializer,
+    SinkTestSerializer,
     StreamSerializer,
 )
 from models.events.states import LetterState
+from models.events.trying import send_test_event
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.api import current_user
 from modelwright.accounts.idempotency import idempotent
@@ -52,11 +54,14 @@ class EventStreamView(PlatformAPIView):
     @extend_schema(parameters=[_AFTER, _LIMIT, _FAMILY], responses=StreamSerializer)
     def get(self, request: Request, project_id: UUID) -> Response:
         """Answer the CloudEvents after a position, oldest first. Ask again with `after` set to the `position` of the
-        answer: nothing is skipped, and nothing comes twice. `oldest` is the first position that is still kept."""
-        project = get_project(current_user(request), project_id)
+        answer: nothing is skipped, and nothing comes twice. `oldest` is the first position that is still kept. Of
+        changes, `reason`, `before` and `after` are for administrators of the project and auditors."""
+        viewer = current_user(request)
+        project = get_project(viewer, project_id)
         family = _choice(request, "family", Family.values)
         page = selectors.stream_of(
             project,
+            viewer,
             after=_position(request),
             limit=limit_of(request),
             families=frozenset([family] if family else Family.values),
@@ -135,6 +140,20 @@ class SinkResumeView(PlatformAPIView):
         sink = selectors.get_sink(current_user(request), sink_id, MANAGE)
         services.resume_sink(sink, acting_user=actor_of(request))
         return _detail(selectors.get_sink(current_user(request), sink_id))
+
+
+class SinkTestView(PlatformAPIView):
+    """Whether a sink takes what it is sent."""
+
+    permissions = {"POST": MANAGE}
+
+    @extend_schema(request=None, responses=SinkTestSerializer)
+    def post(self, request: Request, sink_id: UUID) -> Response:
+        """Send the sink a test event now, and answer what it said. The event is no part of the stream, and a sink that
+        is paused is sent it too."""
+        sink = selectors.get_sink(current_user(request), sink_id, MANAGE)
+        answer = send_test_event(sink, acting_user=actor_of(request))
+        return Response({"taken": answer.is_taken, "status": answer.status or None, "detail": answer.detail})
 
 
 class SinkSecretView(PlatformAPIView):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from models.events.cloudevents import BATCH_TYPE, SINGLE_TYPE, Event, events_of
+from models.events.cloudevents import BATCH_TYPE, SINGLE_TYPE, Event, events_of, key_of
 from models.events.letters import open_letters
 from models.events.models import DeadLetter, Sink
-from models.events.reading import EVERYTHING, Filters, Thing, load, read
+from models.events.reading import EVERYTHING, Filters, Piece, Thing, read
+from models.events.rows import load
 
 MOST_BYTES = 1024 * 1024
 
@@ -51,9 +52,8 @@ def limit_of(sink: Sink) -> int:
 def next_packet(sink: Sink) -> Packet:
     """What comes after the sink's cursor."""
     limit, families = limit_of(sink), frozenset(sink.families)
-    things, end = read(sink.position, limit, filters_of(sink))
-    rows = load(things)
-    behind = _open_keys(sink)
+    things, end, rows = load(read(sink.position, limit, filters_of(sink)))
+    behind = _open_keys(sink, {key_of(thing, rows) for thing in things})
     packet, size = Packet(end=end), 0
     for thing in things:
         done = sink.part if thing.position == sink.position + 1 else 0
@@ -74,9 +74,8 @@ def next_letters(sink: Sink) -> Packet:
     """What is to be sent again."""
     letters = list(open_letters(sink).filter(state="due")[: limit_of(sink)])
     packet, size = Packet(), 0
-    things = [_thing(sink, letter) for letter in letters]
-    rows = load(things)
-    for letter, thing in zip(letters, things, strict=True):
+    things, _, rows = load(Piece([_thing(sink, letter) for letter in letters], 0))
+    for letter, thing in zip(letters, things, strict=False):
         # Also what the sink, changed meanwhile, asks for no more.
         event = next((one for one in events_of(thing, rows, EVERYTHING) if one.part == letter.part), None)
         if event is None:
@@ -90,12 +89,10 @@ def next_letters(sink: Sink) -> Packet:
     return packet
 
 
-def _open_keys(sink: Sink) -> dict[str, str]:
-    """The keys of letters that are not settled, and the event behind which others of the key wait."""
-    found: dict[str, str] = {}
-    for key, event_id in open_letters(sink).values_list("key", "event_id"):
-        found.setdefault(key, event_id)
-    return found
+def _open_keys(sink: Sink, keys: set[str]) -> dict[str, str]:
+    """Those of the keys that have letters that are not settled, and the event behind which others of the key wait."""
+    found = open_letters(sink).filter(key__in=keys).order_by("key", "position", "part").distinct("key")
+    return dict(found.values_list("key", "event_id"))
 
 
 def _thing(sink: Sink, letter: DeadLetter) -> Thing:

@@ -14,7 +14,8 @@ import orjson
 from django.conf import settings
 
 from models.events.models import Family
-from models.events.reading import ACTIONS, Rows, Thing
+from models.events.reading import ACTIONS, Thing
+from models.events.rows import Rows
 from models.predictions.models import Feedback, Prediction
 from modelwright.audit.models import AuditEvent
 
@@ -40,23 +41,37 @@ class Event(NamedTuple):
     body: bytes
 
 
-def events_of(thing: Thing, rows: Rows, families: Collection[str]) -> Iterator[Event]:
-    """The events of a thing that belong to the families, in order; none where its row is gone."""
-    row = rows.of(thing)
+def events_of(thing: Thing, rows: Rows, families: Collection[str], *, with_details: bool = True) -> Iterator[Event]:
+    """The events of a thing that belong to the families, in order; none where its row is gone. Without details: what
+    the audit log has of a change besides who did what to which thing is left out."""
+    row, key = rows.of(thing), key_of(thing, rows)
+    is_large = thing.id in rows.large
+    path = rows.paths.get(thing.endpoint_id, "") if thing.endpoint_id else ""
     if isinstance(row, Prediction):
         if Family.REQUEST in families:
-            yield _event(thing, _REQUEST, f"{row.pk.hex}.request", "request", row.pk.hex, row.at, _request(row))
+            data = None if is_large else _request(row)
+            yield _event(thing, _REQUEST, f"{row.pk.hex}.request", "request", key, row.at, data)
         if Family.ANSWER in families:
-            yield _event(thing, _ANSWER, f"{row.pk.hex}.answer", "answer", row.pk.hex, row.at, _answer(row))
+            data = None if is_large else _answer(row)
+            yield _event(thing, _ANSWER, f"{row.pk.hex}.answer", "answer", key, row.at, data)
     elif isinstance(row, Feedback):
         if Family.FEEDBACK in families:
-            key = (row.prediction_id or row.pk).hex
-            path = rows.paths.get(row.endpoint_id, "")
-            yield _event(thing, 0, row.pk.hex, "feedback", key, row.created_at, _feedback(row, path))
+            data = None if is_large else _feedback(row, path)
+            yield _event(thing, 0, row.pk.hex, "feedback", key, row.created_at, data)
     elif isinstance(row, AuditEvent) and family_of(row.action) in families:
-        key = str(thing.endpoint_id or row.target_id)
-        path = rows.paths.get(thing.endpoint_id, "") if thing.endpoint_id else ""
-        yield _event(thing, 0, row.pk.hex, row.action, key, row.at, _change(row, path))
+        data = _details(row) if with_details and not is_large else {}
+        change = None if with_details and is_large else {**_change(row, path), **data}
+        yield _event(thing, 0, row.pk.hex, row.action, key, row.at, change)
+
+
+def key_of(thing: Thing, rows: Rows) -> str:
+    """Under which key a thing's events are in order, empty where its row is gone."""
+    row = rows.of(thing)
+    if isinstance(row, Prediction):
+        return row.pk.hex
+    if isinstance(row, Feedback):
+        return (row.prediction_id or row.pk).hex
+    return str(thing.endpoint_id or row.target_id) if row else ""
 
 
 def family_of(action: str) -> str:
@@ -64,7 +79,9 @@ def family_of(action: str) -> str:
     return next((family for family, starts in ACTIONS.items() if action.startswith(starts)), "")
 
 
-def _event(thing: Thing, part: int, id_: str, kind: str, key: str, time: datetime, data: dict[str, Any]) -> Event:
+def _event(
+    thing: Thing, part: int, id_: str, kind: str, key: str, time: datetime, data: dict[str, Any] | None
+) -> Event:
     source = f"/endpoints/{thing.endpoint_id}" if thing.endpoint_id else f"/projects/{thing.project_id}"
     attributes: dict[str, Any] = {
         "specversion": "1.0",
@@ -77,14 +94,14 @@ def _event(thing: Thing, part: int, id_: str, kind: str, key: str, time: datetim
         "partitionkey": key,
         "sequence": f"{thing.position:018d}.{part}",
     }
-    body = orjson.dumps({**attributes, "data": data})
-    if len(body) > MOST_BYTES:
+    body = orjson.dumps({**attributes, "data": data}) if data is not None else b""
+    if data is None or len(body) > MOST_BYTES:
         body = orjson.dumps({**attributes, "dataref": _reference(thing)})
     return Event(thing.position, part, thing.kind, thing.id, thing.endpoint_id, key, id_, PREFIX + kind, body)
 
 
 def _reference(thing: Thing) -> str:
-    place = "predictions" if thing.kind == "prediction" else "audit"
+    place = "predictions" if thing.kind == "prediction" else "audit-events"
     if thing.kind == "feedback":
         return f"{settings.WEB_URL}/api/v1/endpoints/{thing.endpoint_id}/feedback/"
     return f"{settings.WEB_URL}/api/v1/{place}/{thing.id}/"
@@ -149,10 +166,11 @@ def _change(row: AuditEvent, path: str) -> dict[str, Any]:
         "actor_kind": row.actor_kind,
         "endpoint": path,
         "target": {"kind": row.target_kind, "id": row.target_id, "name": row.target_name},
-        "reason": row.reason,
-        "before": row.before,
-        "after": row.after,
     }
+
+
+def _details(row: AuditEvent) -> dict[str, Any]:
+    return {"reason": row.reason, "before": row.before, "after": row.after}
 
 
 def _moment(value: datetime | None) -> str | None:

@@ -7,9 +7,12 @@ again, with the same ids and in the same order.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -25,6 +28,7 @@ from models.events.outcomes import settle_letters, settle_packet
 from models.events.posting import Answer, post
 from models.events.reading import read
 from models.events.signing import signed_headers
+from models.events.waiting import IDLE_STEP, due
 from modelwright.core import counting
 from modelwright.core.crypto import decrypt
 from modelwright.core.errors import PlatformError
@@ -36,45 +40,45 @@ THREADS = 4
 LEASE_SECONDS = 45.0
 # After so long the others have their turn.
 TURN_SECONDS = 5.0
-# A cursor that passes over nothing but others' events is moved when it would be moved so far.
-IDLE_STEP = 1000
 
 
 class Deliverer:
-    """Delivers to several sinks at once, so that a slow one holds up no other."""
+    """Delivers to several sinks at once, so that a slow one holds up no other; of each project to one at a time, so
+    that none takes more than one of the threads, however many sinks it has and however slow they are."""
 
     def __init__(self, threads: int = THREADS) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="event-sink")
         self._busy: set[UUID] = set()
+        self._turns = itertools.count(1)
+        self._last_turn: dict[UUID, int] = {}
 
     def tick(self) -> int:
         """Hand what is due to the threads; how many sinks that were. It waits for none of them."""
-        found = [sink_id for sink_id in due() if sink_id not in self._busy]
-        for sink_id in found:
-            self._busy.add(sink_id)
-            self._pool.submit(self._deliver, sink_id)
+        found = self._next(due())
+        for sink_id, project_id in found.items():
+            self._busy.add(project_id)
+            self._last_turn[sink_id] = next(self._turns)
+            self._pool.submit(self._deliver, sink_id, project_id)
         return len(found)
 
-    def _deliver(self, sink_id: UUID) -> None:
+    def _next(self, waiting: Mapping[UUID, UUID]) -> dict[UUID, UUID]:
+        """Of each project that has none at work, the sink whose turn is longest ago."""
+        self._last_turn = {sink_id: turn for sink_id, turn in self._last_turn.items() if sink_id in waiting}
+        chosen: dict[UUID, UUID] = {}
+        for sink_id in sorted(waiting, key=lambda sink_id: self._last_turn.get(sink_id, 0)):
+            if waiting[sink_id] not in self._busy and waiting[sink_id] not in chosen.values():
+                chosen[sink_id] = waiting[sink_id]
+        return chosen
+
+    def _deliver(self, sink_id: UUID, project_id: UUID) -> None:
         close_old_connections()
         try:
             deliver(sink_id)
         except Exception:
             logger.exception("events could not be delivered to the sink %s; it is tried again", sink_id)
         finally:
-            self._busy.discard(sink_id)
+            self._busy.discard(project_id)
             connections.close_all()
-
-
-def due() -> list[UUID]:
-    """The sinks to which something may be sent now, those that have waited longest first."""
-    now = timezone.now()
-    found = Sink.objects.filter(
-        Q(next_attempt_at=None) | Q(next_attempt_at__lte=now),
-        Q(leased_until=None) | Q(leased_until__lt=now),
-        state="active",
-    )
-    return [sink.pk for sink in found.order_by(F("delivered_at").asc(nulls_first=True)) if has_work(sink)]
 
 
 def has_work(sink: Sink) -> bool:
@@ -119,10 +123,11 @@ def _post(sink: Sink, packet: Packet) -> Answer:
     answer = post(sink.url, body, {"Content-Type": kind, "User-Agent": "Modelwright", **headers})
     outcome = "taken" if answer.is_taken else "refused" if answer.status else "unreachable"
     counting.count(counting.EVENT_POSTS, outcome=outcome)
-    counting.observe(counting.EVENT_POST_SECONDS, time.monotonic() - began)
+    took = time.monotonic() - began
+    counting.observe(counting.EVENT_POST_SECONDS, took)
     if answer.is_taken:
         counting.count(counting.EVENTS_DELIVERED, len(packet.events))
-    return answer
+    return replace(answer, seconds=took)
 
 
 class _Held(NamedTuple):

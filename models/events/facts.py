@@ -10,6 +10,7 @@ from models.events.models import Sink
 from modelwright.accounts.actors import Actor
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
+from modelwright.core.crypto import fingerprint
 
 
 def shown_url(url: str) -> str:
@@ -24,6 +25,8 @@ def facts_of(sink: Sink) -> dict[str, Any]:
         "name": sink.name,
         "description": sink.description,
         "url": shown_url(sink.url),
+        # So that a change of what is not shown is seen.
+        "url_fingerprint": fingerprint(sink.url, purpose="address of an event sink"),
         "mode": sink.mode,
         "families": list(sink.families),
         "endpoint_ids": [str(id_) for id_ in sink.endpoint_ids],

@@ -7,25 +7,17 @@ goes to the very address that was judged (`posting.py`): a name that means somet
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from modelwright.core import outside
 from modelwright.core.errors import ValidationFailed
+from modelwright.core.outside import LOOK_UP_SECONDS, Refused
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 MOST_CHARACTERS = 1000
-# IPv6 addresses that lead to an IPv4 address: translation (RFC 6052), 6to4 (RFC 3056).
-_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
-_SIX_TO_FOUR = ipaddress.ip_network("2002::/16")
-
-
-class Refused(Exception):
-    """The address may not be asked, or cannot be found. The text is for people."""
 
 
 class Destination(NamedTuple):
@@ -48,7 +40,7 @@ def check_url(url: str) -> str:
     """The address as it is kept. Raises ValidationFailed for what can never be a sink; names are not looked up yet."""
     try:
         destination = _parts(url.strip())
-        literal = _literal(destination.host)
+        literal = outside.literal(destination.host)
         if literal is not None and not is_allowed(literal):
             raise Refused(_inside(destination.host))
     except Refused as refused:
@@ -61,36 +53,20 @@ def check_url(url: str) -> str:
     return url.strip()
 
 
-def destination_of(url: str) -> Destination:
-    """Look the address up now. Raises Refused, also where any of the name's addresses may not be asked."""
+def destination_of(url: str, *, seconds: float = LOOK_UP_SECONDS) -> Destination:
+    """Look the address up now, for so long at most. Raises Refused, also where any of the name's addresses may not be
+    asked."""
     destination = _parts(url)
-    literal = _literal(destination.host)
-    found = [literal] if literal is not None else _look_up(destination.host, destination.port)
+    literal = outside.literal(destination.host)
+    found = [literal] if literal is not None else outside.look_up(destination.host, destination.port, seconds)
     if not all(map(is_allowed, found)):
         raise Refused(_inside(destination.host))
-    return destination._replace(addresses=[str(address) for address in found])
+    return destination._replace(addresses=[str(outside.dialled(address)) for address in found])
 
 
-def is_allowed(address: Address) -> bool:
+def is_allowed(address: outside.Address) -> bool:
     """Whether events may be posted there: a public address, or one of a network that the administrator named."""
-    address = _embedded(address)
-    for network in settings.EVENT_SINK_NETWORKS:
-        if address.version == network.version and address in network:
-            return True
-    return address.is_global and not address.is_multicast
-
-
-def _embedded(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address leads to."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address in _TRANSLATED:
-        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    if address in _SIX_TO_FOUR:
-        return ipaddress.IPv4Address((int(address) >> 80) & 0xFFFF_FFFF)
-    return address
+    return outside.is_allowed(address, settings.EVENT_SINK_NETWORKS)
 
 
 def _parts(url: str) -> Destination:
@@ -110,22 +86,6 @@ def _parts(url: str) -> Destination:
     path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
     is_tls = parts.scheme == "https"
     return Destination(is_tls, parts.hostname, port or (443 if is_tls else 80), path, ())
-
-
-def _literal(host: str) -> Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
-
-
-def _look_up(host: str, port: int) -> list[Address]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise Refused(f"The name {host} cannot be looked up: {error}.") from None
-    # Also what the resolver makes of numbers such as 0x7f000001 is judged by the address that it means.
-    return list(dict.fromkeys(ipaddress.ip_address(str(place[0]).partition("%")[0]) for *_, place in found))
 
 
 def _inside(host: str) -> str:

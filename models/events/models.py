@@ -25,6 +25,8 @@ class Family(models.TextChoices):
     APPROVAL = "approval", "Approvals"
     MODEL = "model", "Models and versions"
     ALERT = "alert", "Alerts, drills and replays"
+    RUN = "run", "Runs and batch jobs"
+    SOURCE = "source", "Commits and pushes"
 
 
 class Arrival(models.Model):
@@ -123,6 +125,8 @@ class Sink(NamedModel):
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     # Whether a server's error has cost an event since the last one that was taken.
     gave_up_one = models.BooleanField(default=False)
+    # Events that it refused since the last one that it took, or since it was resumed.
+    refused = models.PositiveIntegerField(default=0, db_default=0)
     leased_until = models.DateTimeField(null=True, blank=True)
     fence = models.BigIntegerField(default=0)
 

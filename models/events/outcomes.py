@@ -3,7 +3,8 @@
 Which fault is whose: an answer that says that the content is wrong (400, 413, 422, …) is about an event, which is found
 by halving the batch and put aside. One that says that the sink is not well (no answer, 5xx, 429), not there (404,
 redirects) or does not know us (401, 403) is about none of them: everything waits. A server's error that one event alone
-meets for long is taken to be about that event, but never of two in a row: then the sink is down.
+meets for long is taken to be about that event, but never of two in a row: then the sink is down. One that refuses event
+after event and takes none is paused: it is not the events that are wrong.
 """
 
 from __future__ import annotations
@@ -30,10 +31,14 @@ DELIVERER = Actor.system("delivery of events")
 # About the sink, though the number is one of the client's faults.
 NOT_THE_EVENT = frozenset((401, 402, 403, 404, 405, 407, 408, 421, 423, 425, 429))
 GONE = 410
+# A sink that takes so long to answer waits for so many times as long, also where it took what it was sent: so it never
+# has more than a quarter of a thread, which others need as well.
+SLOW_SECONDS, SLOW_WAITS = 2.0, 3.0
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 300.0
 HALVE_AFTER_FAILURES = 3
 GIVE_UP_AFTER = timedelta(minutes=15)
 PAUSE_AFTER = timedelta(hours=24)
+MOST_REFUSED = 20
 _SETTLED: dict[str, Any] = {"failures": 0, "failing_since": None, "last_error": "", "next_attempt_at": None}
 
 
@@ -72,16 +77,16 @@ def settle_packet(sink: Sink, packet: Packet, answer: Answer | None) -> int:
     cursor: dict[str, Any] = {"position": packet.end, "part": packet.part}
     decided = verdict(sink, len(packet.events), answer) if answer else Verdict.TAKEN
     if answer is None or decided is Verdict.TAKEN:
-        if not _write(sink, **cursor, **_success(sink, len(packet.events))):
+        if not _write(sink, **cursor, **_success(sink, len(packet.events), answer)):
             return 0
         _put_behind(sink, packet)
         return len(packet.events)
     if decided is Verdict.ASIDE:
-        event = packet.events[0]
-        by_server = answer.status >= 500
-        if _write(sink, **cursor, **_SETTLED, gave_up_one=by_server, batch_limit=1):
+        if _write(sink, **cursor, **_given_up(sink, answer), refused=F("refused") + 1, batch_limit=1):
             _put_behind(sink, packet)
-            _aside(sink, event, "dead", answer.detail, attempts=sink.failures + 1)
+            _aside(sink, packet.events[0], "dead", answer.detail, attempts=sink.failures + 1)
+            if sink.refused + 1 >= MOST_REFUSED:
+                _pause(sink, f"It has refused {sink.refused + 1} events in a row and taken none. {answer.detail}")
         return 0
     _fail(sink, decided, len(packet.events), answer)
     return 0
@@ -102,12 +107,12 @@ def settle_letters(sink: Sink, packet: Packet, answer: Answer | None) -> int:
     if decided is Verdict.TAKEN:
         transitions.deliver(DeadLetter.objects.filter(pk__in=[letter.pk for letter in packet.letters]))
         transitions.release(sink)
-        _write(sink, **_success(sink, len(packet.events)))
+        _write(sink, **_success(sink, len(packet.events), answer))
         return len(packet.events)
     if decided is Verdict.ASIDE:
         letter = packet.letters[0]
         transitions.refuse(letter, reason=answer.detail, attempts=letter.attempts + 1)
-        _write(sink, **_SETTLED)
+        _write(sink, **_given_up(sink, answer))
         return 0
     _fail(sink, decided, len(packet.events), answer)
     return 0
@@ -119,21 +124,37 @@ def _write(sink: Sink, **changes: Any) -> bool:
     return mine.update(**(changes or {"fence": sink.fence})) > 0
 
 
-def _success(sink: Sink, count: int) -> dict[str, Any]:
-    if not count:
+def _given_up(sink: Sink, answer: Answer) -> dict[str, Any]:
+    return {**_SETTLED, **_slow(answer), "gave_up_one": sink.gave_up_one or answer.status >= 500}
+
+
+def _slow(answer: Answer) -> dict[str, Any]:
+    """The wait of a sink that was slow."""
+    seconds = _slow_wait(answer)
+    return {"next_attempt_at": timezone.now() + timedelta(seconds=seconds)} if seconds else {}
+
+
+def _slow_wait(answer: Answer) -> float:
+    return answer.seconds * SLOW_WAITS if answer.seconds > SLOW_SECONDS else 0.0
+
+
+def _success(sink: Sink, count: int, answer: Answer | None) -> dict[str, Any]:
+    if not count or answer is None:
         return {}
     return {
         **_SETTLED,
+        **_slow(answer),
         "delivered": F("delivered") + count,
         "delivered_at": timezone.now(),
         "gave_up_one": False,
+        "refused": 0,
         "batch_limit": min(limit_of(sink) * 2, MOST_EVENTS),
     }
 
 
 def _fail(sink: Sink, decided: Verdict, count: int, answer: Answer) -> None:
     if decided is Verdict.HALVES:
-        _write(sink, batch_limit=max(count // 2, 1), last_error=answer.detail)
+        _write(sink, batch_limit=max(count // 2, 1), last_error=answer.detail, **_slow(answer))
         return
     now = timezone.now()
     changes: dict[str, Any] = {
@@ -146,21 +167,27 @@ def _fail(sink: Sink, decided: Verdict, count: int, answer: Answer) -> None:
         changes["batch_limit"] = max(count // 2, 1)
     if _write(sink, **changes) and decided is Verdict.PAUSE:
         gone = answer.status == GONE
-        detail = "It answered 410, that it is gone." if gone else f"It has failed for a day. {answer.detail}"
-        if transitions.pause(sink, detail=detail):
-            audit(AuditAction.EVENT_SINK_PAUSED, sink, acting_user=DELIVERER, reason=detail)
+        _pause(sink, "It answered 410, that it is gone." if gone else f"It has failed for a day. {answer.detail}")
+
+
+def _pause(sink: Sink, detail: str) -> None:
+    if transitions.pause(sink, detail=detail):
+        audit(AuditAction.EVENT_SINK_PAUSED, sink, acting_user=DELIVERER, reason=detail)
 
 
 def wait_seconds(failures: int, answer: Answer) -> float:
     """Twice as long each time, up to five minutes, drawn by lot from the upper half, so that sinks that failed together
-    do not come back together; never less than the sink asked for."""
+    do not come back together; never less than the sink asked for, or than it was slow."""
     wait = min(FIRST_WAIT_SECONDS * float(1 << min(failures, 20)), LONGEST_WAIT_SECONDS)
-    return max(wait * random.uniform(0.5, 1.0), answer.wait_seconds)  # noqa: S311 - nothing to guess
+    return max(wait * random.uniform(0.5, 1.0), answer.wait_seconds, _slow_wait(answer))  # noqa: S311 - nothing to guess
 
 
 def _put_behind(sink: Sink, packet: Packet) -> None:
     for event, before in packet.held:
         _aside(sink, event, "held", f"It waits behind {before}, which was not taken.")
+    if packet.held:
+        # What they wait behind may have been discarded or sent again since the packet was made.
+        transitions.release(sink)
 
 
 def _aside(sink: Sink, event: Event, state: str, reason: str, attempts: int = 0) -> None:

@@ -12,7 +12,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from models.events.guarding import Destination, Refused, destination_of
+from models.events.guarding import Destination, destination_of
+from modelwright.core.outside import Refused
 
 SECONDS = 10.0
 CONNECT_SECONDS = 5.0
@@ -24,12 +25,13 @@ LONGEST_WAIT_SECONDS = 3600.0
 class Answer:
     """What came of it: `status` is 0 where the sink did not answer. `detail` is for people.
 
-    `wait_seconds` is how long the sink asked to be left alone.
+    `wait_seconds` is how long the sink asked to be left alone, `seconds` how long whoever delivers waited for it.
     """
 
     status: int
     detail: str
     wait_seconds: float = 0.0
+    seconds: float = 0.0
 
     @property
     def is_taken(self) -> bool:
@@ -39,12 +41,9 @@ class Answer:
 
 def post(url: str, body: bytes, headers: Mapping[str, str], *, seconds: float = SECONDS) -> Answer:
     """Post it. It never raises: whatever goes wrong is an answer with status 0."""
-    try:
-        destination = destination_of(url)
-    except Refused as refused:
-        return Answer(0, str(refused))
     deadline = _Deadline(seconds)
     try:
+        destination = destination_of(url, seconds=deadline.left())
         connection = http.client.HTTPConnection(destination.host, destination.port)
         # It is there already; that class opens none where it has a socket.
         connection.sock = _connected(destination, deadline)
@@ -53,6 +52,8 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, seconds: float = 
             return _answer(connection.getresponse())
         finally:
             connection.close()
+    except Refused as refused:
+        return Answer(0, str(refused))
     except (OSError, http.client.HTTPException, ValueError) as error:
         return Answer(0, f"It did not answer within {seconds:g} seconds." if deadline.is_over else _words(error))
     finally:

@@ -1,4 +1,4 @@
-"""Things of the stream after a position, and the rows that they are of."""
+"""Things of the stream after a position."""
 
 from __future__ import annotations
 
@@ -9,13 +9,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Model
 
-from models.endpoints.models import Endpoint
 from models.events.models import Arrival, Family
 from models.events.ordering import head
-from models.predictions.models import Feedback, Prediction
-from modelwright.audit.models import AuditEvent
 
 # Beginnings of the actions that are events, by family.
 ACTIONS: Mapping[str, tuple[str, ...]] = {
@@ -24,6 +20,8 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     Family.APPROVAL: ("promotion.", "approval-policy.", "model-check.", "model-card.", "model-alias."),
     Family.MODEL: ("model.", "model-version.", "model-tests."),
     Family.ALERT: ("alert", "availability", "drill", "replay"),
+    Family.RUN: ("run.", "batch."),
+    Family.SOURCE: ("project.committed", "project.imported", "project.pushed", "session.committed", "session.merged"),
 }
 EVERYTHING = frozenset(Family.values)
 
@@ -120,45 +118,3 @@ def backlog(after: int, filters: Filters) -> tuple[int, datetime | None]:
         cursor.execute(sql, {**values, "after": after})
         count, oldest = cursor.fetchone()
     return int(count), oldest
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The rows of things. What was deleted meanwhile is missing."""
-
-    predictions: Mapping[UUID, Prediction]
-    feedback: Mapping[UUID, Feedback]
-    changes: Mapping[UUID, AuditEvent]
-    # `<workspace>/<endpoint>` by id.
-    paths: Mapping[UUID, str]
-
-    def of(self, thing: Thing) -> Prediction | Feedback | AuditEvent | None:
-        """The thing's row, None where it is gone."""
-        if thing.kind == Arrival.Kind.PREDICTION:
-            return self.predictions.get(thing.id)
-        if thing.kind == Arrival.Kind.FEEDBACK:
-            return self.feedback.get(thing.id)
-        return self.changes.get(thing.id)
-
-
-def load(things: Sequence[Thing]) -> Rows:
-    """The rows of the things, each table asked once."""
-    by_kind: dict[str, list[UUID]] = {kind: [] for kind in Arrival.Kind.values}
-    for thing in things:
-        by_kind[thing.kind].append(thing.id)
-    endpoint_ids = {thing.endpoint_id for thing in things if thing.endpoint_id is not None}
-    endpoints = Endpoint.objects.filter(pk__in=endpoint_ids).select_related("workspace") if endpoint_ids else []
-    return Rows(
-        _load(Prediction, by_kind[Arrival.Kind.PREDICTION]),
-        _load(Feedback, by_kind[Arrival.Kind.FEEDBACK]),
-        _load(AuditEvent, by_kind[Arrival.Kind.CHANGE]),
-        {endpoint.pk: endpoint.path for endpoint in endpoints},
-    )
-
-
-def _load(model: type[Any], ids: Sequence[UUID]) -> dict[UUID, Any]:
-    """Rows by id. Between the first and the last: days of the table of predictions that have none are not asked."""
-    if not ids:
-        return {}
-    found: Iterable[Model] = model.objects.filter(pk__in=ids, pk__gte=min(ids), pk__lte=max(ids))
-    return {row.pk: row for row in found}

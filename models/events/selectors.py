@@ -13,13 +13,16 @@ from models.events.batches import filters_of
 from models.events.cloudevents import Event, events_of
 from models.events.models import DeadLetter, Sink
 from models.events.ordering import head
-from models.events.reading import Filters, backlog, load, newest, read
+from models.events.reading import Filters, backlog, newest, read
+from models.events.rows import load, load_without_values
 from models.events.states import OPEN
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
 from modelwright.core.errors import NotFound
 from projects.models import Project
-from projects.selectors import require_project, visible_projects
+from projects.selectors import project_permissions, require_project, visible_projects
+
+_SEE_DETAILS = {Permission.ENDPOINT_MANAGE, Permission.AUDIT_READ}
 
 
 def sinks_of(project: Project) -> QuerySet[Sink]:
@@ -70,18 +73,25 @@ class Page:
 
 
 def stream_of(
-    project: Project, *, after: int, limit: int, families: Collection[str], endpoint_ids: Collection[UUID] = ()
+    project: Project,
+    viewer: User,
+    *,
+    after: int,
+    limit: int,
+    families: Collection[str],
+    endpoint_ids: Collection[UUID] = (),
 ) -> Page:
-    """The project's events after the position, of at most `limit` things. The caller has required PROJECT_VIEW."""
+    """The project's events after the position, of at most `limit` things. The caller has required PROJECT_VIEW. What
+    the audit log has of a change is for those who may have it sent to a sink, and for auditors."""
     now = head()
-    things, end = read(after, limit, Filters(project.pk, list(endpoint_ids), families))
-    rows = load(things)
-    events = [event for thing in things for event in events_of(thing, rows, families)]
+    with_details = bool(project_permissions(viewer, project) & _SEE_DETAILS)
+    things, end, rows = load(read(after, limit, Filters(project.pk, list(endpoint_ids), families)))
+    events = [event for thing in things for event in events_of(thing, rows, families, with_details=with_details)]
     return Page(events, end, now.position, now.kept_from)
 
 
 def newest_of(project: Project, *, limit: int, families: Collection[str]) -> list[Event]:
-    """The project's last events, newest first. The caller has required PROJECT_VIEW."""
+    """The project's last events, newest first, none of them with data. The caller has required PROJECT_VIEW."""
     things = newest(limit, Filters(project.pk, (), families))
-    rows = load(things)
+    rows = load_without_values(things)
     return [event for thing in things for event in reversed(list(events_of(thing, rows, families)))][:limit]

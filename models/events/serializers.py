@@ -102,6 +102,14 @@ class SinkReasonSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=1000)
 
 
+class SinkTestSerializer(serializers.Serializer[Any]):
+    """What a sink said to a test event."""
+
+    taken = serializers.BooleanField(help_text="Whether it answered with 2xx.")
+    status = serializers.IntegerField(allow_null=True, help_text="Its status, none where it did not answer.")
+    detail = serializers.CharField(help_text="The same in words.")
+
+
 class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):
     """An event that a sink did not take, or one that waits behind such a one of its key."""
 

@@ -21,12 +21,14 @@ from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
 from modelwright.audit.actions import AuditAction
 from modelwright.core.crypto import encrypt
-from modelwright.core.errors import Conflict, ValidationFailed
+from modelwright.core.errors import Conflict, QuotaExceeded, ValidationFailed
 from modelwright.core.saving import insert, update
 from projects.models import Project
 from projects.selectors import authorize
 
 NEWEST, OLDEST = "newest", "oldest"
+# Each costs a look at every turn of the delivery, which all projects share.
+MOST_SINKS = 20
 CHANGEABLE = ("description", "url", "mode", "families", "endpoint_ids")
 
 
@@ -44,8 +46,9 @@ def create_sink(
     acting_user: Actor,
 ) -> tuple[Sink, str]:
     """Add a sink; return it and its secret, which is not shown again. `start`: from now on, or with the oldest event
-    that the stream still has. Raises ValidationFailed, Conflict, PermissionRefused."""
+    that the stream still has. Raises ValidationFailed, Conflict, QuotaExceeded, PermissionRefused."""
     role = authorize(acting_user, Permission.ENDPOINT_MANAGE, project)
+    _require_room(project)
     secret, now = new_secret(), head()
     sink = Sink(
         project=project,
@@ -154,6 +157,17 @@ def discard(sink: Sink, letters: Sequence[UUID] | None = None, *, reason: str = 
     after = _which(count, letters)
     audit(AuditAction.DEAD_LETTERS_DISCARDED, sink, acting_user=acting_user, role=role, reason=reason, after=after)
     return count
+
+
+def _require_room(project: Project) -> None:
+    """One after another: two that are added at once are not both the last. Sinks beyond stay that were there before."""
+    Project.objects.select_for_update(no_key=True, of=("self",)).get(pk=project.pk)
+    if Sink.objects.filter(project=project).count() >= MOST_SINKS:
+        raise QuotaExceeded(
+            f"The project has {MOST_SINKS} sinks already, which is the most.",
+            remedy="Remove one that is no longer needed, or send to one address what several shall get, and share it "
+            "out there.",
+        )
 
 
 def _locked(sink: Sink) -> Sink:

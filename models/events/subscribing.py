@@ -20,8 +20,9 @@ from django.utils import timezone
 
 from models.events.models import Subscriber
 from models.events.ordering import head
-from models.events.reading import Filters, Rows, Thing, load
+from models.events.reading import Filters, Thing
 from models.events.reading import read as read_stream
+from models.events.rows import Rows, load
 from modelwright.core.errors import Conflict
 
 BEGINNING, END = "beginning", "end"
@@ -44,8 +45,8 @@ def read(name: str, limit: int = 1000, *, filters: Filters | None = None, start:
     position = Subscriber.objects.filter(name=name).values_list("position", flat=True).first()
     if position is None:
         position = _new(name, start)
-    things, end = read_stream(position, limit, filters or Filters())
-    return Batch(name, position, end, things, load(things))
+    things, end, rows = load(read_stream(position, limit, filters or Filters()))
+    return Batch(name, position, end, things, rows)
 
 
 def commit(batch: Batch) -> None:

@@ -19,10 +19,8 @@ def pause(sink: Sink, *, detail: str) -> bool:
 
 def resume(sink: Sink) -> bool:
     """Events are sent to it again, at once."""
-    found = Sink.objects.filter(pk=sink.pk)
-    return move(
-        found, machine=SINK, to="active", detail="", failures=0, failing_since=None, next_attempt_at=None, last_error=""
-    )
+    fresh = {"failures": 0, "failing_since": None, "next_attempt_at": None, "last_error": "", "refused": 0}
+    return move(Sink.objects.filter(pk=sink.pk), machine=SINK, to="active", detail="", **fresh)
 
 
 def send_again(letters: QuerySet[DeadLetter]) -> bool:

@@ -33,7 +33,8 @@ def _sinks(request: HttpRequest, project: Project) -> Listing[Sink]:
         Column("Not taken", "open", ("open_letters",), numeric=True),
     ]
     filters = [
-        Filter("q", "Name or address", ("name", "description", "url")),
+        # Not the address: what follows its `?` may be a password.
+        Filter("q", "Name or description", ("name", "description")),
         Filter("state", "State", ("state",), SinkState.choices),
     ]
     return Listing(selectors.sinks_of(project), request.GET, columns=columns, filters=filters, default_sort="name")

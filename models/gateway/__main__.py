@@ -111,7 +111,7 @@ async def _serve(options: argparse.Namespace, opens_bridges: Access, metrics_tok
     application = Application(
         spool,
         timeout=options.timeout,
-        routes_error=lambda: watcher.error,
+        routes_error=watcher.look,
         access=opens_bridges,
         siblings=siblings,
         tracing=tracing,

@@ -1,27 +1,25 @@
-"""Where replicas are: a Unix socket of this host, or `bridge://host:port/<workload>` on another."""
+"""Where replicas are: a Unix socket of this host, `bridge://host:port/<workload>` on another, or a task of a swarm that
+`entrance://host:port/<workload>` leads to."""
 
 from __future__ import annotations
 
 import os
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from modelwright_runtime.handshake import introduce
+from modelwright_runtime.handshake import LONGEST_NAME, introduce
 
-from modelwright.compute.backends.sockets import is_workload_name, open_socket, socket_path
+from modelwright.compute.backends.sockets import own_socket
 
-SCHEME = "bridge://"
+SCHEME, ENTRANCE_SCHEME = "bridge://", "entrance://"
+# As `compute.backends.swarm.entrance` expects it, which is a program of its own.
+ENTRANCE_MAGIC = b"mwe1"
 CONNECT_SECONDS = 5.0
 MAX_SOCKET_PATH_BYTES = 107
-# A host that lost its power says nothing: after so long without an acknowledgement its connection is given up.
-SILENCE_SECONDS = 10
-KEEPALIVE = ((socket.TCP_KEEPIDLE, 4), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 3))
 
 
 class AddressError(ValueError):
@@ -29,11 +27,18 @@ class AddressError(ValueError):
 
 
 class BridgeAddress(NamedTuple):
-    """A replica behind a bridge, or one that listens on the network by itself."""
+    """A replica behind a bridge or an entrance, or one that listens on the network by itself."""
 
     host: str
     port: int
     name: str
+    is_entrance: bool = False
+
+    @property
+    def preface(self) -> bytes:
+        """What is sent before anything else. An entrance has to be told where it shall lead."""
+        name = self.name.encode()
+        return ENTRANCE_MAGIC + bytes([len(name)]) + name if self.is_entrance else b""
 
 
 @dataclass(frozen=True)
@@ -49,14 +54,14 @@ def bridge_access(token: str, tls_ca: Path | None) -> Access:
     return Access(token, ssl.create_default_context(cafile=str(tls_ca)) if tls_ca else None)
 
 
-def bridge_address(host: str, port: int, name: str) -> str:
+def bridge_address(host: str, port: int, name: str, *, scheme: str = SCHEME) -> str:
     """The text of an address; `host` may be a name, an IPv4 or an IPv6 address."""
-    return f"{SCHEME}{f'[{host}]' if ':' in host else host}:{port}/{name}"
+    return f"{scheme}{f'[{host}]' if ':' in host else host}:{port}/{name}"
 
 
 def parse(text: str) -> Path | BridgeAddress:
     """What the text means. Raises AddressError."""
-    if not text.startswith(SCHEME):
+    if not text.startswith((SCHEME, ENTRANCE_SCHEME)):
         if (size := len(os.fsencode(text))) > MAX_SOCKET_PATH_BYTES:
             raise AddressError(f"{text} has {size} bytes; a Unix socket's path may have {MAX_SOCKET_PATH_BYTES}")
         return Path(text)
@@ -67,35 +72,9 @@ def parse(text: str) -> Path | BridgeAddress:
         raise AddressError(f"{text} is no address of a bridge: {error}") from error
     if not host or not port or not name or "/" in name or parts.query or parts.fragment:
         raise AddressError(f"{text} is not {SCHEME}HOST:PORT/WORKLOAD")
-    return BridgeAddress(host, port, name)
-
-
-def notice_silence(connection: socket.socket) -> None:
-    """Small frames leave at once, and a peer that vanished is noticed. Nothing for a Unix socket."""
-    if connection.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in KEEPALIVE:
-        connection.setsockopt(socket.IPPROTO_TCP, option, value)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_SECONDS * 1000)
-
-
-@contextmanager
-def own_socket(path: Path) -> Iterator[str]:
-    """The path to connect to for a socket on this machine. A workload may write where it lies: no link is followed.
-
-    Raises FileNotFoundError.
-    """
-    folder = path.parent
-    if folder.name and path == socket_path(folder.parent, folder.name) and is_workload_name(folder.name):
-        descriptor = open_socket(folder.parent, folder.name)
-        try:
-            yield f"/proc/self/fd/{descriptor}"
-        finally:
-            os.close(descriptor)
-    else:
-        yield str(path)
+    if len(name.encode()) > LONGEST_NAME:
+        raise AddressError(f"{text} names a workload with more than {LONGEST_NAME} bytes")
+    return BridgeAddress(host, port, name, is_entrance=text.startswith(ENTRANCE_SCHEME))
 
 
 def connect(text: str, given: Access, *, timeout: float) -> socket.socket:
@@ -115,6 +94,8 @@ def connect(text: str, given: Access, *, timeout: float) -> socket.socket:
     try:
         if given.tls is not None:
             connection = given.tls.wrap_socket(connection, server_hostname=address.host)
+        if address.is_entrance:
+            connection.sendall(address.preface)
         introduce(connection, given.token, address.name)
     except BaseException:
         connection.close()

@@ -67,7 +67,8 @@ class Application:
         self._timeout = timeout
         self._routes_error = routes_error
         self._table = EMPTY
-        self._known: dict[Head, tuple[Match, str]] = {}
+        # What heads ask for that were let in by this table: to let one in again costs one look-up.
+        self._known: dict[Head | None, tuple[Match, str]] = {}
         self._recorder = Recorder(access.token)
         self.metrics = Metrics()
         self._availability = Availability(gateway_id)
@@ -126,22 +127,18 @@ class Application:
         key_id = key_id_of(match.endpoint, authorization)
         return match, key_id, None if key_id is not None else answers.wrong_key(authorization)
 
-    def _known_or_looked_up(self, request: Request) -> tuple[Match | None, str | None, Response | None]:
-        """As `_look_up`. A head that was let in by this table is let in again: that costs one access."""
-        head = request.head
-        if head is None:
-            match, key_id, refusal = self._look_up(request.method, request.path, request.authorization)
-            return match if match is None or refusal else pinned(match, request.headers), key_id, refusal
-        known = self._known.get(head)
-        if known is not None:
-            return known[0], known[1], None
+    def _look_up_whole(self, request: Request) -> tuple[Match | None, str | None, Response | None]:
+        """As `_look_up`, of a request whose headers are known: they may name a version. If it is let in, so will be by
+        this table whatever comes with the same head."""
         match, key_id, refusal = self._look_up(request.method, request.path, request.authorization)
-        if match is not None and key_id is not None and refusal is None:
-            match = pinned(match, request.headers)
+        if match is None or key_id is None or refusal is not None:
+            return match, key_id, refusal
+        match = pinned(match, request.headers)
+        if request.head is not None:
             if len(self._known) >= MAX_HEADS:
                 self._known.clear()
-            self._known[head] = match, key_id
-        return match, key_id, refusal
+            self._known[request.head] = match, key_id
+        return match, key_id, None
 
     def refused(self, path: bytes, response: Response) -> Response:
         """Count what was refused before it was a request; the refusal as the path's clients read it."""
@@ -155,7 +152,8 @@ class Application:
     def handle(self, request: Request, slot: Slot) -> None:
         """Answer now, or when the prediction is recorded."""
         # The table may have changed since the head of the request was looked at.
-        match, key_id, refusal = self._known_or_looked_up(request)
+        known = self._known.get(request.head)
+        match, key_id, refusal = self._look_up_whole(request) if known is None else (*known, None)
         name = "" if match is None else match.endpoint.name
 
         def answer(response: Response) -> None:
@@ -393,6 +391,7 @@ class Application:
             return closed or Response(200, self._siblings.all_metrics(self.exposition()), TEXT)
         if path == b"/health/live":
             return Response(200, b'{"status":"live"}')
+        trouble = self._routes_error()  # Before the rest: it looks for a new table first.
         refusal = self._spool.refusal()
         unavailable_endpoints = sorted(
             endpoint.name
@@ -405,7 +404,7 @@ class Application:
             "processes": self._siblings.count(),
             "endpoints": len(self._table.endpoints),
             "endpoints_without_replica": len(unavailable_endpoints),
-            "routes_error": self._routes_error(),
+            "routes_error": trouble,
             "spool": "writing" if refusal is None else refusal.detail,
             "spool_bytes": self._spool.total_bytes,
         }

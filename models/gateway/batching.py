@@ -39,6 +39,7 @@ Batch = list[Pending]
 class Flight(NamedTuple):
     """A batch that is with a replica since `sent`."""
 
+    replica: Replica
     batch: Batch
     rows: int
     size: int
@@ -109,7 +110,7 @@ class BatchQueue:
 
     def submit(self, pending: Pending) -> None:
         """Take a request; it will be finished through the outlet, sooner or later."""
-        if not self.is_available():
+        if self._down_since is not None and not self.is_available():
             self._outlet.unreachable(pending)
         else:
             self._waiting.append(pending)
@@ -154,7 +155,10 @@ class BatchQueue:
             self._down_since = time.monotonic()
 
     def tick(self, now: float) -> None:
-        """Answer what waited too long; to be called a few times a second."""
+        """Answer what waited too long, and have others do what silent replicas do not; to be called a few times a
+        second."""
+        if any(replica.is_silent for replica in self._replicas) and self._is_heard():
+            self._leave_the_silent()
         if self._waiting and not self.is_available():
             given_up = [self._drop() for _ in range(len(self._waiting))]
             for pending in given_up:
@@ -171,9 +175,10 @@ class BatchQueue:
         # On the next turn of the loop, so that requests read in this turn leave together.
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._pump)
+            self._loop.call_soon(self.pump)
 
-    def _pump(self) -> None:
+    def pump(self) -> None:
+        """Send what waits to replicas that are idle."""
         self._scheduled = False
         while self._waiting:
             replica = self._idle_replica()
@@ -191,7 +196,7 @@ class BatchQueue:
 
     def _wake(self) -> None:
         self._timer = None
-        self._pump()
+        self.pump()
 
     def _drop(self) -> Pending:
         """The first that waits, which no replica will see."""
@@ -210,10 +215,24 @@ class BatchQueue:
         count = len(self._replicas)
         for step in range(count):
             replica = self._replicas[(self._next + step) % count]
-            if replica.is_connected and replica.in_flight == 0:
+            if replica.is_connected and replica.in_flight == 0 and not (replica.is_silent and self._is_heard()):
                 self._next = (self._next + step + 1) % count
                 return replica
         return None
+
+    def _is_heard(self) -> bool:
+        """Whether there is a replica that answers pings."""
+        return any(replica.is_connected and not replica.is_silent for replica in self._replicas)
+
+    def _leave_the_silent(self) -> None:
+        """What silent replicas work on goes to the others, once: whoever was there twice waits for an answer."""
+        for number, flight in list(self._flights.items()):
+            if flight.replica.is_silent and not any(pending.broken for pending in flight.batch):
+                logger.warning("%s is silent: %s goes elsewhere", flight.replica.path, count_of(len(flight.batch)))
+                del self._flights[number]
+                self._holding.take(-len(flight.batch), -flight.size)
+                self._rows_flying -= flight.rows
+                self._retry(flight.batch)
 
     def _take(self) -> Batch:
         """The first that wait and fit into one frame. They stay in what the queue holds until the frame lands."""
@@ -259,11 +278,15 @@ class BatchQueue:
             for pending in batch:
                 self._outlet.failed(_model_error(pending, "unsendable", str(error)))
             return
-        self._flights[number] = Flight(batch, len(rows), size, time.monotonic())
+        self._flights[number] = Flight(replica, batch, len(rows), size, time.monotonic())
         self._rows_flying += len(rows)
 
     def _lands(self, number: int, replica: Replica, frame: frames.Frame | None) -> None:
-        flight = self._flights.pop(number)
+        flight = self._flights.pop(number, None)
+        if flight is None:
+            # It was silent, and what it now has answered, or has dropped, was done elsewhere.
+            self._schedule()
+            return
         self._holding.take(-len(flight.batch), -flight.size)
         now = time.monotonic()
         if frame is not None:
@@ -279,7 +302,7 @@ class BatchQueue:
 
     def _answered(self, replica: Replica, batch: Batch, frame: frames.Frame | None) -> None:
         # What must not be held any longer goes out before this batch is answered: the replica should not wait for that.
-        self._pump()
+        self.pump()
         if frame is None:
             self._retry(batch)
         elif frame.kind == frames.ANSWER:
@@ -329,7 +352,7 @@ class BatchQueue:
             self._retry(live)
 
     def _retry(self, batch: Batch) -> None:
-        """The connection broke with the batch in flight. Predictions have no side effects, so each may go twice."""
+        """The replica is gone, or silent. Predictions have no side effects, so each may be asked for twice."""
         for pending in reversed(batch):
             if pending.done:
                 continue

@@ -16,8 +16,8 @@ from typing import Any, cast
 
 from modelwright_runtime.handshake import NO_SUCH_NAME, Accepting, HandshakeError, RefusedError, replica_token
 
-from models.gateway.addresses import notice_silence
 from modelwright.compute.backends.sockets import open_socket
+from modelwright.core.far_peers import notice_silence
 
 logger = logging.getLogger(__name__)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
+from itertools import chain
 
 from models.gateway.addresses import Access
 from models.gateway.admission import Bounds, Budget
@@ -26,17 +28,20 @@ class Fleet:
         self._access = access
         self._replicas: dict[str, Replica] = {}
         self._queues: dict[tuple[str, ...], BatchQueue] = {}
-        self._retired: list[BatchQueue] = []
+        # By their sockets too, the oldest first.
+        self._retired: dict[tuple[str, ...], BatchQueue] = {}
 
     def apply(self, table: RouteTable) -> None:
-        """Connect what the table names; what it does not name any more finishes its work, then closes."""
+        """Connect what the table names; what it does not name any more finishes its work, then closes. What it names
+        again before that goes on as it was."""
         wanted = {target.sockets for target in table.targets()}
         for sockets in [key for key in self._queues if key not in wanted]:
-            self._retired.append(self._queues.pop(sockets))
+            self._retired[sockets] = self._queues.pop(sockets)
         for sockets in wanted:
-            if sockets not in self._queues:
-                replicas = [self._replica(path) for path in sockets]
-                self._queues[sockets] = BatchQueue(replicas, self._outlet, self._budget)
+            if sockets in self._retired:
+                self._queues[sockets] = self._retired.pop(sockets)
+            elif sockets not in self._queues:
+                self._queues[sockets] = self._new_queue(sockets)
         self._close_unused()
 
     def queue(self, target: Target) -> BatchQueue | None:
@@ -82,9 +87,6 @@ class Fleet:
                     replica.ping()
             for queue in self._all_queues():
                 queue.tick(now)
-                if queue.requests_waiting:
-                    # A replica that two tables share may have become idle by a frame of the other one's queue.
-                    queue.changed()
             if self._retired:
                 self._close_unused()
 
@@ -94,7 +96,11 @@ class Fleet:
             replica.close()
 
     def _all_queues(self) -> list[BatchQueue]:
-        return [*self._queues.values(), *self._retired]
+        # Older ones first: what waits there has waited longer.
+        return [*self._retired.values(), *self._queues.values()]
+
+    def _new_queue(self, sockets: tuple[str, ...]) -> BatchQueue:
+        return BatchQueue([self._replica(path) for path in sockets], self._outlet, self._budget)
 
     def _replica(self, path: str) -> Replica:
         replica = self._replicas.get(path)
@@ -108,8 +114,16 @@ class Fleet:
             if replica in queue.replicas:
                 queue.changed()
 
+    def _idle(self, replica: Replica) -> None:
+        for queue in self._all_queues():
+            if replica in queue.replicas:
+                queue.pump()
+
     def _close_unused(self) -> None:
-        self._retired = [queue for queue in self._retired if not queue.is_empty]
-        used = {replica.path for queue in self._all_queues() for replica in queue.replicas}
-        for path in [path for path in self._replicas if path not in used]:
+        self._retired = {sockets: queue for sockets, queue in self._retired.items() if not queue.is_empty}
+        users = Counter(chain(*self._retired, *self._queues))
+        for path in [path for path in self._replicas if path not in users]:
             self._replicas.pop(path).close()
+        for path, replica in self._replicas.items():
+            # A queue learns by its own frames that a replica is idle, of another queue's frames it must be told.
+            replica.on_idle = self._idle if users[path] > 1 else None

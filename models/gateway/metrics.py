@@ -70,9 +70,7 @@ class Metrics:
         for (endpoint, status), count in sorted(self._requests.items()):
             if not endpoint or endpoint in endpoints:
                 requests.add(count, endpoint=endpoint, status=str(status))
-        shadows = Family(
-            "modelwright_gateway_shadows_total", "counter", "Shadows asked or left out for want of room."
-        )
+        shadows = Family("modelwright_gateway_shadows_total", "counter", "Shadows asked or left out for want of room.")
         fallbacks = Family("modelwright_gateway_fallbacks_total", "counter", "Requests that the fallback answered.")
         for family, label, found in ((shadows, "outcome", self._shadows), (fallbacks, "why", self._fallbacks)):
             for (endpoint, value), count in sorted(found.items()):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from modelwright_runtime.server.vitals import memory_bytes
 
 from models.gateway import pongs
-from models.gateway.addresses import SCHEME
+from models.gateway.addresses import ENTRANCE_SCHEME, SCHEME
 from models.gateway.fleet import Fleet
 from models.gateway.metrics import Metrics
 from models.gateway.routes import RouteTable
@@ -73,4 +73,4 @@ def _told(table: RouteTable, fleet: Fleet) -> Iterator[pongs.Told]:
 def _name(path: str) -> str:
     """`<workload id>-<fence>`: the end of a bridge's address, the folder of a socket."""
     parts = path.rsplit("/", 2)
-    return parts[-1] if path.startswith(SCHEME) or len(parts) < 3 or parts[-1] != "s" else parts[-2]
+    return parts[-1] if path.startswith((SCHEME, ENTRANCE_SCHEME)) or len(parts) < 3 or parts[-1] != "s" else parts[-2]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any
 
 import orjson
 
-from models.gateway.graphs.graph import TRANSFORMER
 from models.gateway.pending import Failure, Pending, Prediction
 from models.gateway.spool import encode_record
 
@@ -18,6 +18,7 @@ DIGEST_DIGITS = 32
 WITHHELD = (
     "The model's words are not on record, because they may repeat a value of a column that this endpoint redacts."
 )
+WITHHELD_OUTPUT = {"withheld": True}
 _TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -31,7 +32,7 @@ class Recorder:
 
     def predicted(self, result: Prediction, prediction_id: str, now: float) -> bytes:
         """The bytes of an answered request's record; `now` is of `time.monotonic()`."""
-        record = self._record(result.pending, prediction_id, now)
+        record = self._record(result.pending, prediction_id, now, result.predictions)
         record["outputs"] = result.predictions
         record["status"] = 200
         if result.probabilities is not None:
@@ -48,7 +49,7 @@ class Recorder:
         record["error"] = {"code": failure.code, "message": message}
         return encode_record(record)
 
-    def _record(self, pending: Pending, prediction_id: str, now: float) -> dict[str, Any]:
+    def _record(self, pending: Pending, prediction_id: str, now: float, answers: Sequence[Any] = ()) -> dict[str, Any]:
         endpoint, target = pending.endpoint, pending.target
         records = self.redacted(pending.records, endpoint.redact) if endpoint.redact else pending.records
         inputs = orjson.dumps(records)
@@ -70,26 +71,42 @@ class Recorder:
         if pending.trace is not None and (match := _TRACE.fullmatch(pending.trace)):
             record["trace_id"] = match[1]
         if pending.facts is not None:
-            record |= self._told(pending.facts, endpoint.redact) if endpoint.redact else pending.facts
+            record |= self._told(pending.facts, answers, endpoint.redact) if endpoint.redact else pending.facts
         return record
 
-    def _told(self, facts: dict[str, Any], redact: frozenset[str]) -> dict[str, Any]:
+    def _told(self, facts: dict[str, Any], answers: Sequence[Any], redact: frozenset[str]) -> dict[str, Any]:
         error, nodes = facts.get("error"), facts.get("nodes")
         told = {**facts, "error": {**error, "message": WITHHELD}} if error else dict(facts)
         if nodes is not None:
-            told["nodes"] = [self._node(step, redact) for step in nodes]
+            told["nodes"] = [self._node(step, answers, redact) for step in nodes]
         return told
 
-    def _node(self, step: dict[str, Any], redact: frozenset[str]) -> dict[str, Any]:
-        """A step of a graph. What a transformer made of the input may tell all of it, so that is not on record."""
+    def _node(self, step: dict[str, Any], answers: Sequence[Any], redact: frozenset[str]) -> dict[str, Any]:
+        """A step of a graph. What a node made of the input may tell all of it, whatever the node is called; so only
+        what is the answer itself, which is on record anyway, stays on record."""
         told = dict(step)
         if "error" in step:
             told["error"] = {**step["error"], "message": WITHHELD}
-        if step["kind"] == TRANSFORMER:
-            told.pop("outputs", None)
+        if "outputs" in step:
+            numbers = step.get("records") or range(len(step["outputs"]))
+            kept = [number < len(answers) and output is answers[number] for number, output in _pairs(numbers, step)]
+            told |= self._kept(step, kept, redact)
+            if not any(kept):
+                del told["outputs"]
+        return told
+
+    def _kept(self, step: dict[str, Any], kept: Sequence[bool], redact: frozenset[str]) -> dict[str, Any]:
+        """What stays of the step's outputs and probabilities, each in its place."""
+        outputs = [
+            self._without(output, redact) if is_kept else WITHHELD_OUTPUT
+            for output, is_kept in zip(step["outputs"], kept, strict=False)
+        ]
+        told: dict[str, Any] = {"outputs": outputs}
+        if not all(kept):
             told["withheld"] = True
-        elif "outputs" in step:
-            told["outputs"] = [self._without(output, redact) for output in step["outputs"]]
+        if "probabilities" in step:
+            chances = zip(step["probabilities"], kept, strict=False)
+            told["probabilities"] = [each if is_kept else None for each, is_kept in chances]
         return told
 
     def _without(self, value: Any, redact: frozenset[str]) -> Any:
@@ -113,6 +130,10 @@ class Recorder:
 
     def _digest(self, value: Any) -> dict[str, str] | None:
         return None if value is None else {"redacted": digest_of(self._key, value)}
+
+
+def _pairs(numbers: Sequence[int], step: dict[str, Any]) -> Iterable[tuple[int, Any]]:
+    return zip(numbers, step["outputs"], strict=False)
 
 
 def redaction_key(secret: str) -> bytes:

@@ -17,26 +17,33 @@ from models.gateway.addresses import (
     Access,
     AddressError,
     BridgeAddress,
-    notice_silence,
-    own_socket,
     parse,
 )
 from models.gateway.pongs import MAX_PONG_BYTES
+from modelwright.compute.backends.sockets import own_socket
+from modelwright.core.far_peers import notice_silence
 
 logger = logging.getLogger(__name__)
 
 FIRST_DELAY = 0.02
 LONGEST_DELAY = 1.0
+# A model server answers pings beside its predictions, in a thread of its own, however long they take: whoever leaves
+# so many unanswered is not busy but stopped, stuck or cut off. By count, since it is not the replica that is silent
+# where the gateway itself did not run.
+SILENT_PINGS = 4
 
 Reply = Callable[[frames.Frame | None], None]
 _PING = frames.pack(0, frames.PING, b"{}")
 
 
 class _Link(asyncio.Protocol):
-    """A stream of frames. Over the network it begins with the handshake: `asking` is set until that is done."""
+    """A stream of frames. Over the network it begins with the handshake: `asking` is set until that is done.
 
-    def __init__(self, replica: Replica, asking: Asking | None = None) -> None:
-        self._replica = replica
+    `preface` is sent before that.
+    """
+
+    def __init__(self, replica: Replica, asking: Asking | None = None, preface: bytes = b"") -> None:
+        self._replica, self._preface = replica, preface
         self._reader = frames.FrameReader()
         self._asking = asking
         self._timer: asyncio.TimerHandle | None = None
@@ -48,6 +55,8 @@ class _Link(asyncio.Protocol):
             self._replica.connected(self._transport)
         else:
             notice_silence(transport.get_extra_info("socket"))
+            if self._preface:
+                self._transport.write(self._preface)
             self._timer = asyncio.get_running_loop().call_later(CONNECT_SECONDS, self._too_slow, self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -92,8 +101,11 @@ class Replica:
     def __init__(self, path: str, on_change: Callable[[Replica], None], access: Access) -> None:
         self.path = path
         self.in_flight = 0
+        # Called when nothing is in flight any more, before the last reply is handed back.
+        self.on_idle: Callable[[Replica], None] | None = None
         # The payload of its newest pong, not yet looked at.
         self.pong = b""
+        self._unanswered = 0
         self._access = access
         self._complaint = ""
         self._on_change = on_change
@@ -109,6 +121,11 @@ class Replica:
     def is_connected(self) -> bool:
         """Whether a frame can be sent now."""
         return self._transport is not None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it is connected and has not answered the last pings."""
+        return self._unanswered >= SILENT_PINGS
 
     def start(self) -> None:
         """Connect now and again whenever the connection is lost, until `close`."""
@@ -140,16 +157,20 @@ class Replica:
     def ping(self) -> None:
         """Ask it how it is, where there is a connection; `pong` will hold the answer. It is no work in flight."""
         if self._transport is not None:
+            self._unanswered += 1
             self._transport.write(_PING)
 
     def answered(self, frame: frames.Frame) -> None:
         """A frame came in."""
         if frame.kind == frames.PONG:
+            self._unanswered = 0
             self.pong = frame.payload if len(frame.payload) <= MAX_PONG_BYTES else b""
             return
         reply = self._replies.pop(frame.correlation_id, None)
         if reply is not None:
             self.in_flight -= 1
+            if self.on_idle is not None and self.in_flight == 0:
+                self.on_idle(self)
             reply(frame)
 
     def complain(self, reason: str) -> None:
@@ -171,6 +192,7 @@ class Replica:
     def disconnected(self) -> None:
         """The connection is gone; whatever was in flight is handed back."""
         self._transport = None
+        self._unanswered = 0
         self.pong = b""
         lost, self._replies = self._replies, {}
         self.in_flight = 0
@@ -207,5 +229,5 @@ class Replica:
         token, tls = self._access.token, self._access.tls
         async with asyncio.timeout(CONNECT_SECONDS):
             await loop.create_connection(
-                lambda: _Link(self, Asking(token, address.name)), address.host, address.port, ssl=tls
+                lambda: _Link(self, Asking(token, address.name), address.preface), address.host, address.port, ssl=tls
             )

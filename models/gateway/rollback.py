@@ -7,9 +7,9 @@ is a database again, the platform makes a deployment of it, with an audit row, a
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import os
+import pwd
 import socket
 import sys
 import time
@@ -25,6 +25,7 @@ from modelwright.core.ids import new_id
 
 TAKEN_UP_SECONDS = 5.0
 PAUSE_SECONDS = 0.01
+MOST_NAME_CHARACTERS = 32
 
 
 class CannotGoBack(Exception):
@@ -45,11 +46,12 @@ def go_back(routes: Path, name: str, *, reason: str, number: int | None = None, 
         entry = _entry(table, name)
         earlier = _earlier(name, entry, number)
         now = _entry_of(entry, earlier, reason=reason.strip(), by=by or _person())
-        new = {"revision": int(table["revision"]) + 1, "endpoints": {**table["endpoints"], name: now}}
+        revision = int(table["revision"]) + 1
+        new = {"revision": revision, "endpoints": {**table["endpoints"], name: now}}
         _check(name, new)
         table_file.replace(routes, new)
     versions = ", ".join(f"{one['model']} {one['version']}" for one in earlier["targets"])
-    return new["revision"], (
+    return revision, (
         f"{name} answers by {versions} again, as in deployment {earlier['deployment_number']}, "
         f"instead of deployment {entry['deployment_number']}. It will be deployment {now['deployment_number']}."
     )
@@ -79,6 +81,10 @@ def _earlier(name: str, entry: dict[str, Any], number: int | None) -> dict[str, 
 def _entry_of(entry: dict[str, Any], earlier: dict[str, Any], *, reason: str, by: str) -> dict[str, Any]:
     left = {key: value for key, value in entry.items() if key in ("endpoint_id", "keys", "redact", "state")}
     own = {key: value for key, value in entry.items() if key not in (*left, "warm", "next_number", "rolled_back")}
+    before = entry.get("rolled_back")
+    if before:
+        # The database may not know it yet: who goes back to it goes back to what it repeats.
+        own["deployment_id"] = before["to"]
     number = int(entry.get("next_number") or entry["deployment_number"] + 1)
     return {
         **left,
@@ -94,8 +100,18 @@ def _entry_of(entry: dict[str, Any], earlier: dict[str, Any], *, reason: str, by
             "by": by,
             "on": socket.gethostname(),
             "reason": reason,
+            "earlier": _earlier_facts(entry),
         },
     }
+
+
+def _earlier_facts(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """What earlier rollbacks by this command said, with their ids, the first one first, where the entry is one."""
+    before: dict[str, Any] | None = entry.get("rolled_back")
+    if not before:
+        return []
+    own = {key: value for key, value in before.items() if key != "earlier"}
+    return [*before.get("earlier", ()), {**own, "deployment_id": entry["deployment_id"]}]
 
 
 def _check(name: str, table: dict[str, Any]) -> None:
@@ -108,10 +124,13 @@ def _check(name: str, table: dict[str, Any]) -> None:
 
 
 def _person() -> str:
+    """Who it is by the system's account, which nobody can choose; what sudo says besides stands beside it."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = f"user {os.getuid()}"
+    before = "".join(filter(str.isprintable, os.environ.get("SUDO_USER", "")))[:MOST_NAME_CHARACTERS]
+    return f"{name}, by sudo of {before}" if before and before != name else name
 
 
 def taken_up(url: str, revision: int) -> bool:

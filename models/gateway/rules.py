@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from models.gateway.choices import MAX_CHOICES, OneOf, are_choices, is_plain
+
 MAX_CONDITIONS = 50
-MAX_CHOICES = 1000
 MAX_BYTES = 64 * 1024
 DIGEST_DIGITS = 16
 SERVED_BY = "rule:"
@@ -118,14 +119,14 @@ def compile_comparison(name: str, bound: Any) -> Callable[[Any], bool]:
     if name in _ORDERED:
         return _ordered(name, bound)
     if name == "one_of":
-        if not isinstance(bound, list) or not 1 <= len(bound) <= MAX_CHOICES or not all(map(_is_plain, bound)):
+        if not are_choices(bound):
             raise RuleError(f"one_of is no list of 1 to {MAX_CHOICES} texts, numbers or truth values")
-        return lambda value: any(_same(value, one) for one in bound)
-    if not _is_plain(bound):
+        return OneOf(bound).__contains__
+    if not is_plain(bound):
         raise RuleError(f"{name} compares with a text, a number or a truth value")
     if name == "equals":
         return lambda value: _same(value, bound)
-    return lambda value: value is not None and _is_plain(value) and not _same(value, bound)
+    return lambda value: value is not None and is_plain(value) and not _same(value, bound)
 
 
 def _ordered(name: str, bound: Any) -> Callable[[Any], bool]:
@@ -139,15 +140,11 @@ def _ordered(name: str, bound: Any) -> Callable[[Any], bool]:
 
 def _same(value: Any, other: Any) -> bool:
     # A truth value is no number here, though Python says that True is 1.
-    return isinstance(value, bool) is isinstance(other, bool) and _is_plain(value) and eq(value, other)
+    return isinstance(value, bool) is isinstance(other, bool) and is_plain(value) and eq(value, other)
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, (str, int, float, bool))
 
 
 def _answer(name: str, data: Any) -> Answer:

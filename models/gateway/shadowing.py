@@ -9,14 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from models.gateway.admission import Bounds, Budget, Holding
 from models.gateway.fleet import Fleet
 from models.gateway.pending import Failure, Pending, Prediction
 from models.gateway.responses import Response
 from models.gateway.routes import SHADOW, Target
 from models.gateway.signature import Invalid
 
-MAX_WAITING = 256
-MAX_WAITING_BYTES = 16 * 1024 * 1024
+# Of all endpoints together; one may have no more of it than is still free, so that a slow shadow silences no other.
+BOUNDS = Bounds(requests=256, body_bytes=16 * 1024 * 1024)
 DOES_NOT_FIT = "does_not_fit"
 ASKED, LEFT_OUT = "asked", "left_out"
 
@@ -31,8 +32,8 @@ class Shadowing:
         self._timeout = timeout
         self._failed = failed
         self._count = count
-        self._waiting = 0
-        self._waiting_bytes = 0
+        self._budget = Budget(BOUNDS)
+        self._holdings: dict[str, Holding] = {}
 
     def ask(self, pending: Pending, prediction_id: str) -> None:
         """Ask every shadow of the endpoint what the client was answered under that id."""
@@ -44,14 +45,16 @@ class Shadowing:
         queue, now, size = self._fleet.queue(target), time.monotonic(), pending.size
         if queue is None or not queue.is_available() or queue.refusal(pending.endpoint.name, size, now):
             return False
-        if self._waiting >= MAX_WAITING or self._waiting_bytes + size > MAX_WAITING_BYTES:
+        endpoint_id = pending.endpoint.endpoint_id
+        holding = self._holdings.get(endpoint_id) or Holding(self._budget)
+        if holding.lacks_room(size):
             return False
         shadow = Pending(
             pending.match,
             target,
             pending.key_id,
             pending.records,
-            lambda _: self._done(size),
+            lambda _: self._done(endpoint_id, size),
             encode=_unread,
             at=time.time(),
             received=now,
@@ -61,8 +64,8 @@ class Shadowing:
             is_shadow=True,
         )
         shadow.endpoint = pending.endpoint
-        self._waiting += 1
-        self._waiting_bytes += size
+        holding.take(1, size)
+        self._holdings[endpoint_id] = holding
         try:
             shadow.columns, shadow.rows = target.signature.check(pending.records)
         except Invalid as invalid:
@@ -72,9 +75,11 @@ class Shadowing:
             queue.submit(shadow)
         return True
 
-    def _done(self, size: int) -> None:
-        self._waiting -= 1
-        self._waiting_bytes -= size
+    def _done(self, endpoint_id: str, size: int) -> None:
+        holding = self._holdings[endpoint_id]
+        holding.take(-1, -size)
+        if not holding.requests:
+            del self._holdings[endpoint_id]
 
 
 def _unread(_result: Prediction, _prediction_id: str) -> Response:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
+
+from modelwright.core import whole_file
 
 
 @contextmanager
@@ -39,13 +40,4 @@ def read(path: Path) -> dict[str, Any] | None:
 
 def replace(path: Path, table: dict[str, Any]) -> None:
     """Make the file hold the table. Raises OSError, and then it holds what it held."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".routes-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(orjson.dumps(table))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    whole_file.replace(path, orjson.dumps(table))

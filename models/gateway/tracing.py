@@ -1,8 +1,9 @@
 """Spans of requests, for a collector that speaks OTLP over HTTP. Imported only where there is one.
 
 A request that is traced has four spans: the request itself, its wait for a replica, the replica's answer as the gateway
-sees it, and the model's own work, which the replica tells in the answer's `timing`. A thread of the SDK sends them;
-when the collector does not keep up or does not answer, spans are lost and nothing waits.
+sees it, and the model's own work, which the replica tells in the answer's `timing`. Where a graph answers, each
+question to a node has a span below the request's, with these three below it. A thread of the SDK sends them; when the
+collector does not keep up or does not answer, spans are lost and nothing waits.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class Tracing:
                 return None
         elif not parent.trace_flags.sampled:
             return None
-        return RequestTrace(self._gateway, self._server, pending, parent)
+        around = Context() if parent is None else within(trace.NonRecordingSpan(parent))
+        return RequestTrace(self._gateway, self._server, pending, around)
 
     def sent(self, batch: Sequence[Pending], rows: int) -> str | None:
         """A frame with these requests leaves. What it shall carry as `trace`, None when none of them is traced."""
@@ -66,36 +68,34 @@ class Tracing:
 
 
 class RequestTrace:
-    """The spans of one request. `traceparent` is that of the request's own span."""
+    """The spans of one request, or of one question to a node of its graph. `traceparent` is that of its own span."""
 
     __slots__ = ("_child", "_gateway", "_offset", "_request", "_sent_at", "_server", "traceparent")
 
     def __init__(
-        self, gateway: trace.Tracer, server: trace.Tracer, pending: Pending, parent: trace.SpanContext | None
+        self, gateway: trace.Tracer, server: trace.Tracer, pending: Pending, around: Context, node: str = ""
     ) -> None:
         self._gateway = gateway
         self._server = server
         # From the clock that requests are measured by to that of the world.
         self._offset = time.time_ns() - time.monotonic_ns()
-        around = Context() if parent is None else within(trace.NonRecordingSpan(parent))
         self._request = gateway.start_span(
-            f"POST /{pending.endpoint.name}",
+            f"node {node}" if node else f"POST /{pending.endpoint.name}",
             around,
-            trace.SpanKind.SERVER,
-            {
-                "http.request.method": "POST",
-                "modelwright.endpoint": pending.endpoint.name,
-                "modelwright.deployment": pending.endpoint.deployment_number,
-                "modelwright.model": pending.target.model,
-                "modelwright.version": pending.target.version,
-                "modelwright.protocol": pending.protocol,
-                "modelwright.records": len(pending.records),
-            },
+            trace.SpanKind.INTERNAL if node else trace.SpanKind.SERVER,
+            {"modelwright.node": node, **_answering(pending)} if node else _asked(pending),
             start_time=int(pending.received * 1e9) + self._offset,
         )
-        self._child = gateway.start_span("queue", within(self._request), start_time=self._now())
+        # A graph itself waits for no replica.
+        self._child: trace.Span = trace.INVALID_SPAN
+        if pending.target.graph is None:
+            self._child = gateway.start_span("queue", within(self._request), start_time=self._now())
         self._sent_at = 0
         self.traceparent = traceparent(self._request.get_span_context())
+
+    def asks(self, node: str, pending: Pending) -> RequestTrace:
+        """The spans of a question to that node."""
+        return RequestTrace(self._gateway, self._server, pending, within(self._request), node)
 
     def sent(self, rows: int, others: Sequence[RequestTrace]) -> None:
         """It leaves for a replica, in a frame of so many rows, with these others that are traced too."""
@@ -112,6 +112,8 @@ class RequestTrace:
 
     def answered(self, timing: Any) -> None:
         """The replica answered. Its clock may differ from ours, so its work is laid into the middle of our wait."""
+        if not self._child.is_recording():
+            return  # nobody waited for it any more
         now = self._now()
         queued, predicted, rows = (_whole(timing, name) for name in ("queued_ns", "predict_ns", "rows"))
         spare = now - self._sent_at - queued - predicted
@@ -132,10 +134,14 @@ class RequestTrace:
         self._request.set_attribute("modelwright.prediction_id", prediction_id)
 
     def finished(self, status: int) -> None:
-        """It was answered."""
-        now = self._now()
+        """The request was answered."""
         self._request.set_attribute("http.response.status_code", status)
-        if status >= 500:
+        self.ended(failed=status >= 500)
+
+    def ended(self, *, failed: bool) -> None:
+        """There is no more to come."""
+        now = self._now()
+        if failed:
             self._request.set_status(trace.StatusCode.ERROR)
         if self._child.is_recording():
             self._child.end(now)
@@ -151,6 +157,24 @@ class RequestTrace:
 
     def _now(self) -> int:
         return time.monotonic_ns() + self._offset
+
+
+def _asked(pending: Pending) -> dict[str, str | int]:
+    return {
+        "http.request.method": "POST",
+        "modelwright.endpoint": pending.endpoint.name,
+        "modelwright.deployment": pending.endpoint.deployment_number,
+        "modelwright.protocol": pending.protocol,
+        **_answering(pending),
+    }
+
+
+def _answering(pending: Pending) -> dict[str, str | int]:
+    return {
+        "modelwright.model": pending.target.model,
+        "modelwright.version": pending.target.version,
+        "modelwright.records": len(pending.records),
+    }
 
 
 def parent_of(header: str | None) -> trace.SpanContext | None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from models.registry.models import CompiledModel, FormerCompiledModel, ModelVersion
 from modelwright.compute.models import EnvironmentRequest
 
-ORIGINAL, COMPILED = "original", "onnx:"
+ORIGINAL, COMPILED, GRAPH = "original", "onnx:", "graph:"
 
 
 class Path(NamedTuple):

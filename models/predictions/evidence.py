@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.gateway.rules import SERVED_BY
+from models.predictions.answering import GRAPH
 from models.predictions.evidence_selectors import reexecutions_of
 from models.predictions.feedback_forms import TruthForm
 from models.predictions.feedback_selectors import said_of
@@ -41,6 +43,10 @@ def why_not(prediction: Prediction) -> str:
     """Why it cannot be made again, as far as the record itself says; empty where it may be tried."""
     if prediction.status != 200:
         return "The model failed this request, so there is no answer to compare with."
+    if prediction.served_by.startswith(SERVED_BY):
+        return "A rule answered this in the model's place; the fallback of its deployment holds the rule."
+    if prediction.served_by.startswith(GRAPH):
+        return "An inference graph of several versions answered; what each node answered stands on this page."
     if redacted := redacted_columns(prediction.inputs):
         return f"The values of {', '.join(redacted)} are redacted: they were never on record."
     return ""

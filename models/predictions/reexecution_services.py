@@ -11,7 +11,7 @@ from models.endpoints.models import Endpoint
 from models.gateway.rules import SERVED_BY
 from models.gateway.signature import Invalid, compile_signature
 from models.predictions import transitions
-from models.predictions.answering import Path, path_of
+from models.predictions.answering import GRAPH, Path, path_of
 from models.predictions.evidence_selectors import NO_PROJECT
 from models.predictions.models import Prediction, Reexecution
 from models.predictions.redacted import holds_redacted
@@ -33,7 +33,6 @@ from projects.selectors import authorize
 INPUT = "input.json"
 CPU, TIMEOUT_SECONDS = 1.0, 900
 MEMORY_PER_FILE_BYTE = 4
-GRAPH = "graph:"
 _GONE = "The version that answered is not there any more, or was never taken over with its environment."
 _WITHOUT_FILES = "Nothing can be done: without its files the answer cannot be made again."
 

@@ -15,6 +15,7 @@ from jobs.tracking.aliases import is_protected
 from models.registry import inspection, services, snapshots, sources
 from models.registry.models import ModelVersion, RegisteredModel
 from models.registry.outbox import Entry, Outbox
+from models.registry.registrants import registrant_of
 from modelwright.accounts.actors import Actor
 from modelwright.core.errors import Conflict, PlatformError, ValidationFailed
 from modelwright.storage.settings import blob_store
@@ -112,6 +113,7 @@ class Importer:
             number=entry.version,
             source=str(entry.payload.get("source") or ""),
             description=description,
+            registered_by=registrant_of(self.outbox.connection, entry),
             acting_user=IMPORTER,
         )
         services.describe(version, description=description, acting_user=IMPORTER)

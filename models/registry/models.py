@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 
 from models.registry.states import CompiledState, VersionState
@@ -40,6 +41,10 @@ class ModelVersion(BaseModel):
     source = models.CharField(max_length=500)
     source_run_id = models.UUIDField(null=True, db_index=True)
     mlflow_run_id = models.CharField(max_length=64, blank=True, default="")
+    # Whose token registered it, or who started the run whose token did; None where nobody knows.
+    registered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     mlflow_model_id = models.CharField(max_length=64, blank=True, default="")
 
     manifest_digest = models.CharField(max_length=64, blank=True, default="")

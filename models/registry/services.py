@@ -17,6 +17,7 @@ from models.registry.models import ModelAlias, ModelVersion, RegisteredModel
 from models.registry.snapshots import Snapshot
 from models.registry.sources import Source
 from modelwright.accounts.actors import Actor
+from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
@@ -59,7 +60,14 @@ def target_of(version: ModelVersion) -> Target:
 
 @transaction.atomic
 def register(
-    *, project: Project, name: str, number: int, source: str, description: str = "", acting_user: Actor
+    *,
+    project: Project,
+    name: str,
+    number: int,
+    source: str,
+    description: str = "",
+    registered_by: User | None = None,
+    acting_user: Actor,
 ) -> ModelVersion:
     """The version with this number, made when it is not there yet. Doing it twice gives the same one.
 
@@ -75,7 +83,9 @@ def register(
             after={"name": name},
         )
     version, is_new = ModelVersion.objects.get_or_create(
-        model=model, number=number, defaults={"source": source[:500], "description": description}
+        model=model,
+        number=number,
+        defaults={"source": source[:500], "description": description, "registered_by": registered_by},
     )
     if is_new:
         audit(
@@ -83,7 +93,11 @@ def register(
             target_of(version),
             project,
             acting_user=acting_user,
-            after={"number": number, "source": source[:500]},
+            after={
+                "number": number,
+                "source": source[:500],
+                "registered_by": registered_by.username if registered_by else None,
+            },
         )
     return version
 

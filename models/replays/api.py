@@ -16,6 +16,7 @@ from models.replays import selectors, services
 from models.replays.models import Replay
 from models.replays.policies import replay_policy, set_replay_policy
 from models.replays.serializers import (
+    ReplayCancellationSerializer,
     ReplayChangeSerializer,
     ReplayCreateSerializer,
     ReplayDetailSerializer,
@@ -62,7 +63,7 @@ class ReplayListView(PlatformAPIView):
     @extend_schema(request=ReplayCreateSerializer, responses={201: ReplayDetailSerializer})
     @idempotent
     def post(self, request: Request, endpoint_id: UUID) -> Response:
-        """Ask the newest requests on record of a candidate: follow `state` to `passed`, `failed` or `broken`."""
+        """Ask the newest requests on record of a candidate: follow `state` until it is over."""
         endpoint = get_endpoint(current_user(request), endpoint_id, Permission.ENDPOINT_DEPLOY)
         values = self.parse(ReplayCreateSerializer)
         candidate = self._candidate(request, values.pop("model_version"))
@@ -92,6 +93,20 @@ class ReplayDetailView(PlatformAPIView):
     @staticmethod
     def _replay(request: Request, replay_id: UUID) -> Replay:
         return selectors.get_replay(current_user(request), replay_id)
+
+
+class ReplayCancellationView(PlatformAPIView):
+    """Ending a replay before its time."""
+
+    permissions = {"POST": Permission.ENDPOINT_DEPLOY}
+
+    @extend_schema(request=ReplayCancellationSerializer, responses=ReplayDetailSerializer)
+    def post(self, request: Request, replay_id: UUID) -> Response:
+        """Cancel it: it comes to no result, and is no check. 409 where it is over."""
+        replay = selectors.get_replay(current_user(request), replay_id)
+        values = self.parse(ReplayCancellationSerializer)
+        cancelled = services.cancel(replay, **values, acting_user=actor_of(request))
+        return Response(ReplayDetailSerializer(cancelled).data)
 
 
 class ReplayChangeListView(PlatformAPIView):

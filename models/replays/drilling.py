@@ -46,9 +46,20 @@ def tick() -> None:
     under_way = Drill.objects.filter(state__in=DRILL_UNDER_WAY).select_related(
         "endpoint__workspace", "model_version__model", "replica__workload__host", "replica__model_version__model"
     )
-    for drill in under_way:
-        _contained(f"drill {drill.pk}", partial(step, drill))
+    _follow(list(under_way))
     _sweep()
+
+
+def _follow(drills: list[Drill]) -> None:
+    """Ask those that are ready one after another. All are looked at before each, so that none is timed by when the
+    others were asked."""
+    while drills:
+        for drill in drills:
+            _contained(f"drill {drill.pk}", partial(step, drill))
+        ready = [drill for drill in drills if drill.state == "asking"]
+        if ready:
+            _contained(f"asking drill {ready[0].pk}", partial(_ask, ready[0]))
+        drills = [drill for drill in drills if drill.is_under_way and drill is not ready[0]] if ready else []
 
 
 def _contained(what: str, act: Callable[[], None]) -> None:
@@ -86,7 +97,7 @@ def begin_due(policy: DrillPolicy) -> None:
 
 
 def step(drill: Drill) -> None:
-    """Take one drill as far as it can go now."""
+    """Take one drill as far as it can go now without being asked: to the state `asking`, where its replica answers."""
     replica = drill.replica
     if replica is None:
         _fail(drill, "Its replica was never queued.")
@@ -106,19 +117,22 @@ def step(drill: Drill) -> None:
         if replicas.overdue(replica):
             _fail(drill, replicas.why_overdue(replica))
         return
-    if drill.state == "starting" and not transitions.ask(drill, ready_at=replica.healthy_at):
-        return
-    _ask(drill, replica)
+    if drill.state == "starting" and transitions.ask(drill, ready_at=replica.healthy_at):
+        drill.refresh_from_db(fields=["state", "ready_at"])
 
 
 def _fail(drill: Drill, detail: str) -> None:
     drill_services.end(drill, passed=False, detail=detail, acting_user=INSTRUCTOR)
 
 
-def _ask(drill: Drill, replica: Replica) -> None:
+def _ask(drill: Drill) -> None:
     """Ask the golden requests, or the version's example where there are none, and give the verdict."""
+    replica = drill.replica
+    if replica is None:
+        return
     limit = drill_policy(drill.endpoint).golden_requests
     found = golden_requests(drill.endpoint, drill.model_version, limit)
+    drill.asked_at = timezone.now()
     deadline = time.monotonic() + ASKING_SECONDS
     wrong: list[tuple[str, str]] = []
     asked = 0
@@ -133,8 +147,7 @@ def _ask(drill: Drill, replica: Replica) -> None:
         asked, said = _asked_example(drill.model_version, replica)
         if said:
             wrong.append(("", said))
-    answered_at = timezone.now()
-    drill.answered_at = answered_at
+    drill.answered_at = timezone.now()
     passed, detail = _verdict(drill, asked, compared, wrong)
     drill_services.end(
         drill,
@@ -146,7 +159,8 @@ def _ask(drill: Drill, replica: Replica) -> None:
         compared=compared,
         differing=len(wrong),
         examples=[{"prediction_id": pk, "detail": said[:500]} for pk, said in wrong[:MOST_EXAMPLES]],
-        answered_at=answered_at,
+        asked_at=drill.asked_at,
+        answered_at=drill.answered_at,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 
+from models.endpoints.version_choices import label_of
 from models.registry.models import ModelVersion
 from models.replays.models import MOST_REQUESTS, USUAL_REQUESTS, DrillPolicy, ReplayPolicy
 
@@ -49,7 +50,7 @@ class ReplayForm(forms.Form):
 
     def __init__(self, versions: Iterable[ModelVersion], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(str(version.pk), f"{version} ({version.algorithm_name or version.flavor})") for version in versions]
+        choices = [(str(version.pk), label_of(version)) for version in versions]
         self.fields["model_version"] = forms.ChoiceField(label="Candidate", choices=choices)
         self.order_fields(["model_version", "requests"])
 
@@ -57,6 +58,12 @@ class ReplayForm(forms.Form):
 class ReplayPolicyForm(forms.Form):
     """What replays must come to; shares are given in percent."""
 
+    min_requests = forms.IntegerField(
+        label="Newest requests to ask, at least",
+        min_value=1,
+        max_value=MOST_REQUESTS,
+        help_text="Whoever starts a replay cannot take fewer. Where fewer are on record, all are asked.",
+    )
     min_rows = forms.IntegerField(
         label="Records to be replayed, at least", min_value=1, max_value=100_000, help_text="Fewer prove nothing."
     )
@@ -80,7 +87,7 @@ class ReplayPolicyForm(forms.Form):
             self.fields[name] = forms.FloatField(
                 label=label, required=required, min_value=0, max_value=100, help_text=help_text
             )
-        self.order_fields(["min_rows", *(name for name, *_ in _PERCENT)])
+        self.order_fields(["min_requests", "min_rows", *(name for name, *_ in _PERCENT)])
 
     def values(self) -> dict[str, Any]:
         """What was given, as the service takes it."""
@@ -95,6 +102,7 @@ class ReplayPolicyForm(forms.Form):
         """What the form shows first."""
         shares = {name: getattr(policy, name) for name, *_ in _PERCENT}
         return {
+            "min_requests": policy.min_requests,
             "min_rows": policy.min_rows,
             "max_latency_factor": policy.max_latency_factor,
             "segment_columns": ", ".join(policy.segment_columns),

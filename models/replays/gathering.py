@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from models.endpoints.models import Endpoint
+from models.endpoints.models import Endpoint, EndpointKey
 from models.gateway.signature import Frame, FreeSignature, Invalid, Signature, compile_signature
 from models.predictions.models import Prediction
 from models.predictions.redacted import redacted_columns
@@ -51,8 +51,8 @@ class Gathered:
 def gather(endpoint: Endpoint, candidate: ModelVersion, wanted: int) -> Gathered:
     """The newest `wanted` requests that clients got an answer to from another version than the candidate.
 
-    Answers of shadows, fallbacks, graphs and batch jobs are passed over, and so is what holds redacted values. It stops
-    early at 20,000 records and at 12 MiB of input, and says so in `limit`.
+    Answers of shadows, fallbacks, graphs, batch jobs and the page Try are passed over, and so is what holds redacted
+    values. It stops early at 20,000 records and at 12 MiB of input, and says so in `limit`.
     """
     signature = compile_signature(served_signature(candidate.signature))
     found, size = Gathered(), 0
@@ -67,11 +67,11 @@ def gather(endpoint: Endpoint, candidate: ModelVersion, wanted: int) -> Gathered
         if not isinstance(inputs, list) or len(inputs) != len(prediction.outputs) or not inputs:
             found.left_out["not whole"] += 1
             continue
-        size += len(json.dumps(inputs))
+        frame, refused = fitted(signature, inputs)
+        size += _sent_bytes(inputs if frame is None else [list(row) for row in frame.rows])
         if size > MOST_BYTES or found.rows + len(inputs) > MOST_ROWS:
             found.limit = f"{MOST_ROWS:,} records" if size <= MOST_BYTES else f"{MOST_BYTES // 1024**2} MiB of input"
             break
-        frame, refused = fitted(signature, inputs)
         found.requests.append(Taken(prediction.pk, prediction.model_version_id, inputs, frame, refused))
         found.rows += len(inputs)
     return found
@@ -88,6 +88,14 @@ def fitted(signature: Signature | FreeSignature, inputs: list[Any]) -> tuple[Fra
         return None, f"The recorded input cannot be read: {error}"[:500]
 
 
+def _sent_bytes(rows: list[Any]) -> int:
+    """What they take in a workload's description: a text of JSON within JSON, in which a quote alone takes four bytes.
+
+    The keeper of a host with containers takes no message above 16 MiB.
+    """
+    return len(json.dumps(json.dumps(rows)))
+
+
 def _newest(endpoint: Endpoint, candidate: ModelVersion, wanted: int) -> Iterator[Prediction]:
     """Predictions from the newest back, in pieces, at most five times as many as wanted and a thousand more."""
     asked = Prediction.objects.filter(
@@ -98,7 +106,15 @@ def _newest(endpoint: Endpoint, candidate: ModelVersion, wanted: int) -> Iterato
         shadow_of=None,
         nodes__isnull=True,
     )
-    asked = asked.exclude(protocol="batch").exclude(model_version_id=candidate.pk).order_by("-id").only(*_FIELDS)
+    # What people try on the platform's own page is not what clients send.
+    own = list(EndpointKey.objects.filter(endpoint=endpoint, is_internal=True).values_list("pk", flat=True))
+    asked = (
+        asked.exclude(protocol="batch")
+        .exclude(key_id__in=own)
+        .exclude(model_version_id=candidate.pk)
+        .order_by("-id")
+        .only(*_FIELDS)
+    )
     left, before = 5 * wanted + 1000, None
     while left > 0:
         piece = list((asked if before is None else asked.filter(id__lt=before))[: min(_PIECE, left)])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
-from models.endpoints.models import Endpoint
+from models.endpoints.models import Deployment, Endpoint
 from models.predictions.models import Prediction
 from models.predictions.redacted import holds_redacted
 from models.predictions.reexecution import answer_of
@@ -25,6 +27,7 @@ from projects.selectors import authorize
 TOLERANCE_OF_PATHS = 1e-5
 MOST_PINNED = 200
 _LOOKED_AT = 4
+_ROLES = ("live", "canary")
 
 
 class Golden(NamedTuple):
@@ -42,13 +45,33 @@ def golden_requests(endpoint: Endpoint, version: ModelVersion, limit: int) -> li
     values."""
     pins = GoldenRequest.objects.filter(endpoint=endpoint, model_version=version).order_by("-id")
     pinned = list(pins.values_list("prediction_id", flat=True)[:MOST_PINNED])
-    mine = Prediction.objects.filter(endpoint_id=endpoint.pk, model_version_id=version.pk, status=200, fallback="")
     fields = ("id", "inputs", "outputs", "probabilities", "served_by")
-    kept = [_golden(each, True) for each in mine.filter(pk__in=pinned).order_by("-id").only(*fields)]
-    newest = mine.filter(role__in=("live", "canary"), nodes__isnull=True).exclude(protocol="batch")
-    newest = newest.exclude(pk__in=pinned).order_by("-id").only(*fields)
-    others = [_golden(each, False) for each in newest[: _LOOKED_AT * limit]]
+    mine = Prediction.objects.filter(endpoint_id=endpoint.pk, model_version_id=version.pk, status=200, fallback="")
+    mine = mine.order_by("-id").only(*fields)
+    kept = [_golden(each, True) for each in mine.filter(pk__in=pinned)]
+    newest = _newest(mine.exclude(pk__in=pinned), _served(endpoint, version), _LOOKED_AT * limit)
+    others = [_golden(each, False) for each in newest]
     return [golden for golden in [*kept, *others] if _can_be_asked(golden)][: max(limit, len(kept))]
+
+
+def _served(endpoint: Endpoint, version: ModelVersion) -> QuerySet[Deployment, UUID]:
+    """The deployments in which clients got the version's answers, the newest first."""
+    found = Deployment.objects.filter(
+        endpoint=endpoint, targets__model_version=version, targets__role__in=_ROLES
+    ).order_by("-number")
+    return found.values_list("pk", flat=True)
+
+
+def _newest(mine: QuerySet[Prediction], deployments: Iterable[UUID], limit: int) -> list[Prediction]:
+    """The newest answers to clients, deployment by deployment. In the whole record of the endpoint a version that has
+    hardly answered would be sought for long."""
+    answers = mine.filter(role__in=_ROLES, nodes__isnull=True).exclude(protocol="batch")
+    found: list[Prediction] = []
+    for id_ in deployments:
+        found.extend(answers.filter(deployment_id=id_)[: limit - len(found)])
+        if len(found) >= limit:
+            break
+    return found
 
 
 def _golden(prediction: Prediction, is_pinned: bool) -> Golden:

@@ -31,8 +31,8 @@ def quantile(level: float = LEVEL) -> float:
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 
-def wilson(hits: int, total: int, *, level: float = LEVEL) -> Interval:
-    """The share `hits / total`, `total` at least 1, with Wilson's score interval."""
+def wilson(hits: float, total: float, *, level: float = LEVEL) -> Interval:
+    """The share `hits / total`, `total` at least 1, with Wilson's score interval. The numbers need not be whole."""
     z2 = quantile(level) ** 2
     share = hits / total
     middle = (share + z2 / (2 * total)) / (1 + z2 / total)
@@ -43,7 +43,7 @@ def wilson(hits: int, total: int, *, level: float = LEVEL) -> Interval:
     return Interval(share, low, high)
 
 
-def difference(hits: int, total: int, other_hits: int, other_total: int, *, level: float = LEVEL) -> Interval:
+def difference(hits: float, total: float, other_hits: float, other_total: float, *, level: float = LEVEL) -> Interval:
     """How much larger the first share is than the other, of different records."""
     one, other = wilson(hits, total, level=level), wilson(other_hits, other_total, level=level)
     value = one.value - other.value

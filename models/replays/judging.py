@@ -196,7 +196,7 @@ def _above(what: str, share: Report, most: float) -> str:
 def _segments(report: Report, most: float | None) -> list[str]:
     if most is None:
         return []
-    over = [each for each in report["segments"] if each["low"] > most]
+    over = [each for each in report["segments"] if each["surely"] > most]
     said = [
         f"Of the records with {each['column'] or 'the input'} = {each['segment']}, {_percent(each['rate'])} are "
         f"answered otherwise, surely more than {_percent(most)}."
@@ -226,8 +226,10 @@ def _worse(truth: Report | None, most: float | None) -> str:
 
 def _slower(latency: Report, most: float | None) -> str:
     factor = latency.get("factor")
-    if most is None or factor is None or factor <= most:
+    if most is None or (factor is not None and factor <= most):
         return ""
+    if factor is None:
+        return f"How long a request takes could not be judged. {latency.get('note') or ''}".strip()
     return f"The median request takes {factor:.3g} times as long as before, and at most {most:g} times is allowed."
 
 

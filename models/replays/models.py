@@ -34,6 +34,10 @@ class ReplayPolicy(BaseModel):
     max_error_rate = models.FloatField(default=0.0, validators=_SHARE)
     max_metric_drop = models.FloatField(null=True, blank=True, default=0.01, validators=_SHARE)
     max_latency_factor = models.FloatField(null=True, blank=True, default=None, validators=[MinValueValidator(0.1)])
+    # So many of the newest requests are asked at least, where so many are on record.
+    min_requests = models.PositiveIntegerField(
+        default=100, validators=[MinValueValidator(1), MaxValueValidator(MOST_REQUESTS)]
+    )
     min_rows = models.PositiveIntegerField(default=30, validators=[MinValueValidator(1), MaxValueValidator(100_000)])
     numeric_tolerance = models.FloatField(default=0.01, validators=_SHARE)
     segment_columns = models.JSONField(default=list, blank=True)
@@ -199,6 +203,8 @@ class Drill(BaseModel):
     examples = models.JSONField(default=list, blank=True)
     placed_at = models.DateTimeField(null=True)
     ready_at = models.DateTimeField(null=True)
+    # Its first golden request: drills are asked one after another.
+    asked_at = models.DateTimeField(null=True)
     answered_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
@@ -233,12 +239,14 @@ class Drill(BaseModel):
     @property
     def answer_seconds(self) -> float | None:
         """What all golden requests took together, None before."""
-        return _between(self.ready_at, self.answered_at)
+        return _between(self.asked_at or self.ready_at, self.answered_at)
 
     @property
     def total_seconds(self) -> float | None:
-        """From being asked for until the last golden request was answered, None before."""
-        return _between(self.created_at, self.answered_at)
+        """From being asked for until the last golden request was answered, None before. Without what it waited, ready,
+        while other drills were asked: a rollback waits for none of them."""
+        whole = _between(self.created_at, self.answered_at)
+        return None if whole is None else whole - (_between(self.ready_at, self.asked_at) or 0.0)
 
 
 class DrillAlert(BaseModel):

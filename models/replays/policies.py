@@ -21,7 +21,7 @@ from projects.selectors import authorize
 
 REPLAY_FIELDS = (
     *("max_flip_rate", "max_segment_flip_rate", "max_error_rate", "max_metric_drop", "max_latency_factor"),
-    *("min_rows", "numeric_tolerance", "segment_columns"),
+    *("min_requests", "min_rows", "numeric_tolerance", "segment_columns"),
 )
 DRILL_FIELDS = ("schedule", "max_seconds", "golden_requests")
 MOST_COLUMNS, LONGEST_NAME = 60, 500

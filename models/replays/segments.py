@@ -72,7 +72,8 @@ def changes_by_segment(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """One entry for each segment with enough answered rows, those first whose difference to the rest is surest.
 
     `rate`, `low`, `high` are the share that is answered otherwise, `difference` with its ends is against all other rows
-    of the column. `stands_out` where that interval, widened for the number of segments (Bonferroni), leaves zero out.
+    of the column. `stands_out` where that interval, widened for the number of segments (Bonferroni), leaves zero out;
+    `surely` is the lower end of the share's own interval, widened in the same way.
     """
     found = list(_counted([row for row in rows if row.is_answered]))
     level = 1 - (1 - LEVEL) / max(1, len(found))
@@ -103,6 +104,7 @@ def _entry(column: str, segment: str, hits: int, count: int, rest: int, others: 
         "rate": share.value,
         "low": share.low,
         "high": share.high,
+        "surely": wilson(hits, count, level=level).low,
         "rest": rest / others,
         "difference": apart.value,
         "difference_low": apart.low,

@@ -50,6 +50,12 @@ class ReplayDetailSerializer(ReplaySerializer):
         read_only_fields = fields
 
 
+class ReplayCancellationSerializer(serializers.Serializer[Replay]):
+    """Why, if you like."""
+
+    reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=500)
+
+
 class ReplayCreateSerializer(serializers.Serializer[Replay]):
     """A replay to start."""
 
@@ -65,6 +71,9 @@ class ReplayChangeSerializer(serializers.ModelSerializer[ReplayChange]):
     before = serializers.JSONField(read_only=True, allow_null=True)
     after = serializers.JSONField(read_only=True, allow_null=True)
     truth = serializers.JSONField(read_only=True, allow_null=True)
+    verdict = serializers.CharField(
+        read_only=True, help_text="`better`, `worse` or `neither`; empty where the truth is not known."
+    )
     segments = serializers.DictField(child=serializers.CharField(), read_only=True)
 
     class Meta:

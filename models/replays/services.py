@@ -25,7 +25,7 @@ from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
 from modelwright.compute.models import Workload
 from modelwright.compute.results import RESULT
-from modelwright.compute.services import create_workload
+from modelwright.compute.services import create_workload, request_cancel
 from modelwright.core.errors import Conflict, ValidationFailed
 from modelwright.core.text import storable_json
 from projects.selectors import authorize
@@ -49,6 +49,13 @@ def start_replay(
     if not 1 <= requests <= MOST_REQUESTS:
         raise ValidationFailed(
             f"{requests} requests cannot be replayed.", remedy=f"Give 1 to {MOST_REQUESTS:,}.", field="requests"
+        )
+    policy = replay_policy(endpoint)
+    if requests < policy.min_requests:
+        raise ValidationFailed(
+            f"{requests} requests are too few: the endpoint's policy asks for {policy.min_requests:,} of the newest.",
+            remedy=f"Give {policy.min_requests:,} or more; where fewer are on record, all of them are asked.",
+            field="requests",
         )
     _check_version(endpoint, candidate)
     # One after the other, so that two cannot both be the only one of the candidate.
@@ -75,7 +82,7 @@ def start_replay(
         candidate=candidate,
         base=base,
         served_by=path.served_by,
-        thresholds=thresholds_of(replay_policy(endpoint)),
+        thresholds=thresholds_of(policy),
         selection=_selection(found, requests),
         requested_by=acting_user.name,
     )
@@ -218,6 +225,7 @@ def conclude(replay: Replay, report: Report, reasons: list[str], detail: str, *,
             "replay": str(replay.pk),
             "endpoint": str(replay.endpoint_id),
             "endpoint_name": replay.endpoint.path,
+            "stage": replay.endpoint.stage,
             "requests": replay.selection["requests"],
             "reasons": replay.reasons,
             "flips": report["flips"],
@@ -236,6 +244,30 @@ def give_up(replay: Replay, *, reason: str, acting_user: Actor) -> None:
         _ended(replay, acting_user)
 
 
-def _ended(replay: Replay, acting_user: Actor) -> None:
+@transaction.atomic
+def cancel(replay: Replay, *, reason: str = "", acting_user: Actor) -> Replay:
+    """End it without a result, so without a check, and what runs for it. Raises PermissionRefused, Conflict where it is
+    over."""
+    role = authorize(acting_user, Permission.ENDPOINT_DEPLOY, replay.endpoint.project)
+    detail = f"Cancelled by {acting_user.name}. {reason.strip()[:500]}".strip()
+    if not transitions.cancel(replay, detail=storable_json(detail)):
+        raise Conflict("This replay is over already.", remedy="Reload the page to see what came of it.")
+    for workload in (replay.workload, replay.base_workload):
+        if workload is not None:
+            _end(workload, acting_user)
+    replay.refresh_from_db()
+    _ended(replay, acting_user, role=role, reason=reason.strip())
+    return replay
+
+
+def _end(workload: Workload, acting_user: Actor) -> None:
+    try:
+        with transaction.atomic():
+            request_cancel(workload, acting_user=acting_user, reason="Its replay was cancelled.")
+    except Conflict:
+        return  # It has ended by itself.
+
+
+def _ended(replay: Replay, acting_user: Actor, **facts: Any) -> None:
     after = {"state": replay.state, "reasons": replay.reasons, "detail": replay.detail[:500]}
-    audit(AuditAction.REPLAY_ENDED, replay, acting_user=acting_user, after=after)
+    audit(AuditAction.REPLAY_ENDED, replay, acting_user=acting_user, after=after, **facts)

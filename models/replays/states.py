@@ -7,11 +7,12 @@ from modelwright.core.states import StateMachine
 REPLAY = StateMachine(
     "replay",
     {
-        "queued": frozenset({"running", "passed", "failed", "broken"}),
-        "running": frozenset({"passed", "failed", "broken"}),
+        "queued": frozenset({"running", "passed", "failed", "broken", "cancelled"}),
+        "running": frozenset({"passed", "failed", "broken", "cancelled"}),
         "passed": frozenset(),
         "failed": frozenset(),
         "broken": frozenset(),
+        "cancelled": frozenset(),
     },
 )
 DRILL = StateMachine(
@@ -36,6 +37,7 @@ class ReplayState(models.TextChoices):
     PASSED = "passed", "Passed"
     FAILED = "failed", "Failed"
     BROKEN = "broken", "No result"
+    CANCELLED = "cancelled", "Cancelled"
 
 
 class DrillState(models.TextChoices):

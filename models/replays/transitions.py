@@ -30,6 +30,11 @@ def give_up(replay: Replay, *, detail: str) -> bool:
     return _move(replay, "broken", detail=detail, finished_at=timezone.now())
 
 
+def cancel(replay: Replay, *, detail: str) -> bool:
+    """Nobody wants to know any more; `detail` says who."""
+    return _move(replay, "cancelled", detail=detail, finished_at=timezone.now())
+
+
 def _step(drill: Drill, to: str, **changes: Any) -> bool:
     return move(Drill.objects.filter(pk=drill.pk), machine=DRILL, to=to, **changes)
 

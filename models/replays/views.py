@@ -174,6 +174,19 @@ class ReplayView(ReplayPage):
         return self.page({**self.may(request, replay.endpoint.project), **_shown(replay)}, crumbs=crumbs)
 
 
+class ReplayCancelView(ReplayPage):
+    """End a replay before its time."""
+
+    permissions = {"POST": Permission.ENDPOINT_DEPLOY}
+
+    def post(self, request: HttpRequest, replay_id: UUID) -> HttpResponseBase:
+        """Cancel it."""
+        replay = selectors.get_replay(person_of(request), replay_id)
+        services.cancel(replay, acting_user=actor_of(request))
+        messages.success(request, "The replay is cancelled.")
+        return redirect("replay", replay.pk)
+
+
 class ReplayStateView(ReplayPage):
     """The part of a replay's page that follows it."""
 

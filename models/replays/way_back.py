@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint
-from models.endpoints.selectors import rollback_choices
+from models.endpoints.selectors import default_rollback
 from models.registry.models import ModelVersion
 
 _ROLES = (
@@ -16,7 +16,7 @@ _ROLES = (
 
 def way_back(endpoint: Endpoint) -> Deployment | None:
     """The deployment that a rollback would repeat, None where nothing served before."""
-    return next(iter(rollback_choices(endpoint)), None)
+    return default_rollback(endpoint)
 
 
 def versions_of(deployment: Deployment | None) -> list[ModelVersion]:

@@ -70,6 +70,7 @@ def threshold_facts(of: ReplayPolicy | Replay) -> list[tuple[str, str]]:
     factor = given["max_latency_factor"]
     columns = ", ".join(given["segment_columns"]) or "all that lend themselves to it"
     return [
+        *([("Requests asked for", f"at least {given['min_requests']:,}")] if "min_requests" in given else []),
         ("Records", f"at least {given['min_rows']:,}"),
         ("Answered otherwise", f"at most {percent(given['max_flip_rate'])}"),
         ("In any segment", _most(given["max_segment_flip_rate"])),

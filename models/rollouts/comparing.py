@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from models.replays.intervals import Interval, difference, wilson
 from models.rollouts import figures
 from models.rollouts.conditions import Figures
 from models.rollouts.models import Rollout
+from models.rollouts.units import effective
 
 # The newest predictions that truth is looked for among, and the newest pairs of a shadow.
 NEWEST = 50_000
@@ -23,7 +25,8 @@ MOST_EXAMPLES = 20
 
 _RIGHT = """
 WITH newest AS (
-  SELECT coalesce(shadow_of, id) AS asked, model_version_id, outputs FROM predictions_prediction
+  SELECT coalesce(shadow_of, id) AS asked, model_version_id, outputs, assignment ->> 'unit' AS unit
+    FROM predictions_prediction
    WHERE deployment_id = ANY(%(deployments)s) AND status = 200 AND fallback = ''
    ORDER BY id DESC LIMIT %(newest)s
 ), said AS (
@@ -31,10 +34,10 @@ WITH newest AS (
    WHERE endpoint_id = %(endpoint)s AND problem = '' AND prediction_id IN (SELECT asked FROM newest)
    ORDER BY prediction_id, record, known_at DESC, id DESC
 )
-SELECT model_version_id, count(*), count(*) FILTER (WHERE outputs -> record = truth)
+SELECT model_version_id, count(*) FILTER (WHERE outputs -> record = truth), count(*)
   FROM newest JOIN said ON prediction_id = asked
  WHERE outputs -> record IS NOT NULL
- GROUP BY 1
+ GROUP BY model_version_id, coalesce(unit, asked::text || record)
 """
 
 _PAIRS = """
@@ -128,9 +131,8 @@ def compare(rollout: Rollout) -> Comparison:
     )
     better = None
     if candidate.right is not None and base.right is not None:
-        hits, total = right[rollout.model_version_id]
-        base_hits, base_total = right[rollout.base_version_id]
-        better = difference(hits, total, base_hits, base_total)
+        of_candidate, of_base = (effective(right[version.pk]) for version in (candidate.version, base.version))
+        better = difference(*of_candidate, *of_base)
     pairs = _pairs(rollout, own) if rollout.strategy == Rollout.Strategy.SHADOW else None
     return Comparison(candidate, base, better, pairs)
 
@@ -145,27 +147,32 @@ def _deployments(rollout: Rollout) -> list[UUID]:
 
 
 def _variant(
-    rollout: Rollout, version: ModelVersion, deployments: list[UUID], right: dict[UUID, tuple[int, int]]
+    rollout: Rollout, version: ModelVersion, deployments: list[UUID], right: dict[UUID, list[tuple[int, int]]]
 ) -> Variant:
     since, is_candidate = rollout.created_at, version.pk == rollout.model_version_id
     died_since = since if is_candidate else None
     found = figures.counted(rollout.endpoint_id, version.pk, deployments, since=since, died_since=died_since)
     answers = figures.answers(version.pk, deployments)
     found = Figures(found.requests, found.errors, found.fallbacks, found.latency, answers, found.deaths)
-    hits, total = right.get(version.pk, (0, 0))
-    return Variant(version, is_candidate, found, total, wilson(hits, total) if total and answers else None)
+    units = right.get(version.pk, [])
+    known = sum(records for _, records in units)
+    return Variant(version, is_candidate, found, known, wilson(*effective(units)) if known and answers else None)
 
 
-def _right(rollout: Rollout, deployments: list[UUID]) -> dict[UUID, tuple[int, int]]:
-    """Records answered right and records whose truth is known, by version."""
-    values = {"deployments": deployments, "endpoint": rollout.endpoint_id, "newest": NEWEST}
+def _right(rollout: Rollout, deployments: list[UUID]) -> dict[UUID, list[tuple[int, int]]]:
+    """By version, of each unit the records answered right and those whose truth is known; without units each record
+    is one."""
+    values: dict[str, Any] = {"deployments": deployments, "endpoint": rollout.endpoint_id, "newest": NEWEST}
+    found: dict[UUID, list[tuple[int, int]]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(_RIGHT, values)
-        return {version: (hits, total) for version, total, hits in cursor.fetchall()}
+        for version, hits, total in cursor.fetchall():
+            found[version].append((hits, total))
+    return found
 
 
 def _pairs(rollout: Rollout, deployments: list[UUID]) -> Pairs:
-    values = {"deployments": deployments, "version": rollout.model_version_id, "newest": NEWEST_PAIRS}
+    values: dict[str, Any] = {"deployments": deployments, "version": rollout.model_version_id, "newest": NEWEST_PAIRS}
     with connection.cursor() as cursor:
         cursor.execute(_PAIR_COUNTS, values)
         requests, different, failed, slower = cursor.fetchone() or (0, 0, 0, None)

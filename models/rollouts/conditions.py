@@ -20,6 +20,8 @@ from modelwright.core.errors import ValidationFailed
 TAIL = 0.01
 # Latencies that differ by less are no reason to stop whatever their ratio is.
 LEAST_MS = 10.0
+# After very many looks a level would round to 1.
+SUREST = 1.0 - 1e-12
 # An answer with more different values is no class.
 MOST_ANSWERS = 20
 
@@ -209,7 +211,11 @@ def _p99(candidate: Figures, base: Figures, ratio: float, alpha: float) -> Findi
         return Finding("max_p99_ratio", "waits", "Nothing was answered yet.")
     limit = max(ratio * base_p99, base_p99 + LEAST_MS)
     slow = candidate.slower_than(limit)
-    chance = at_least(slow, candidate.answered, TAIL)
+    # The base's percentile is an estimate too, and of few requests a low one: the shares must differ as well.
+    chance = max(
+        at_least(slow, candidate.answered, TAIL),
+        at_least_as_many(slow, candidate.answered, base.slower_than(limit), base.answered),
+    )
     words = (
         f"99 % were answered within {own:.1f} ms, with the version before within {base_p99:.1f} ms. {slow} of "
         f"{candidate.answered} took longer than {limit:.1f} ms; {TAIL:.0%} may."
@@ -225,7 +231,7 @@ def _answers(candidate: Figures, base: Figures, limit: float, alpha: float) -> F
     worst, gap, broken = "", -1.0, []
     for name in names:
         hits, base_hits = candidate.answers.get(name, 0), base.answers.get(name, 0)
-        found = difference(hits, total, base_hits, base_total, level=1.0 - alpha / len(names))
+        found = difference(hits, total, base_hits, base_total, level=min(1.0 - alpha / len(names), SUREST))
         if found.low > limit or found.high < -limit:
             broken.append(name)
         if abs(found.value) > gap:

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from models.rollouts import progress, stepping, watching
@@ -20,24 +21,42 @@ logger = logging.getLogger(__name__)
 
 
 def tick() -> None:
-    """One turn of every rollout that is not over."""
-    found = Rollout.objects.filter(state__in=OPEN).select_related(
+    """One turn of every rollout that is not over. None of them waits for a smoke test."""
+    _turns(_open_rollouts())
+
+
+def prove_tick() -> None:
+    """The smoke tests that are due. They take long, so they have a loop of their own."""
+    unproved = _open_rollouts().filter(strategy=Strategy.BLUE_GREEN, is_proved=False)
+    _turns(unproved.filter(deployment__state="live"), may_prove=True)
+
+
+def _open_rollouts() -> QuerySet[Rollout]:
+    return Rollout.objects.filter(state__in=OPEN).select_related(
         "endpoint__workspace", "endpoint__project", "model_version__model", "base_version", "before", "deployment"
     )
+
+
+def _turns(found: QuerySet[Rollout], *, may_prove: bool = False) -> None:
     for rollout in found.order_by("pk"):
         try:
-            turn(rollout)
+            turn(rollout, may_prove=may_prove)
         except (InterfaceError, OperationalError):
             raise
-        except PlatformError as error:
-            _refused(rollout, error)
         except Exception:
             # One rollout's trouble must not keep the others from being stopped.
             logger.exception("%s", rollout)
 
 
-def turn(rollout: Rollout) -> None:
-    """Look at one rollout as it was just read, and do what is next."""
+def turn(rollout: Rollout, *, may_prove: bool) -> None:
+    """Look at one rollout as it was just read, and do what is next. What is not allowed any more ends it."""
+    try:
+        _turn(rollout, may_prove=may_prove)
+    except PlatformError as error:
+        _refused(rollout, error)
+
+
+def _turn(rollout: Rollout, *, may_prove: bool) -> None:
     newest = progress.is_newest(rollout)
     serves = rollout.deployment is not None and rollout.deployment.state == "live" and newest
     sight, requests = _look(rollout) if serves and rollout.step_began_at is not None else (None, 0)
@@ -45,14 +64,24 @@ def turn(rollout: Rollout) -> None:
     if decision.action is Action.WAIT:
         progress.wait(rollout, decision.words)
         return
+    if decision.action is Action.PROVE and not may_prove:
+        return
     proof: Proof | None = prove(rollout) if decision.action is Action.PROVE else None
     with progress.held(rollout) as locked:
-        if locked is None or progress.is_newest(locked) is not newest:
+        if locked is None or progress.is_newest(locked) is not newest or not _is_as_seen(rollout, locked):
             return  # It has gone on meanwhile: the next turn sees how.
-        if proof is not None:
+        if locked.endpoint.state != "active":
+            progress.give_way(locked, f"The endpoint was {locked.endpoint.state}.")
+        elif proof is not None:
             progress.smoke_tested(locked, {"smoke": proof.as_json()}, passed=proof.passed, words=proof.words)
         else:
             _act(locked, decision, sight.as_json() if sight else dict(rollout.evidence))
+
+
+def _is_as_seen(seen: Rollout, now: Rollout) -> bool:
+    """Whether its deployment still is what the decision was made on."""
+    states = [each.deployment.state if each.deployment is not None else "" for each in (seen, now)]
+    return states[0] == states[1]
 
 
 def _situation(rollout: Rollout, newest: bool, sight: watching.Sight | None, requests: int) -> Situation:
@@ -68,7 +97,7 @@ def _situation(rollout: Rollout, newest: bool, sight: watching.Sight | None, req
         deployment_detail=deployment.detail if deployment else "",
         is_newest=newest,
         requests=requests,
-        findings=sight.findings if sight else (),
+        findings=sight.findings if sight else watching.kept_findings(rollout),
         is_record_late=watching.is_record_late(),
     )
 
@@ -80,10 +109,11 @@ def _look(rollout: Rollout) -> tuple[watching.Sight | None, int]:
     step = stepping.steps_of(rollout)[rollout.step]
     began = rollout.step_began_at or timezone.now()
     is_over = (timezone.now() - began).total_seconds() >= 60 * step.minutes and candidate.requests >= step.requests
+    may_go_on = is_over and rollout.state != "paused" and not watching.is_record_late()
     too_many = conditions.max_replica_deaths is not None and candidate.deaths > conditions.max_replica_deaths
-    due = is_look_due(candidate.requests, rollout.looked_at, conditions.min_requests)
-    is_news = candidate.requests > rollout.looked_at or not rollout.evidence
-    if not (due or too_many or (is_over and is_news) or not rollout.evidence):
+    due = is_look_due(candidate, watching.last_look(rollout), conditions.min_requests, timezone.now())
+    is_news = candidate.requests > rollout.looked_at
+    if not (due or too_many or (may_go_on and is_news) or not rollout.evidence):
         return None, candidate.requests
     sight = watching.look(rollout, candidate, rollout.looks + 1)
     looks = rollout.looks + (candidate.requests >= conditions.min_requests)
@@ -112,5 +142,9 @@ def _act(rollout: Rollout, decision: Decision, evidence: dict[str, Any]) -> None
 def _refused(rollout: Rollout, error: PlatformError) -> None:
     """What the rollout asked for next is not allowed any more."""
     with progress.held(rollout) as locked:
-        if locked is not None:
+        if locked is None:
+            return
+        if not progress.is_newest(locked):
+            progress.give_way(locked, "Something else was deployed meanwhile.")
+        else:
             progress.fail(locked, f"{error.message} {error.remedy}".strip(), dict(rollout.evidence))

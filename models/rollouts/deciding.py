@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from models.rollouts.conditions import Finding
+from models.rollouts.conditions import Figures, Finding
 from models.rollouts.plan import Step, Strategy
 
 # Conditions are tested again once the requests have grown by so much: each look costs certainty.
 GROWTH = 1.2
+# So many more failures are worth another look, however many requests there were before.
+FEW_FAILURES = 5
+LOOK_EVERY = timedelta(minutes=10)
 
 
 class Action(StrEnum):
@@ -25,6 +28,15 @@ class Action(StrEnum):
     STOP = "stop"
     NEXT = "next"
     END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class LastLook:
+    """When the conditions were tested last in this step, and at how many requests and failures; None and 0: not yet."""
+
+    at: datetime | None = None
+    requests: int = 0
+    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +103,15 @@ def _in_step(facts: Situation, began_at: datetime, now: datetime) -> Decision:
     return Decision(Action.NEXT)
 
 
-def is_look_due(requests: int, looked_at: int, min_requests: int) -> bool:
-    """Whether so many requests are enough for another test of the conditions."""
-    return requests >= min_requests and requests > looked_at and requests >= looked_at * GROWTH
+def is_look_due(now: Figures, last: LastLook, min_requests: int, at: datetime) -> bool:
+    """Whether enough has happened since the last look for another test of the conditions: requests have grown, or
+    failures have, or some minutes have passed. Without the last two a long step would see late what broke late."""
+    if now.requests < min_requests or now.requests <= last.requests:
+        return False
+    failures = now.errors + now.fallbacks
+    return (
+        now.requests >= last.requests * GROWTH
+        or failures >= last.failures * GROWTH + FEW_FAILURES
+        or last.at is None
+        or at - last.at >= LOOK_EVERY
+    )

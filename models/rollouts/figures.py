@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+import psycopg
+from django.db import OperationalError, connection, transaction
 from django.db.models import Sum
 
 from models.endpoints.models import Replica
@@ -15,6 +16,9 @@ from models.predictions import histogram
 from models.predictions.models import PredictionBucket
 from models.rollouts.conditions import MOST_ANSWERS, Figures
 
+_LIMIT = "SELECT current_setting('statement_timeout'), set_config('statement_timeout', %s, true)"
+# Whoever waits for this has other rollouts to stop.
+LONGEST_MS = 5_000
 # The newest answers that are looked at, of all versions of the deployments together.
 NEWEST = 20_000
 
@@ -62,11 +66,24 @@ def counted(
 
 def answers(version_id: UUID, deployments: Collection[UUID]) -> dict[str, int]:
     """Records by answer among the newest predictions of the deployments, the most frequent first; empty where answers
-    are no classes."""
-    values = {"deployments": list(deployments), "version": version_id, "newest": NEWEST, "most": MOST_ANSWERS + 1}
-    with connection.cursor() as cursor:
-        cursor.execute(_ANSWERS, values)
-        found = cursor.fetchall()
+    are no classes, or are so many and long that counting them takes more than `LONGEST_MS`."""
+    values: dict[str, Any] = {
+        "deployments": list(deployments),
+        "version": version_id,
+        "newest": NEWEST,
+        "most": MOST_ANSWERS + 1,
+    }
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_LIMIT, [str(LONGEST_MS)])
+            before = cursor.fetchone()
+            cursor.execute(_ANSWERS, values)
+            found = cursor.fetchall()
+            cursor.execute(_LIMIT, before[:1] if before else ["0"])
+    except OperationalError as error:
+        if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
+            raise
+        return {}
     return {} if len(found) > MOST_ANSWERS else {str(value)[:100]: count for value, count in found}
 
 

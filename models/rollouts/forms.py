@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 
+from models.endpoints.models import Endpoint
+from models.endpoints.version_choices import choices_for, why_refused
 from models.registry.models import ModelVersion
 from models.rollouts.conditions import Conditions
 from models.rollouts.models import Rollout
@@ -88,10 +90,15 @@ class RolloutForm(forms.Form):
         help_text="What is better about it? It stands in the time line.",
     )
 
-    def __init__(self, versions: Iterable[ModelVersion], *args: Any, **kwargs: Any) -> None:
+    def __init__(self, endpoint: Endpoint, versions: Sequence[ModelVersion], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(str(version.pk), f"{version} ({version.algorithm_name or version.flavor})") for version in versions]
-        self.fields["model_version"] = forms.ChoiceField(label="Version", choices=choices)
+        chosen = str(self.initial.get("model_version", ""))
+        words = why_refused(endpoint, versions, chosen)
+        self.fields["model_version"] = forms.ChoiceField(
+            label="Version",
+            choices=choices_for(endpoint, versions),
+            help_text=f"{words} A shadow needs no approval." if words else "",
+        )
 
     def clean_steps(self) -> list[dict[str, float]] | None:
         """Each line as a step."""
@@ -144,4 +151,13 @@ def usual_words() -> list[tuple[str, str]]:
 
 
 def _steps_words(strategy: Strategy) -> str:
-    return ", ".join(f"{step.weight} % for {step.minutes:g} min" for step in USUAL[strategy])
+    return ", ".join(f"{step.weight} % for {_minutes(step.minutes)}" for step in USUAL[strategy])
+
+
+def _minutes(minutes: float) -> str:
+    """`10 min`, `1 hour`, `7 days`."""
+    for name, length in (("day", 24 * 60), ("hour", 60)):
+        if minutes >= length and minutes % length == 0:
+            count = int(minutes // length)
+            return f"{count} {name}" + ("" if count == 1 else "s")
+    return f"{minutes:g} min"

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from models.endpoints.models import Deployment, Endpoint
@@ -32,7 +33,11 @@ def held(rollout: Rollout) -> Iterator[Rollout | None]:
     with transaction.atomic():
         Endpoint.objects.select_for_update().get(pk=rollout.endpoint_id)
         rows = Rollout.objects.select_for_update(of=("self",)).filter(
-            pk=rollout.pk, state=rollout.state, step=rollout.step, deployment_id=rollout.deployment_id, state__in=OPEN
+            Q(deployment_id=rollout.deployment_id),
+            pk=rollout.pk,
+            state=rollout.state,
+            step=rollout.step,
+            state__in=OPEN,
         )
         yield rows.select_related(
             "endpoint__workspace",
@@ -127,10 +132,20 @@ def finish(rollout: Rollout) -> None:
 
 def give_way(rollout: Rollout, words: str) -> None:
     """Somebody else decided what serves: leave it so."""
-    newest = Deployment.objects.filter(endpoint_id=rollout.endpoint_id).order_by("-number").first()
+    newest = _newest(rollout)
     if newest is not None and newest.pk != rollout.deployment_id:
         words = f"{newest.actor_name} asked for deployment {newest.number} meanwhile ({newest.get_kind_display()})."
     _end(rollout, "stopped", words, CONTROLLER, rollout.evidence, newest)
+
+
+def leave(rollout: Rollout, words: str, *, acting_user: Actor, role: str) -> None:
+    """A person ends it where something else was deployed already: what serves stays."""
+    _end(rollout, "stopped", words, acting_user, rollout.evidence, _newest(rollout), role)
+
+
+def _newest(rollout: Rollout) -> Deployment | None:
+    newest: Deployment | None = Deployment.objects.filter(endpoint_id=rollout.endpoint_id).order_by("-number").first()
+    return newest
 
 
 def fail(rollout: Rollout, words: str, evidence: Mapping[str, Any]) -> None:
@@ -138,13 +153,15 @@ def fail(rollout: Rollout, words: str, evidence: Mapping[str, Any]) -> None:
     _end(rollout, "failed", words, CONTROLLER, evidence, _back(rollout, evidence, words, CONTROLLER))
 
 
-def stop(rollout: Rollout, words: str, evidence: Mapping[str, Any], *, acting_user: Actor) -> None:
+def stop(rollout: Rollout, words: str, evidence: Mapping[str, Any], *, acting_user: Actor, role: str = "") -> None:
     """End it before its time: what served before the rollout serves again, at once."""
-    _end(rollout, "stopped", words, acting_user, evidence, _back(rollout, evidence, words, acting_user))
+    _end(rollout, "stopped", words, acting_user, evidence, _back(rollout, evidence, words, acting_user), role)
 
 
 def _back(rollout: Rollout, evidence: Mapping[str, Any], words: str, acting_user: Actor) -> Deployment | None:
-    """The rollback, None where nothing of the rollout ever served nor is on its way."""
+    """The rollback, None where nothing of the rollout ever served nor is on its way, or nothing shall serve."""
+    if rollout.endpoint.state != "active":
+        return None
     live = Deployment.objects.filter(endpoint_id=rollout.endpoint_id, state="live").first()
     under_way = rollout.deployment is not None and rollout.deployment.state in ("pending", "starting")
     if live is not None and live.pk == rollout.before_id and not under_way:
@@ -160,6 +177,7 @@ def _end(
     acting_user: Actor,
     evidence: Mapping[str, Any],
     deployment: Deployment | None,
+    role: str = "",
 ) -> None:
     before = rollout.state
     if state in ("promoted", "completed") and before == "paused":
@@ -172,6 +190,7 @@ def _end(
         AuditAction.ROLLOUT_ENDED,
         rollout,
         acting_user=acting_user,
+        role=role,
         before={"state": before, "step": rollout.step + 1},
         after={"state": state, "deployment": deployment.number if deployment else None, "evidence": dict(evidence)},
         reason=words,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from models.rollouts.conditions import Conditions
@@ -13,6 +14,7 @@ from models.rollouts.plan import LONGEST_MINUTES, MOST_REQUESTS, MOST_STEPS, Str
 _USUAL = Conditions()
 
 
+@extend_schema_serializer(component_name="RolloutStep")
 class StepSerializer(serializers.Serializer[Any]):
     """A step: it is over once its minutes have passed and the candidate got its requests."""
 
@@ -51,7 +53,9 @@ class RolloutCreateSerializer(serializers.Serializer[Rollout]):
 
     model_version = serializers.UUIDField()
     strategy = serializers.ChoiceField(choices=[each.value for each in Strategy], required=False, default="canary")
-    steps = StepSerializer(many=True, required=False, max_length=MOST_STEPS)
+    steps: serializers.ListSerializer[Any] = serializers.ListSerializer(
+        child=StepSerializer(), required=False, max_length=MOST_STEPS
+    )
     conditions = ConditionsSerializer(required=False)
     assign = AssignSerializer(required=False, allow_null=True)
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=1000)

@@ -220,15 +220,15 @@ def stop(rollout: Rollout, *, reason: str, acting_user: Actor) -> Rollout:
 
     Raises PermissionRefused, ValidationFailed without a reason, Conflict where it is over.
     """
-    authorize(acting_user, Permission.ENDPOINT_ROLLBACK, rollout.endpoint.project)
+    role = authorize(acting_user, Permission.ENDPOINT_ROLLBACK, rollout.endpoint.project)
     reason = _required(reason)
     with progress.held(rollout) as locked:
         if locked is None:
             raise _not_so(rollout, "stopped", "Reload the page to see where it stands.")
         if progress.is_newest(locked):
-            progress.stop(locked, reason, locked.evidence, acting_user=acting_user)
+            progress.stop(locked, reason, locked.evidence, acting_user=acting_user, role=role)
         else:
-            progress.give_way(locked, reason)
+            progress.leave(locked, reason, acting_user=acting_user, role=role)
     rollout.refresh_from_db()
     return rollout
 

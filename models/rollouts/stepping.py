@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.endpoints import services as endpoints
-from models.endpoints.deploying import TargetRequest
+from models.endpoints.deploying import TargetRequest, without_lost_pins
 from models.endpoints.models import Deployment, DeploymentTarget
 from models.rollouts.models import Rollout
 from models.rollouts.plan import STANDBY, Share, Step, Strategy, shares_of
@@ -46,13 +46,14 @@ def promote(rollout: Rollout, evidence: Mapping[str, Any]) -> Deployment:
 def end_as_before(rollout: Rollout, evidence: Mapping[str, Any], *, reason: str) -> Deployment:
     """Ask for what served before, since the rollout is over as planned."""
     before = rollout.before
+    targets = [
+        TargetRequest(each.model_version, each.weight, each.role)
+        for each in before.targets.select_related("model_version__model")
+    ]
     return endpoints.request_deployment(
         rollout.endpoint,
-        targets=[
-            TargetRequest(each.model_version, each.weight, each.role)
-            for each in before.targets.select_related("model_version__model")
-        ],
-        routing=before.routing,
+        targets=targets,
+        routing=without_lost_pins(rollout.endpoint, before.routing, targets),
         fallback=before.fallback,
         evidence=evidence,
         rollout_id=rollout.pk,
@@ -88,7 +89,7 @@ def _ask(rollout: Rollout, shares: Sequence[Share], what: str, evidence: Mapping
         for each in rollout.before.targets.select_related("model_version__model")
         if each.role == DeploymentTarget.Role.FALLBACK
     ]
-    routing = dict(rollout.before.routing)
+    routing = without_lost_pins(rollout.endpoint, rollout.before.routing, targets)
     if rollout.assign and len(shares) > 1:
         routing["assign"] = rollout.assign
     return endpoints.request_deployment(

@@ -110,7 +110,7 @@ class RolloutStartView(EndpointPage):
                 "The project has no version that is ready to be rolled out.",
                 remedy="Register a model from a run and wait until it is ready.",
             )
-        return RolloutForm(versions, *args, **kwargs)
+        return RolloutForm(endpoint, versions, *args, **kwargs)
 
     def _show(self, endpoint: Endpoint, form: RolloutForm, status: int = 200) -> HttpResponse:
         context = {"form": form, "endpoint": endpoint, "usual": usual_words()}

@@ -20,6 +20,7 @@ from jobs.tracking.proxy import PREFIX  # noqa: E402
 from modelwright.celery import app  # noqa: E402
 from modelwright.core import counting  # noqa: E402
 from modelwright.core.bodies import Bodies  # noqa: E402
+from modelwright.core.threads import Threads  # noqa: E402
 from modelwright.observability.middleware import counted  # noqa: E402
 
 if TYPE_CHECKING:
@@ -41,9 +42,12 @@ BODIES = Bodies(
         "batch-inputs": (4096 + 1) * MIB,
         "batch-jobs/new": (4096 + 1) * MIB,
         "scoring/chunks": 128 * MIB,
+        "git-receive-pack": 512 * MIB,
         "scoring/output": 64 * 1024 * MIB,
     },
 )
+# As many connections to the database are kept by each process while it has nothing to do.
+THREADS = Threads(most_idle=4)
 
 
 class Web:
@@ -92,7 +96,8 @@ async def _answer(scope: Any, receive: Receive, send: Send) -> None:
     if scope["type"] == "http" and (scope["path"] == PREFIX or scope["path"].startswith(f"{PREFIX}/")):
         await _track(scope, receive, send)
     elif scope["type"] == "http":
-        await BODIES.bounded(django_application, scope, receive, send)
+        async with THREADS.one():
+            await BODIES.bounded(django_application, scope, receive, send)
     else:
         await django_application(scope, receive, send)
 

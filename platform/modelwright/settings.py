@@ -87,6 +87,9 @@ COMPILE_MODELS = os.environ.get("MODELWRIGHT_COMPILE", "on") != "off"
 PREDICTION_RETENTION_DAYS = int(os.environ.get("MODELWRIGHT_PREDICTION_RETENTION_DAYS", "0"))
 # Networks inside, in which sinks of events may stand all the same; 0 days of the stream: for ever.
 EVENT_SINK_NETWORKS = networks(os.environ.get("MODELWRIGHT_EVENT_SINK_NETWORKS", ""))
+# The same for repositories that are imported, and certificates of servers inside.
+IMPORT_NETWORKS = networks(os.environ.get("MODELWRIGHT_IMPORT_NETWORKS", ""))
+IMPORT_CA_FILE = os.environ.get("MODELWRIGHT_IMPORT_CA_FILE", "")
 EVENT_RETENTION_DAYS = int(os.environ.get("MODELWRIGHT_EVENT_RETENTION_DAYS", "7"))
 # Where e-mail is handed in, empty for none.
 MAIL_URL = os.environ.get("MODELWRIGHT_MAIL_URL", "")
@@ -95,6 +98,9 @@ MAIL_FROM = os.environ.get("MODELWRIGHT_MAIL_FROM", "modelwright@localhost")
 GATEWAY_URL = os.environ.get("MODELWRIGHT_GATEWAY_URL", "http://127.0.0.1:8001").rstrip("/")
 # Where the platform's own processes reach the gateway, which may lie behind a proxy for everybody else.
 GATEWAY_INTERNAL_URL = os.environ.get("MODELWRIGHT_GATEWAY_INTERNAL_URL", GATEWAY_URL).rstrip("/")
+# Below whose host each session and application has a name of its own; what the proxy there and the pages share.
+SESSIONS_URL = os.environ.get("MODELWRIGHT_SESSIONS_URL", "http://*.localhost:8002")
+SESSIONS_KEY_FILE = os.environ.get("MODELWRIGHT_SESSIONS_KEY_FILE", str(DATA_DIR / "secrets" / "sessions-key"))
 HOST_NAME = os.environ.get("MODELWRIGHT_HOST_NAME", "local")
 # Empty: what NVIDIA's driver says; `none`; or a recorded reading. Labels as in `gpu=h100,zone=a`.
 HOST_GPUS = os.environ.get("MODELWRIGHT_HOST_GPUS", "")
@@ -110,6 +116,7 @@ KEEPER_SOCKET = os.environ.get("MODELWRIGHT_KEEPER_SOCKET", str(SOCKETS_DIR / "k
 HOSTS_DATABASE_URL = os.environ.get("MODELWRIGHT_HOSTS_DATABASE_URL", "")
 HOSTS_DATABASE_ADMIN_URL = os.environ.get("MODELWRIGHT_HOSTS_DATABASE_ADMIN_URL", "")
 HOSTS_REDIS_URL = os.environ.get("MODELWRIGHT_HOSTS_REDIS_URL", "")
+HOSTS_REDIS_USERS = os.environ.get("MODELWRIGHT_HOSTS_REDIS_USERS", "no") == "yes"
 HOSTS_WEB_URL = os.environ.get("MODELWRIGHT_HOSTS_WEB_URL", "").rstrip("/")
 HOSTS_BLOBS = os.environ.get("MODELWRIGHT_HOSTS_BLOBS", "")
 MODELWRIGHT_RUNTIME_SOURCE = Path(os.environ.get("MODELWRIGHT_RUNTIME_SOURCE", BASE_DIR / "platform" / "runtime"))
@@ -148,6 +155,9 @@ INSTALLED_APPS = [
     "models.rollouts",
     "models.availability",
     "models.events",
+    "sessions",
+    "sessions.applications",
+    "sessions.entering",
 ]
 
 MIDDLEWARE = [
@@ -171,6 +181,8 @@ ASGI_APPLICATION = "modelwright.asgi.application"
 WORKSPACE_ALLOWANCES = "workspaces.selectors.allowances"
 # Who stores records of the gateways' spools that the room of predictions does not know itself.
 SPOOL_KINDS = {"availability": "models.availability.storing.store"}
+# Whose tokens the tracking address takes besides those of runs and people: by prefix, a function of a room above jobs.
+TRACKING_TOKENS = {"mws": "sessions.authentication.tracking_identity"}
 # Who may read /metrics: whoever knows what stands in that file.
 METRICS_TOKEN_FILE = os.environ.get("MODELWRIGHT_METRICS_TOKEN_FILE", str(DATA_DIR / "secrets" / "metrics-token"))
 TRACES_URL = os.environ.get("MODELWRIGHT_TRACES_URL", "")
@@ -261,7 +273,17 @@ SPECTACULAR_SETTINGS = {
         {"name": "approvals", "description": "Checks, model cards, and who let a version answer in production."},
         {"name": "endpoints", "description": "Endpoints, deployments, rollbacks, keys."},
         {"name": "predictions", "description": "What endpoints answered."},
+        {
+            "name": "rollouts",
+            "description": "A version that comes to answer step by step, and is stopped where it is worse.",
+        },
+        {
+            "name": "availability",
+            "description": "Requests answered of those that should have been, and error budgets.",
+        },
         {"name": "replays", "description": "Candidates asked what clients asked; the way back of endpoints, proved."},
+        {"name": "sessions", "description": "JupyterLab on a branch of its own, and what becomes of the work in it."},
+        {"name": "applications", "description": "Web servers of a project that run until they are stopped."},
         {"name": "batch", "description": "Files and tables that are scored as a whole."},
         {"name": "events", "description": "The stream of what happened, and where it is sent."},
         {"name": "compute", "description": "Hosts, sizes, environments."},
@@ -278,19 +300,23 @@ SPECTACULAR_SETTINGS = {
         "BatchFormatEnum": "models.batch.models.Format",
         "BatchOnErrorEnum": "models.batch.models.BatchJob.OnError",
         "BatchStateEnum": "models.batch.states.BatchState",
+        "ConsentKindEnum": "models.approvals.models.Consent.Kind",
         "DataConnectionKindEnum": "workspaces.models.DataConnection.Kind",
         "DeadLetterStateEnum": "models.events.states.LetterState",
         "EventSinkStateEnum": "models.events.states.SinkState",
         "DrillStateEnum": "models.replays.states.DrillState",
         "DrillTriggerEnum": "models.replays.models.Drill.Trigger",
+        "EndpointStageEnum": "models.endpoints.models.Endpoint.Stage",
         "EndpointStateEnum": "models.endpoints.states.EndpointState",
         "EnvironmentStateEnum": "modelwright.compute.states.EnvironmentState",
         "ModelVersionStateEnum": "models.registry.states.VersionState",
         "PromotionStateEnum": "models.approvals.states.PromotionState",
         "ProjectRoleEnum": "modelwright.accounts.permissions.PROJECT_ROLE_CHOICES",
+        "DeploymentRoleEnum": "models.endpoints.models.DeploymentTarget.Role",
         "ReexecutionStateEnum": "models.predictions.states.ReexecutionState",
         "ReplayStateEnum": "models.replays.states.ReplayState",
         "RunTriggerEnum": "jobs.models.Run.Trigger",
+        "SessionCommandKindEnum": "sessions.models.SessionCommand.Kind",
         "WorkloadKindEnum": "modelwright.compute.models.Workload.Kind",
         "WorkloadStateEnum": "modelwright.compute.states.WorkloadState",
         "WorkspaceRoleEnum": "modelwright.accounts.permissions.WORKSPACE_ROLE_CHOICES",

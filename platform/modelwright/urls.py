@@ -18,6 +18,9 @@ from modelwright.console import urls as console
 from modelwright.console.api import SchemaView
 from modelwright.observability import urls as observability
 from projects import urls as projects
+from sessions import urls as sessions
+from sessions.applications import urls as applications
+from sessions.entering import urls as entering
 from workspaces import urls as workspaces
 
 API = [
@@ -36,6 +39,8 @@ API = [
     *rollouts.api_urlpatterns,
     *availability.api_urlpatterns,
     *events.api_urlpatterns,
+    *sessions.api_urlpatterns,
+    *applications.api_urlpatterns,
 ]
 PAGES = [
     *observability.page_urlpatterns,
@@ -54,6 +59,9 @@ PAGES = [
     *rollouts.page_urlpatterns,
     *availability.page_urlpatterns,
     *events.page_urlpatterns,
+    *sessions.page_urlpatterns,
+    *applications.page_urlpatterns,
+    *entering.page_urlpatterns,
 ]
 
 urlpatterns = [

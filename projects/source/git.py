@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -87,6 +88,36 @@ def run(
     if done.returncode:
         raise GitRefused(done.stderr.decode(errors="replace").strip())
     return done.stdout
+
+
+def run_for_beginning(repository: Path, arguments: Sequence[str], max_bytes: int) -> tuple[bytes, bool]:
+    """The first `max_bytes` of what Git prints, and whether there would be more; Git is ended then.
+
+    Raises GitRefused on an error, Unavailable when it hangs or is missing.
+    """
+    try:
+        git = subprocess.Popen(
+            command(repository, *arguments), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment()
+        )
+    except FileNotFoundError:
+        raise missing() from None
+    timer = threading.Timer(TIMEOUT_SECONDS, git.kill)
+    timer.start()
+    try:
+        assert git.stdout is not None  # noqa: S101 - asked for as a pipe
+        data = git.stdout.read(max_bytes + 1)
+        is_more = len(data) > max_bytes
+        if is_more:
+            git.kill()
+        git.communicate()
+    finally:
+        is_late = not timer.is_alive()
+        timer.cancel()
+    if is_late:
+        raise Unavailable(f"Git did not answer within {TIMEOUT_SECONDS} seconds.", remedy="Ask for less at once.")
+    if git.returncode and not is_more:
+        raise GitRefused(f"Git ended with code {git.returncode}.")
+    return data[:max_bytes], is_more
 
 
 def read_object(repository: Path, name: str, max_bytes: int) -> tuple[str, str, int, bytes] | None:

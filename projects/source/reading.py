@@ -12,10 +12,9 @@ from modelwright.core.errors import NotFound
 from projects.models import Project
 from projects.source.git import GitRefused, read_object, run
 from projects.source.paths import check_folder, check_path
-from projects.source.records import Author, ChangedFile, Commit, CommitDiff, Entry, FileContent
+from projects.source.records import Author, Commit, Entry, FileContent
 
 MAX_FILE_BYTES = 5 * 1024 * 1024
-MAX_PATCH_BYTES = 400_000
 MAX_HISTORY = 501
 _SHA = re.compile(r"[0-9a-f]{40}")
 _LOG_FORMAT = "%H%x1f%an%x1f%ae%x1f%at%x1f%P%x1f%B"
@@ -101,25 +100,6 @@ def history(project: Project, path: str = "", limit: int = 50, start: str | None
         arguments.append(check_folder(path))
     records = run(repository_path(project), arguments).decode(errors="replace").split("\0")
     return [_commit(record) for record in records if record]
-
-
-def diff(project: Project, commit: str) -> CommitDiff:
-    """What a commit changed. Raises NotFound."""
-    commit = check_commit(project, commit)
-    repository = repository_path(project)
-    common = ["diff-tree", "--root", "--no-commit-id", "-r", "--no-renames", "--no-ext-diff", "--no-textconv"]
-    numbers = run(repository, [*common, "-z", "--numstat", commit]).decode(errors="replace")
-    files = []
-    for line in numbers.split("\0")[:-1]:
-        added, removed, path = line.split("\t", 2)
-        files.append(ChangedFile(path, *(int(n) if n.isdigit() else None for n in (added, removed))))
-    patch = run(repository, [*common, "--patch", commit])
-    return CommitDiff(
-        commit=history(project, limit=1, start=commit)[0],
-        files=tuple(files),
-        patch=patch[:MAX_PATCH_BYTES].decode(errors="replace"),
-        is_truncated=len(patch) > MAX_PATCH_BYTES,
-    )
 
 
 def branch_ref(project: Project) -> str:

@@ -84,3 +84,14 @@ class CommitDiff:
     files: tuple[ChangedFile, ...]
     patch: str
     is_truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What changed from one commit to another."""
+
+    base: Commit
+    target: Commit
+    files: tuple[ChangedFile, ...]
+    patch: str
+    is_truncated: bool

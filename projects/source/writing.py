@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from modelwright.core.errors import Conflict, Unavailable, ValidationFailed
@@ -38,10 +38,10 @@ def write_commit(
     `expected_head` is not the newest commit.
     """
     _check_changes(changes, message)
-    if head(project) != expected_head:
-        raise _moved(project)
-    _check_against_tree(changes, list_files(project, expected_head) if expected_head else [])
+    check_head(project, expected_head)
+    check_tree(changes, list_files(project, expected_head) if expected_head else [])
     repository = repository_path(project)
+    modes = _executable(repository, expected_head, list(changes)) if expected_head else {}
     with tempfile.TemporaryDirectory(prefix="modelwright-commit-") as scratch:
         index = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
         blobs = _store(repository, [data for data in changes.values() if data is not None], Path(scratch))
@@ -52,7 +52,7 @@ def write_commit(
         )
         stored = iter(blobs)
         lines = [
-            f"0 {_NO_COMMIT}\t{path}" if data is None else f"100644 {next(stored)}\t{path}"
+            f"0 {_NO_COMMIT}\t{path}" if data is None else f"{modes.get(path, '100644')} {next(stored)}\t{path}"
             for path, data in changes.items()
         ]
         run(
@@ -66,9 +66,15 @@ def write_commit(
         raise ValidationFailed(
             "These changes leave every file as it is.", remedy="Change something before you commit.", field="changes"
         )
-    parent = ["-p", expected_head] if expected_head else []
+    parents = [expected_head] if expected_head else []
+    return commit_tree(repository, tree, message=message, author=author, parents=parents)
+
+
+def commit_tree(repository: Path, tree: str, *, message: str, author: Author, parents: Sequence[str]) -> str:
+    """Write a commit of a tree that the repository holds, which no branch names yet; return its id."""
+    after = [part for parent in parents for part in ("-p", parent)]
     who = {**_COMMITTER, "GIT_AUTHOR_NAME": author.name, "GIT_AUTHOR_EMAIL": author.email}
-    written = run(repository, ["commit-tree", tree, *parent], stdin=message.encode(), extra_environment=who)
+    written = run(repository, ["commit-tree", tree, *after], stdin=message.encode(), extra_environment=who)
     return written.decode().strip()
 
 
@@ -113,12 +119,25 @@ def commit_files(
     return commit
 
 
+def check_head(project: Project, expected_head: str | None) -> None:
+    """Raises Conflict where `expected_head` is not the newest commit."""
+    if head(project) != expected_head:
+        raise _moved(project)
+
+
 def _moved(project: Project) -> Conflict:
     return Conflict(
         f"Somebody committed to the project {project.name} after you read it.",
         remedy="Read the newest commit, put your changes on top of it, and commit again.",
         field="expected_head",
     )
+
+
+def _executable(repository: Path, commit: str, paths: list[str]) -> dict[str, str]:
+    """Of `paths`, those that are programs, with Git's mode for them: new content does not make them plain files."""
+    listed = run(repository, ["ls-tree", "-z", "--", commit, *paths]).decode(errors="replace").split("\0")[:-1]
+    entries = [line.partition("\t") for line in listed]
+    return {path: "100755" for facts, _, path in entries if facts.startswith("100755 ")}
 
 
 def _store(repository: Path, contents: list[bytes], scratch: Path) -> list[str]:
@@ -155,6 +174,11 @@ def _check_changes(changes: Mapping[str, bytes | None], message: str) -> None:
         raise ValidationFailed(
             f"One commit has at most {MAX_COMMIT_BYTES:,} bytes.", remedy="Split it into several.", field="changes"
         )
+    check_message(message)
+
+
+def check_message(message: str) -> None:
+    """Raises ValidationFailed for a message that a commit cannot have."""
     if not message.strip() or len(message) > MAX_MESSAGE or _is_unseen(message):
         raise ValidationFailed(
             f"The message must have 1 to {MAX_MESSAGE} characters and none that cannot be seen.",
@@ -167,7 +191,7 @@ def _is_unseen(message: str) -> bool:
     return any(c not in "\n\r\t" and unicodedata.category(c) in ("Cc", "Cs") for c in message)
 
 
-def _check_against_tree(changes: Mapping[str, bytes | None], existing: list[str]) -> None:
+def check_tree(changes: Mapping[str, bytes | None], existing: list[str]) -> None:
     """Refuse to delete what is not there, and a path that would be a file and a folder at once."""
     files = set(existing)
     for path, data in changes.items():

@@ -5,6 +5,7 @@
 const COLOURS = ["#2f6fdb", "#c4541a", "#2e8b57", "#8a4fbf", "#b8860b", "#c2387a"];
 const HEIGHT = 220;
 const MAX_TABLE_ROWS = 200;
+const ALONE_SECONDS = 60;
 
 function align(series) {
   const xs = [...new Set(series.flatMap((one) => one.x))].sort((a, b) => a - b);
@@ -62,6 +63,12 @@ function options(document_, width) {
   };
 }
 
+// A single moment would get an axis of a whole day.
+function frame(plot, isTime) {
+  const [xs] = plot.data;
+  if (isTime && xs.length === 1) plot.setScale("x", { min: xs[0] - ALONE_SECONDS, max: xs[0] + ALONE_SECONDS });
+}
+
 async function draw(figure) {
   const canvas = figure.querySelector(".chart-canvas");
   const status = figure.querySelector("[data-chart-status]");
@@ -82,6 +89,7 @@ async function draw(figure) {
       figure.plot?.destroy();
       figure.plot = new window.uPlot(options(document_, canvas.clientWidth), data, canvas);
     }
+    frame(figure.plot, document_.time);
   } catch {
     status.textContent = "The figures could not be read. Reload the page to try again.";
   }

@@ -133,3 +133,30 @@ def test_checks_and_cards_are_only_ever_inserted(version: ModelVersion, project:
         with pytest.raises(IntegrityError, match="append-only"):
             execute(f"UPDATE {table} SET version_id = version_id WHERE id = %s", [row.pk])
     assert Check.objects.get().outcome == "failed"
+
+
+def test_who_registered_a_version_does_not_approve_it_and_nobody_approves_what_nobody_made(
+    ask: Ask, project: Project, people: dict[str, User]
+) -> None:
+    unknown = made_by(project, None, 2)
+    wanted = ask(version=unknown)
+    with pytest.raises(IntegrityError, match="nobody knows who made"):
+        execute(APPROVE, [people["cid"].pk, wanted.pk])
+    registered = made_by(project, None, 3)
+    ModelVersion.objects.filter(pk=registered.pk).update(registered_by=people["ann"])
+    wanted = ask(version=registered)
+    assert wanted.author == people["ann"]
+    with pytest.raises(IntegrityError, match="made the version"):
+        execute(APPROVE, [people["ann"].pk, wanted.pk])
+    execute(APPROVE, [people["cid"].pk, wanted.pk])
+
+
+def test_a_run_of_somebody_else_does_not_hide_who_registered_it(
+    ask: Ask, version: ModelVersion, people: dict[str, User]
+) -> None:
+    ModelVersion.objects.filter(pk=version.pk).update(registered_by=people["dot"])
+    wanted = ask()
+    for approver in ("ann", "dot"):
+        with pytest.raises(IntegrityError, match="made the version"):
+            execute(APPROVE, [people[approver].pk, wanted.pk])
+    execute(APPROVE, [people["cid"].pk, wanted.pk])

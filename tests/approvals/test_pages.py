@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from models.approvals import selectors, services
+from models.approvals.cards import SECTIONS
 from models.approvals.deciding import to_decide
 from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
@@ -25,6 +26,27 @@ from tests.ui.browser import check_page, sign_in
 
 SYSTEM = Actor.system("tests")
 JSON = "application/json"
+
+
+@pytest.mark.django_db
+def test_the_page_says_where_each_missing_check_is_had_and_that_somebody_has_asked(
+    version: ModelVersion, people: dict[str, User], actors: dict[str, Actor], browser_client: Callable[[User], Client]
+) -> None:
+    client = browser_client(people["bob"])
+    page = client.get(f"/model-versions/{version.pk}/approval/").content.decode()
+    assert f'href="/model-versions/{version.pk}/card/edit/">Fill in the card' in page
+    assert f'href="/model-versions/{version.pk}/approval/">Start the tests' in page
+    assert f'href="/projects/{version.model.project_id}/endpoints/">Choose an endpoint' in page
+    assert "asked for</span>" not in page
+    wanted = services.request_promotion(version, stage="production", acting_user=actors["bob"])
+    page = client.get(f"/model-versions/{version.pk}/approval/").content.decode()
+    assert f'asked for</span> by <a href="/promotions/{wanted.pk}/">bob</a>' in page
+    editor = client.get(f"/model-versions/{version.pk}/card/edit/").content.decode()
+    labels = {label.split(" <")[0]: "(optional)" in label for label in editor.split("<label for=")[1:]}
+    needed = {section.title for section in SECTIONS if section.needed}
+    optional = {name.split(">")[1].split("<")[0] for name, is_optional in labels.items() if is_optional}
+    assert needed
+    assert not optional & needed
 
 
 @pytest.mark.django_db

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from threading import Thread
+
 import pytest
+from django.db import connection
 
 from jobs.models import Job, Run
-from models.approvals import selectors, services
+from models.approvals import promotions, selectors, services
 from models.approvals.authors import author_of
 from models.approvals.gates import require_approved
 from models.approvals.models import Promotion
 from models.registry import services as registry
-from models.registry.models import ModelAlias, ModelVersion
+from models.registry.models import ModelAlias, ModelVersion, RegisteredModel
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from modelwright.audit.actions import AuditAction
@@ -41,7 +44,7 @@ def test_a_version_reaches_production_by_its_checks_and_a_second_person(version:
     assert [each["outcome"] for each in wanted.checks] == ["passed"] * 3
     with pytest.raises(PermissionRefused, match="asked for this approval yourself"):
         services.approve(wanted, acting_user=actors["bob"])
-    with pytest.raises(PermissionRefused, match="Your run made this version"):
+    with pytest.raises(PermissionRefused, match="You made or registered this version"):
         services.approve(wanted, acting_user=actors["ann"])
     with pytest.raises(PermissionRefused, match="Only a person"):
         services.approve(wanted, acting_user=SYSTEM)
@@ -133,6 +136,39 @@ def test_what_was_approved_may_be_taken_back(project: Project, version: ModelVer
     require_approved([version], "production")
     services.revoke(Promotion.objects.get(version=version), reason="also", acting_user=actors["dot"])
     assert alias(version, "production") is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_taking_one_back_while_another_is_approved_leaves_the_alias_at_the_newest(
+    project: Project, version: ModelVersion, actors: Actors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second, third = (made_by(project, actors["bob"].user, number) for number in (2, 3))
+    wanted = []
+    for each, asks in ((version, "bob"), (second, "ann"), (third, "ann")):
+        pass_all(each)
+        wanted.append(services.request_promotion(each, stage="production", acting_user=actors[asks]))
+    for asked in wanted[:2]:
+        services.approve(asked, acting_user=actors["cid"])
+
+    def approve_third() -> None:
+        services.approve(wanted[2], acting_user=actors["cid"])
+        connection.close()
+
+    beside = Thread(target=approve_third)
+
+    def serving(model: RegisteredModel, stage: str) -> Promotion | None:
+        found = selectors.serving_stage(model, stage)
+        beside.start()
+        beside.join(1)
+        return found
+
+    monkeypatch.setattr(promotions, "serving_stage", serving)
+    services.revoke(wanted[1], reason="wrong units", acting_user=actors["dot"])
+    beside.join(30)
+    newest = selectors.serving_stage(version.model, "production")
+    assert newest is not None
+    assert newest.version == third
+    assert alias(version, "production") == 3
 
 
 def test_the_gate_says_what_is_missing_and_where_to_get_it(version: ModelVersion, actors: Actors) -> None:

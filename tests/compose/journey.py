@@ -55,4 +55,14 @@ def serve_iris(api: Client, workspace: str) -> Served:
 
 def recorded(api: Client, served: Served) -> int:
     """How many predictions of the endpoint are on record."""
-    return len(list(api.pages(f"/api/v1/endpoints/{served.endpoint['id']}/predictions/")))
+    return len(listed(api, served))
+
+
+def listed(api: Client, served: Served) -> list[str]:
+    """Ids of the endpoint's predictions that are on record, in the order of the list."""
+    return [row["id"] for row in api.pages(f"/api/v1/endpoints/{served.endpoint['id']}/predictions/")]
+
+
+def details_of(api: Client, ids: list[str]) -> list[dict[str, Any]]:
+    """What is on record of each prediction."""
+    return [api.get(f"/api/v1/predictions/{identity}/") for identity in ids]

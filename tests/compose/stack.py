@@ -17,7 +17,7 @@ from tests.e2e.stack import ROOT, free_port, own_environment
 
 SECRETS = (
     *("postgres-password", "database-password", "mlflow-database-password"),
-    *("redis-password", "secret-key", "admin-password", "metrics-token"),
+    *("redis-password", "secret-key", "admin-password", "metrics-token", "sessions-key"),
 )
 # The installation's only accounts that a container may have: its own, PostgreSQL's and Redis's.
 USERS = {"10001:10001", "10001", "postgres", "redis"}
@@ -95,9 +95,11 @@ class Compose:
         return {name: (self.secrets / name).read_text() for name in SECRETS}
 
     def lose_everything(self) -> None:
-        """Containers, databases and the data folder are gone; secrets and backups stay."""
+        """Containers, databases, the data folder and environments are gone; secrets and backups stay."""
         self.compose("down", "--volumes", "--timeout", "5")
-        engine.clear(self.name)
+        for told in self.workloads():
+            self._call(["docker", "rm", "--force", "--volumes", told["Id"]], 60)
+        engine.forget_images(self.name)
         shutil.rmtree(self.data)
 
     def remove(self) -> None:

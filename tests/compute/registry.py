@@ -1,16 +1,17 @@
-"""As much of a container registry as a push needs, over HTTP on this machine."""
+"""As much of a container registry as a push and a pull need, over HTTP on this machine."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Registry:
-    """Takes whatever is pushed. `manifests` maps `<repository>:<tag>` to what was stored."""
+    """Takes whatever is pushed, and gives it out. `manifests` maps `<repository>:<tag>` to what was stored."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.manifests: dict[str, bytes] = {}
         self.blobs: dict[str, bytes] = {}
         registry = self
@@ -18,8 +19,8 @@ class Registry:
         class Handler(_Handler):
             known = registry
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.name = f"127.0.0.1:{self._server.server_address[1]}"
+        self._server = ThreadingHTTPServer((address, 0), Handler)
+        self.name = f"{address}:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
 
     def close(self) -> None:
@@ -42,19 +43,42 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        data = b""
+        pieces = []
         while size := int(self.rfile.readline(), 16):
-            data += self.rfile.read(size)
+            pieces.append(self.rfile.read(size))
             self.rfile.readline()
         self.rfile.readline()
-        return data
+        return b"".join(pieces)
+
+    def _stored(self) -> tuple[bytes, str] | None:
+        """(what the path names, its type): a layer, or a manifest by its tag or its digest."""
+        name, kind, last = self.path.removeprefix("/v2/").rsplit("/", 2)
+        if kind != "manifests":
+            data = self.known.blobs.get(last)
+            return None if data is None else (data, "application/octet-stream")
+        for tagged, text in self.known.manifests.items():
+            if tagged == f"{name}:{last}" or _digest(text) == last:
+                return text, str(json.loads(text).get("mediaType"))
+        return None
 
     def do_GET(self) -> None:
-        self._answer(200 if self.path == "/v2/" else 404)
+        if self.path == "/v2/":
+            self._answer(200)
+            return
+        if found := self._give():
+            self.wfile.write(found)
 
     def do_HEAD(self) -> None:
-        data = self.known.blobs.get(self.path.rpartition("/")[2])
-        self._answer(404) if data is None else self._answer(200, Content_Length=str(len(data)))
+        self._give()
+
+    def _give(self) -> bytes:
+        found = self._stored()
+        if found is None:
+            self._answer(404)
+            return b""
+        data, media = found
+        self._answer(200, Content_Length=str(len(data)), Content_Type=media, Docker_Content_Digest=_digest(data))
+        return data
 
     def do_POST(self) -> None:
         self._answer(202, Location=f"{self.path.rstrip('/')}/{id(self)}", Docker_Upload_UUID="1", Range="0-0")
@@ -71,8 +95,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.known.manifests[f"{name}:{tag}"] = body
         else:
             body = self.known.blobs.pop(self.path.partition("?")[0], b"") + body
-            self.known.blobs[f"sha256:{hashlib.sha256(body).hexdigest()}"] = body
-        self._answer(201, Docker_Content_Digest=f"sha256:{hashlib.sha256(body).hexdigest()}")
+            self.known.blobs[_digest(body)] = body
+        self._answer(201, Docker_Content_Digest=_digest(body))
 
     def log_message(self, format: str, *values: object) -> None:
         pass
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"

@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import docker
 import pytest
 from docker import errors as docker_errors
 
@@ -27,6 +29,8 @@ from modelwright.compute.backends.base import (
 from modelwright.compute.backends.docker import DockerBackend, DockerConfig, Relay
 from modelwright.compute.backends.docker.config import own_interpreter
 from modelwright.compute.backends.docker.engine import told_apart
+from modelwright.compute.backends.docker.logs import LogCopy
+from modelwright.compute.backends.folders import Folders
 from tests import engine
 
 from .backends_support import new_key, script, wait_for_end, wait_until
@@ -154,6 +158,7 @@ def test_an_engine_that_is_away_is_no_fault_of_the_workload(kind: DockerKind, tm
     ("said", "expected"),
     [
         ("task eb6dcc4e15d3: already exists", UnavailableError),
+        ("id already in use", UnavailableError),
         ("rpc error: code = Unavailable desc = transport is closing", UnavailableError),
         ("OCI runtime create failed: no space left on device", BackendError),
         ("network chaos already exists", BackendError),
@@ -236,6 +241,34 @@ def test_a_container_that_was_made_and_not_started_is_adopted(kind: DockerKind) 
     assert isinstance(backend, DockerBackend)
     assert backend.status(spec.key) is None
     assert run(backend, spec) == "ran\n"
+
+
+def test_a_start_that_the_engine_lost_is_a_lost_workload(kind: DockerKind) -> None:
+    spec = script("print('ran')")
+    order = json.dumps([kind.parameters, spec.key.workload_id, list(spec.command)])
+    assert subprocess.run([sys.executable, "-c", DIES_BETWEEN_THE_CALLS, order], check=False).returncode == 9
+    # The starter was told that it runs; then the engine was killed before it had noted that.
+    Folders(Path(kind.parameters["root"])).write_running(spec.key, time.time())
+    backend = kind.again()
+    status = wait_for_end(backend, spec.key)
+    assert (status.cause, "not started" in status.message) == (Cause.LOST, True)
+    wait_until(lambda: not kind.names(), what="the removal")
+
+
+def test_an_engine_that_keeps_a_log_open_keeps_nobody_waiting(backend: DockerBackend, tmp_path: Path) -> None:
+    spec = script(SLEEP)
+    backend.start(spec)
+    log = LogCopy(tmp_path / "log", limit=MIB)
+    api = docker.APIClient()
+    container = f"{backend.config.instance}-{spec.key.name}"
+    follower = threading.Thread(target=log.follow, args=(api, container))
+    follower.start()
+    wait_until(lambda: (tmp_path / "log").exists() and "ready" in (tmp_path / "log").read_text(), what="the copy")
+    log.break_off()
+    follower.join(30)
+    assert not follower.is_alive()
+    log.close()
+    assert (tmp_path / "log").read_text() == "ready\n"
 
 
 def test_a_child_that_memory_ran_out_for_is_no_failure_of_a_job_that_copes(backend: DockerBackend) -> None:

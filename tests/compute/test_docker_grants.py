@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from modelwright.compute.backends.base import Cause, SourceError
+from modelwright.compute.backends.base import Cause, Limits, SourceError
 from modelwright.compute.backends.docker import DockerBackend, DockerConfig, Relay, options
 from modelwright.compute.backends.process import ProcessBackend
 
@@ -66,6 +66,19 @@ def test_a_socket_in_the_folder_of_its_own_is_reached_from_outside_and_goes_with
     wait_for_end(backend, key)
     backend.remove(key)
     assert not path.parent.exists()
+
+
+def test_the_folder_of_its_own_is_no_place_to_fill(kind: DockerKind, short_path: Path) -> None:
+    backend = make(kind, writable=[short_path], work_bytes=20 * 2**20)
+    key = new_key()
+    folder = short_path / key.name
+    text = (
+        "import sys, time\nfor i in range(30): open(f'{sys.argv[1]}/{i}', 'wb').write(bytes(1 << 20))\ntime.sleep(600)"
+    )
+    backend.start(script(text, str(folder), key=key, writable=[str(folder)], limits=Limits(grace_seconds=0)))
+    status = wait_for_end(backend, key)
+    assert status.cause is Cause.FAILED
+    assert "this host allows 0.02 GiB" in status.message
 
 
 @pytest.mark.parametrize("wrong", ["{sockets}", "{sockets}/other-1", "/etc", "{sockets}/{key}/.."])

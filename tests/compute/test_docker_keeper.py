@@ -21,7 +21,8 @@ from modelwright.compute.backends.container_host import ContainerHost
 from modelwright.compute.backends.factory import make_backend
 from modelwright.compute.backends.keeper import KeeperBackend, codec
 from modelwright.compute.backends.process import ProcessBackend
-from modelwright.compute.images.order import BuildOrder, BuildPhase, BuildState
+from modelwright.compute.images import recipe
+from modelwright.compute.images.order import BuildOrder, BuildPhase, BuildState, LockOrder
 
 from .backends_support import new_key, script, wait_for_end, wait_until
 from .kinds import KeeperKind
@@ -243,6 +244,30 @@ def test_a_lock_that_cannot_be_installed_says_why_and_is_tried_again_when_asked(
     again = replace(order, attempt="2")
     assert backend.build_image(again).phase is BuildPhase.BUILDING
     assert built(backend, again).phase is BuildPhase.FAILED
+
+
+def test_an_environment_with_jupyterlab_has_git_and_no_other() -> None:
+    plain = BuildOrder(lock=IDNA, python="3.11", path="/opt/x")
+    # What merely begins with the name, or asks for it in another way, is no lock of it.
+    other = replace(plain, lock=f"{IDNA}jupyterlab-server==2.28.0 \\\n    --hash=sha256:0\n")
+    lab = replace(plain, lock=f"{IDNA}jupyterlab==4.6.6 \\\n    --hash=sha256:0\n")
+    assert [order.needs_git for order in (plain, other, lab)] == [False, False, True]
+    assert len({order.image("base") for order in (plain, other, lab)}) == 3
+
+
+def test_a_base_without_git_that_could_not_be_fetched_says_what_to_do() -> None:
+    said = f"The command '/bin/sh -c {recipe.GIT}' returned a non-zero code: 100"
+    assert "base image that has Git" in recipe.remedy(said)
+
+
+@pytest.mark.slow
+def test_what_is_added_to_a_project_is_resolved_together_with_it(kind: KeeperKind, backend: KeeperBackend) -> None:
+    project = '[project]\nname = "p"\nversion = "1"\ndependencies = ["idna==3.10"]\n'
+    order = LockOrder(project, "pyproject.toml", "3.11", attempt="1", additions="six==1.17.0\n")
+    wait_until(lambda: backend.resolve(order).phase is not BuildPhase.BUILDING, what="the lock", seconds=BUILD_SECONDS)
+    state = backend.resolve(order)
+    assert state.phase is BuildPhase.READY, Path(state.log).read_text()
+    assert [line.split()[0] for line in state.lock.splitlines() if "==" in line] == ["idna==3.10", "six==1.17.0"]
 
 
 @pytest.mark.parametrize(

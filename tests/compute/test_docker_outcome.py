@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from modelwright.compute.backends.base import Cause
-from modelwright.compute.backends.docker.outcome import EngineState, judge
+from modelwright.compute.backends.docker.outcome import EngineState, has_ended, judge
 
 STOPPED = {"cause": "cancelled", "message": "Cancelled by ana.", "at": 150.0}
 TIMED_OUT = {"cause": "timed_out", "message": "Too long.", "at": 150.0}
@@ -80,3 +80,22 @@ def test_the_engines_words_are_read() -> None:
     )
     assert (state.exit_code, state.oom_killed, state.finished_at) == (137, True, None)
     assert state.started_at == pytest.approx(1767225600.123456)
+
+
+# As an engine described it (20.10) that was killed between the start and its note of it.
+UNNOTED = {"Status": "created", "ExitCode": 143, "StartedAt": "0001-01-01T00:00:00Z"}
+
+
+def test_an_engine_that_did_not_note_a_start_says_created_of_what_has_ended() -> None:
+    state = {**UNNOTED, "FinishedAt": "2026-11-27T15:47:09.76140923Z"}
+    assert has_ended(state)
+    values = judge(EngineState.of(state), ending=None, stop=None, memory_bytes=None)
+    assert (values["cause"], values["signal"]) == ("lost", 15)
+
+
+def test_a_container_that_was_never_started_has_not_succeeded() -> None:
+    state = {**UNNOTED, "ExitCode": 0, "FinishedAt": "0001-01-01T00:00:00Z"}
+    assert not has_ended(state)
+    values = judge(EngineState.of(state), ending={"exit_code": 0}, stop=None, memory_bytes=None)
+    assert values["cause"] == "lost"
+    assert "not started" in values["message"]

@@ -30,11 +30,12 @@ def test_who_may_see_the_project_sees_its_runs_and_endpoints(
     world: World, browser_client: MakeClient, role: str
 ) -> None:
     shown = overview(browser_client(world.people[role]))
-    assert [project.name for project in shown.projects] == ["churn"]
-    assert [run.name for run in shown.runs] == ["nightly"]
-    assert [one.endpoint.path for one in shown.serving] == ["acme/churn"]
-    assert shown.serving[0].live.number == 2
-    assert {label: value for label, value, _ in shown.tiles}["Endpoints that serve"] == 1
+    assert [project.name for project in shown.projects] == ["taken-over", "churn"]
+    assert [run.name for run in shown.runs] == ["check", "nightly"]
+    # Two of them are in the middle of a rollout.
+    serving = {one.endpoint.path: one.live.number for one in shown.serving}
+    assert serving == {"acme/churn": 2, "acme/slowly": 2, "acme/waiting": 2}
+    assert {label: value for label, value, _ in shown.tiles}["Endpoints that serve"] == 3
 
 
 def test_a_member_without_the_project_sees_only_the_workspace(world: World, browser_client: MakeClient) -> None:

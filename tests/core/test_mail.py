@@ -71,5 +71,7 @@ def test_an_address_says_how_to_connect(tmp_path: Path) -> None:
     assert (facts["host"], facts["port"], facts["use_tls"]) == ("mail.example.org", 587, True)
     assert (facts["username"], facts["password"]) == ("us@er", "s3cret")
     assert connection_facts("smtps://u:p@mail.example.org:1465")["port"] == 1465
+    (tmp_path / "password").write_text("")
+    assert connection_facts("smtp://u:p@mail.example.org", str(tmp_path / "password"))["password"] == "p"
     with pytest.raises(ImproperlyConfigured):
         connection_facts("http://mail.example.org")

@@ -30,6 +30,11 @@ def test_a_badge_says_its_state_in_words_with_an_icon() -> None:
     assert "tone-bad" in html
 
 
+def test_a_log_is_shown_without_what_colours_a_terminal() -> None:
+    html = render('{% include "components/log.html" with text=text %}', text="\x1b[31m\x1b[1mWARNING\x1b[0m: <b>[0m\n")
+    assert ">WARNING: &lt;b&gt;[0m\n</pre>" in html
+
+
 def test_unknown_state_is_plain() -> None:
     assert "tone-idle" in render("{% state_badge state %}", state="never-heard-of")
 

@@ -10,10 +10,12 @@ import requests
 
 MOST_PAGES = 150
 # What differs from one platform to another, or from one minute to the next, although all data are the same: machines,
-# workloads and their use; health; the audit log, which grows by looking; forms; documents, downloads and fragments.
+# workloads and their use; health; the audit log, which grows by looking; when one's tokens were used; forms; documents,
+# downloads and fragments; applications, and secrets, which they are given at each start.
 PASSING = re.compile(
-    r"^/(static|api|login|logout|hosts|environments|health|usage|console|audit|account|docs|metrics)\b"
+    r"^/(static|api|login|logout|hosts|environments|health|usage|console|audit|account|profile|docs|metrics)\b"
     r"|/(usage|processes|workloads|hosts|new|edit|delete|download|export|serving|raw|log|try|replicas)(/|$)"
+    r"|/(applications|secret-reads|variables/\w+)(/|$)"
 )
 
 

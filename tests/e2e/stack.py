@@ -57,16 +57,17 @@ class Stack:
         self.printed = folder / "printed.txt"
         self.process: subprocess.Popen[bytes] | None = None
         if self.running() is None:
-            self.ports = [free_port(), free_port()]
+            self.ports = [free_port(), free_port(), free_port()]
             self.printed.write_text("")
             self.start(command)
         else:
-            self.ports = [int(url.rpartition(":")[2]) for url in (self.web_url, self.gateway_url)]
+            self.ports = [int(url.rpartition(":")[2]) for url in (self.web_url, self.gateway_url, self.sessions_url)]
 
     def start(self, command: str) -> None:
         """Run `./modelwright demo` or `./modelwright up`, on the same ports each time."""
-        web, gateway = (str(port) for port in self.ports)
+        web, gateway, sessions = (str(port) for port in self.ports)
         places = ["--data-dir", str(self.directory), "--web-port", web, "--gateway-port", gateway]
+        places += ["--sessions-port", sessions]
         with self.printed.open("ab") as printed:
             self.process = subprocess.Popen(
                 [str(ROOT / "modelwright"), command, *places, *self.options],
@@ -119,6 +120,11 @@ class Stack:
     def gateway_url(self) -> str:
         """Where the models answer."""
         return str(self.platform["gateway_url"])
+
+    @property
+    def sessions_url(self) -> str:
+        """Where sessions and applications are, each below a name of its own."""
+        return str(self.platform["sessions_url"])
 
     @property
     def password(self) -> str:

@@ -56,6 +56,16 @@ def seen(rest: Rest) -> dict[str, Any]:
     return found
 
 
+def stream(rest: Rest, project: str) -> list[dict[str, Any]]:
+    """Every event of the project in the order of its stream, with its place there."""
+    page = rest.get(f"projects/{project}/events/?limit=500")
+    found = list(page["events"])
+    while page["position"] < page["head"]:
+        page = rest.get(f"projects/{project}/events/?limit=500&after={page['position']}")
+        found += page["events"]
+    return found
+
+
 def test_a_restored_platform_shows_and_answers_the_same(stack: Stack, rest: Rest, folder: Path) -> None:
     endpoint = Endpoint.of_the_demo(stack, rest)
     asked = ask(endpoint)
@@ -64,6 +74,9 @@ def test_a_restored_platform_shows_and_answers_the_same(stack: Stack, rest: Rest
     # Signed before anything is compared: the first receipt makes the key, which lists and pages show.
     assert rest.get(f"predictions/{asked['prediction_id']}/receipt/")["signature"]
     before = seen(rest)
+    project = rest.get(f"endpoints/{endpoint.id}/")["project"]
+    events = stream(rest, project)
+    assert events
     pages = read_pages(stack.web_url, signed_in(stack.web_url, "admin", stack.password), STARTS)
     assert len(pages) > 20, sorted(pages)
 
@@ -81,9 +94,10 @@ def test_a_restored_platform_shows_and_answers_the_same(stack: Stack, rest: Rest
         after = seen(again)
         for name, value in before.items():
             assert without_addresses(after[name]) == without_addresses(value), name
+        assert stream(again, project)[: len(events)] == events
         shown = read_pages(second.web_url, signed_in(second.web_url, "admin", stack.password), STARTS)
-        # The pages of the endpoint itself list the newest predictions, and there is one more of them.
-        same = {path for path in pages.keys() & shown.keys() if endpoint.id not in path}
+        # The pages of the endpoint itself and of the stream list the newest predictions, and there is one more of them.
+        same = {path for path in pages.keys() & shown.keys() if endpoint.id not in path and "/events/" not in path}
         assert f"/predictions/{UUID(asked['prediction_id'])}/" in same
         assert all("/predictions/" in path for path in pages.keys() ^ shown.keys())
         changed = [

@@ -19,6 +19,7 @@ STEPS = (
     "Registered version",
     "Endpoint that serves version 1",
     "Predictions",
+    "Application that explains",
     "Second version",
     "Switch to version 2",
     "Rollback to version 1",
@@ -81,7 +82,8 @@ def test_everything_is_on_record(stack: Stack, rest: Rest) -> None:
     endpoint = re.search(r"/endpoints/([0-9a-f-]{36})/", stack.output)
     assert endpoint
     deployments = rest.get(f"endpoints/{endpoint.group(1)}/deployments/")["results"]
-    assert [row["kind"] for row in deployments[:3]] == ["rollback", "deploy", "deploy"]
+    # Others may follow, when another file of tests ran on this platform before.
+    assert [row["kind"] for row in deployments[-3:]] == ["rollback", "deploy", "deploy"]
     assert deployments[0]["state"] == "live"
     assert all(row["reason"] for row in deployments)
     actions = {row["action"] for row in rest.get("audit-events/?limit=500")["results"]}

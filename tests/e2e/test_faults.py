@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
-import signal
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import psutil
 import pytest
@@ -14,7 +16,7 @@ import requests
 
 from tests.e2e.load import Load
 from tests.e2e.scenes import Endpoint, Scripts
-from tests.e2e.stack import Rest, Stack, wait_for
+from tests.e2e.stack import ROOT, Rest, Stack, own_environment, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -198,21 +200,34 @@ def test_a_full_disk_below_the_spool_refuses_with_503_and_recovers_by_itself(sta
 
 
 def test_predictions_go_on_while_postgresql_is_stopped(stack: Stack, endpoint: Endpoint) -> None:
-    postgres = psutil.Process(stack.platform["processes"]["postgres"]["pid"])
-    family = [*postgres.children(recursive=True), postgres]
     with Load(endpoint.url, endpoint.key, endpoint.record, clients=2) as load:
         wait_for("answers before", lambda: load.count > 20)
-        for process in family:
-            os.kill(process.pid, signal.SIGSTOP)
-        try:
+        with stopped_postgresql(stack):
             before = load.count
             wait_for("answers without PostgreSQL", lambda: load.count > before + 50)
             time.sleep(3)
-        finally:
-            for process in family:
-                os.kill(process.pid, signal.SIGCONT)
     assert load.failures == {}
     endpoint.wait_until_recorded(load.acknowledged)
+
+
+@contextmanager
+def stopped_postgresql(stack: Stack) -> Iterator[None]:
+    """All of it is stopped until the block ends: it takes connections and answers nothing."""
+    postgres = psutil.Process(stack.platform["processes"]["postgres"]["pid"])
+    stopped: list[psutil.Process] = []
+    try:
+        # The one that makes the others first: then no more come. Some end by themselves meanwhile.
+        postgres.suspend()
+        stopped.append(postgres)
+        for process in postgres.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+                stopped.append(process)
+        yield
+    finally:
+        for process in stopped:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
 
 
 def answers_until_good(rest: Rest, path: str) -> set[int]:
@@ -270,6 +285,48 @@ def test_switch_and_rollback_under_load_refuse_nothing(stack: Stack, endpoint: E
             wait_for("version 1 live again", lambda back=back: live(back), 180)  # type: ignore[misc]
     assert load.failures == {}
     assert set(load.acknowledged.values()) == {1, 2}
+    endpoint.wait_until_recorded(load.acknowledged)
+
+
+def test_going_back_by_command_while_postgresql_is_stopped_is_kept_once_it_is_back(
+    stack: Stack, endpoint: Endpoint, rest: Rest
+) -> None:
+    deployments = rest.get(f"endpoints/{endpoint.id}/deployments/")["results"]
+    second = next(row for row in deployments if row["targets"][0]["version"] == 2)
+    name = "/".join(endpoint.url.split("/")[-3:-1])
+
+    def newest() -> dict[str, Any]:
+        row: dict[str, Any] = rest.get(f"endpoints/{endpoint.id}/deployments/")["results"][0]
+        return row
+
+    with Load(endpoint.url, endpoint.key, endpoint.record, clients=2) as load:
+        body = {"model_version": second["targets"][0]["model_version"], "reason": "to go back from"}
+        made = rest.post(f"endpoints/{endpoint.id}/deployments/", body)
+        wait_for("version 2 live", lambda: newest()["state"] == "live", 180)
+        before = load.count
+        wait_for("answers by version 2", lambda: load.count > before + 20)
+        with stopped_postgresql(stack):
+            done = subprocess.run(
+                [str(ROOT / "modelwright"), "rollback", name, "--reason", "the database is gone, and 2 is worse"],
+                env=own_environment() | {"MODELWRIGHT_DATA_DIR": str(stack.directory)},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert f"instead of deployment {made['number']}" in done.stdout
+            answer = predict(endpoint, json.dumps({"records": [endpoint.record]})).json()
+            assert (answer["version"], answer["deployment"]) == (1, made["number"] + 1)
+            load.acknowledged[answer["prediction_id"]] = answer["version"]
+        answers_until_good(rest, f"endpoints/{endpoint.id}/")
+        wait_for("a deployment of it", lambda: newest()["number"] == made["number"] + 1 and newest()["state"] == "live")
+    kept = newest()
+    assert (kept["kind"], kept["is_emergency"]) == ("rollback", True)
+    assert kept["reason"] == "the database is gone, and 2 is worse"
+    assert kept["id"].replace("-", "") != made["id"].replace("-", "")
+    assert load.failures == {}
+    assert predict(endpoint, json.dumps({"records": [endpoint.record]})).json()["version"] == 1
     endpoint.wait_until_recorded(load.acknowledged)
 
 

@@ -14,8 +14,22 @@ from tests.observability.queries import expressions, load, selectors
 
 ROOT = Path(__file__).resolve().parents[2]
 Series = dict[str, list[tuple[dict[str, str], float]]]
-# Nothing of it happens in the demo.
-QUIET = {"modelwright_shipper_failures_total", "modelwright_queue_messages"}
+# Nothing of it happens in the demo: no failure, no sink, no promise of availability, no shadow, no fallback.
+QUIET = {
+    "modelwright_shipper_failures_total",
+    "modelwright_queue_messages",
+    "modelwright_event_posts_total",
+    "modelwright_event_post_seconds_count",
+    "modelwright_events_delivered_total",
+    "modelwright_event_sink_position_lag",
+    "modelwright_event_sink_failing_seconds",
+    "modelwright_event_sink_dead_letters",
+    "modelwright_event_subscriber_lag",
+    "modelwright_endpoint_burn_rate",
+    "modelwright_availability_alerts",
+    "modelwright_gateway_shadows_total",
+    "modelwright_gateway_fallbacks_total",
+}
 
 
 def scrape(stack: Stack) -> Series:
@@ -54,7 +68,7 @@ def test_every_process_tells_what_it_did(stack: Stack) -> None:
         "audit-seal",
     }
     assert {own["part"]: value for own, value in found["modelwright_up"]} == dict.fromkeys(
-        ("database", "broker", "tracking", "gateway", "spool"), 1
+        ("database", "blobs", "broker", "tracking", "gateway", "spool"), 1
     )
     # Two processes answer on the gateway's port, and tell one sum.
     answered = total(found, "modelwright_gateway_requests_total", status="200")

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from models.approvals import services as approvals
 from models.endpoints import reconciler
+from models.registry.models import ModelVersion
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from modelwright.compute import services as compute
@@ -55,6 +57,33 @@ def host(db: None) -> Host:
 def ann(make_user: Callable[..., User]) -> User:
     """The project's administrator."""
     return make_user("ann")
+
+
+@pytest.fixture
+def bob(make_user: Callable[..., User]) -> User:
+    """A contributor, where the test makes them one."""
+    return make_user("bob")
+
+
+@pytest.fixture
+def cid(make_user: Callable[..., User]) -> User:
+    """Another one."""
+    return make_user("cid")
+
+
+@pytest.fixture
+def approve(bob: User, cid: User) -> Callable[[ModelVersion], None]:
+    """Has a version of bob's approved for production by cid."""
+
+    def once(version: ModelVersion) -> None:
+        version.registered_by = bob
+        version.save(update_fields=["registered_by"])
+        for kind in ("tests", "replay", "card"):
+            approvals.record_check(version, kind, "passed", acting_user=Actor.system("tests"))
+        wanted = approvals.request_promotion(version, stage="production", acting_user=Actor.person(bob))
+        approvals.approve(wanted, acting_user=Actor.person(cid))
+
+    return once
 
 
 @pytest.fixture

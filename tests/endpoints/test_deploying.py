@@ -20,7 +20,7 @@ from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from modelwright.audit.models import AuditEvent
 from modelwright.core.errors import Conflict, ValidationFailed
-from projects.manifest import Manifest
+from projects import source
 from projects.models import Project
 from tests.endpoints.test_services import make_live, version_of
 
@@ -123,8 +123,8 @@ def test_a_deployment_has_the_fallback_that_the_projects_file_declares(
     one, two = target(project, 1).model_version, target(project, 2).model_version
 
     def deploy(declared: Any, version: ModelVersion) -> Deployment:
-        manifest = Manifest("credit", fallbacks={"credit": declared, "other": {"version": 9}})
-        monkeypatch.setattr("models.endpoints.declared.read_manifest", lambda _: manifest)
+        fallbacks = {"credit": declared, "other": {"version": 9}}
+        monkeypatch.setattr("models.endpoints.declared.read_fallbacks", lambda _: fallbacks)
         return services.deploy(endpoint, model_version=version, acting_user=Actor.person(ann))
 
     assert deploy(RULE, two).fallback == {"kind": "rule", "rule": RULE}
@@ -133,8 +133,42 @@ def test_a_deployment_has_the_fallback_that_the_projects_file_declares(
     assert dict(by_version.targets.values_list("model_version", "role")) == {two.pk: "live", one.pk: "fallback"}
     assert deploy({"version": 2}, two).fallback is None
     for wrong in ({"version": 7}, {"version": True}, {"version": 1, "when": []}, "refuse", _about("age")):
-        with pytest.raises(ValidationFailed):
+        with pytest.raises(ValidationFailed, match=r"modelwright\.yaml"):
             deploy(wrong, two)
+
+
+def test_a_wrong_file_of_the_project_stops_a_deployment_only_where_its_fallback_cannot_be_told_and_says_so(
+    endpoint: Endpoint, project: Project, ann: User
+) -> None:
+    version = target(project, 1).model_version
+    source.init_repository(project)
+
+    def deploy(file: str) -> Deployment:
+        source.commit_files(
+            project,
+            {"modelwright.yaml": file.encode()},
+            message="m",
+            author=source.Author("Ann", "ann@example.com"),
+            expected_head=source.head(project),
+        )
+        return services.deploy(endpoint, model_version=version, acting_user=Actor.person(ann))
+
+    # A script that is not there, an entry that there is not: neither is about fallbacks.
+    elsewhere = "steps: [{name: train, script: nowhere.py}]\nunknown: 1\n"
+    assert deploy(elsewhere).fallback is None
+    rule = "{when: [{column: income, below: 1200}], then: {prediction: refuse}, otherwise: {prediction: accept}}"
+    assert deploy(f"{elsewhere}fallbacks: {{credit: {rule}}}").fallback == {"kind": "rule", "rule": RULE}
+    for wrong, told in (
+        ("fallbacks: {credit: ", "cannot be read. The file is not valid YAML. Line 1"),
+        ("fallbacks: [1]", "cannot be read. modelwright.yaml is not valid. `fallbacks`: It is a list"),
+        ("fallbacks: {credit: {when: []}}", "fallback for credit.*cannot be deployed.*a rule has the entries"),
+        (f"fallbacks: {{credit: {rule.replace('income', 'age')}}}", "fallback for credit.*has no column age"),
+    ):
+        with pytest.raises(ValidationFailed, match=told) as refused:
+            deploy(wrong)
+        assert "modelwright.yaml" in refused.value.message
+        assert "commit it and deploy again" in refused.value.remedy
+        assert [one.field for one in refused.value.errors] == ["fallback"]
 
 
 def test_a_stopped_endpoint_stays_in_the_table_for_its_fallback_alone(

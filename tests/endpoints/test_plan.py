@@ -12,19 +12,19 @@ from models.endpoints.plan import WARM_VERSIONS, Wish, make_plan, serving
 A, B, C = (UUID(int=i) for i in (1, 2, 3))
 
 
-def wish(number: int, state: str, *versions: UUID, was_live: bool = True) -> Wish:
-    return Wish(UUID(int=100 + number), number, state, versions, was_live)
+def wish(number: int, state: str, *versions: UUID, is_way_back: bool = True) -> Wish:
+    return Wish(UUID(int=100 + number), number, state, versions, is_way_back)
 
 
 def test_the_first_deployment_serves_once_its_version_is_healthy() -> None:
-    plan = make_plan([wish(1, "pending", A, was_live=False)], is_active=True)
+    plan = make_plan([wish(1, "pending", A, is_way_back=False)], is_active=True)
     assert plan.wanted == (A,)
     assert serving(plan, set()) is None
     assert serving(plan, {A}) == plan.candidate
 
 
 def test_what_serves_goes_on_until_the_new_one_is_healthy() -> None:
-    plan = make_plan([wish(1, "live", A), wish(2, "starting", B, was_live=False)], is_active=True)
+    plan = make_plan([wish(1, "live", A), wish(2, "starting", B, is_way_back=False)], is_active=True)
     assert serving(plan, {A}) == plan.live
     assert serving(plan, {A, B}) == plan.candidate
     assert plan.wanted == (A, B)
@@ -43,19 +43,19 @@ def test_what_served_last_stays_warm_whole_as_half_a_graph_cannot_answer() -> No
     assert make_plan(one_after_a_graph, is_active=True).wanted == (C, A, B)
     a_graph_after_one = [wish(1, "superseded", C), wish(2, "live", A, B)]
     assert make_plan(a_graph_after_one, is_active=True).wanted == (A, B, C)
-    on_its_way = [*one_after_a_graph, wish(3, "starting", A, was_live=False)]
+    on_its_way = [*one_after_a_graph, wish(3, "starting", A, is_way_back=False)]
     assert make_plan(on_its_way, is_active=True).wanted == (C, A)
 
 
 def test_what_never_served_is_not_kept_warm() -> None:
-    failed = wish(2, "failed", B, was_live=False)
-    overtaken = wish(3, "superseded", B, was_live=False)
+    failed = wish(2, "failed", B, is_way_back=False)
+    overtaken = wish(3, "superseded", B, is_way_back=False)
     assert make_plan([wish(1, "live", A), failed, overtaken], is_active=True).wanted == (A,)
 
 
 def test_the_newest_of_several_on_their_way_wins() -> None:
     plan = make_plan(
-        [wish(1, "live", A), wish(2, "starting", B, was_live=False), wish(3, "pending", C, was_live=False)],
+        [wish(1, "live", A), wish(2, "starting", B, is_way_back=False), wish(3, "pending", C, is_way_back=False)],
         is_active=True,
     )
     assert plan.candidate is not None

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from models.endpoints import hastening, reconciler, replicas, routes, selectors, services
+from models.endpoints import hastening, reconciler, replicas, routes, selectors, services, switching
 from models.endpoints.models import Deployment, Endpoint, PublishedRoutes, Replica
 from models.gateway import table_file
 from models.gateway.rollback import CannotGoBack, go_back
@@ -152,14 +152,16 @@ class Machine(RuleBasedStateMachine):
         services.deploy(self.endpoint, model_version=self.world.versions[version], acting_user=self.world.actor)
         self.crashed = set()
 
-    @rule(back=st.integers(0, 3))
-    def roll_back(self, back: int) -> None:
+    @rule(back=st.integers(0, 3), at_once=st.booleans())
+    def roll_back(self, back: int, at_once: bool) -> None:
         choices = selectors.rollback_choices(self.endpoint)
         if choices:
-            services.rollback(
+            made = services.rollback(
                 self.endpoint, to=choices[back % len(choices)], reason="worse", acting_user=self.world.actor
             )
             self.crashed = set()
+            if at_once:
+                switching.switch(made)
 
     @rule()
     def stop(self) -> None:

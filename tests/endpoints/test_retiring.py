@@ -70,6 +70,7 @@ def test_retiring_says_what_is_given_back_and_keeps_what_was(endpoint: Endpoint,
     deployment.refresh_from_db()
     assert (deployment.state, deployment.detail) == ("superseded", "The endpoint was retired by ann.")
     event = AuditEvent.objects.get(action="endpoint.retired")
+    assert event.after is not None
     assert (event.reason, event.after["given_back"]["gpus"]) == ("nobody asks it", 1)
     told = retirement_of(endpoint)
     assert told is not None

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from models.approvals import services as approvals
+from models.approvals.consents import decide
 from models.endpoints import services, transitions
+from models.endpoints.asking import ask
 from models.endpoints.changing import change_endpoint
 from models.endpoints.deploying import TargetRequest
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint
@@ -27,16 +29,6 @@ Role = DeploymentTarget.Role
 
 
 @pytest.fixture
-def bob(make_user: Callable[..., User]) -> User:
-    return make_user("bob")
-
-
-@pytest.fixture
-def cid(make_user: Callable[..., User]) -> User:
-    return make_user("cid")
-
-
-@pytest.fixture
 def project(ann: User, bob: User, cid: User) -> Project:
     return make_project("wine", ann="admin", bob="contributor", cid="contributor")
 
@@ -44,17 +36,6 @@ def project(ann: User, bob: User, cid: User) -> Project:
 @pytest.fixture
 def endpoint(project: Project) -> Endpoint:
     return services.create_endpoint(project=project, name="wine", acting_user=SYSTEM)
-
-
-@pytest.fixture
-def approve(bob: User, cid: User) -> Callable[[ModelVersion], None]:
-    def once(version: ModelVersion) -> None:
-        for kind in ("tests", "replay", "card"):
-            approvals.record_check(version, kind, "passed", acting_user=SYSTEM)
-        wanted = approvals.request_promotion(version, stage="production", acting_user=Actor.person(bob))
-        approvals.approve(wanted, acting_user=Actor.person(cid))
-
-    return once
 
 
 def live(deployment: Deployment) -> None:
@@ -115,6 +96,10 @@ def test_a_stage_is_raised_while_what_serves_is_approved_and_left_with_a_reason(
         change_endpoint(endpoint, stage="lab", reason="x", acting_user=Actor.person(bob))
     silent = client.patch(url, {"stage": "lab"}, content_type="application/json")
     assert (silent.status_code, silent.json()["errors"][0]["field"]) == (422, "reason")
+    alone = client.patch(url, {"stage": "lab", "reason": "an experiment"}, content_type="application/json")
+    assert (alone.status_code, alone.json()["errors"][0]["field"]) == (409, "stage")
+    assert f"/endpoints/{endpoint.pk}/consent/" in alone.json()["remedy"]
+    agree_to_leave(endpoint, ann, bob)
     said = client.patch(url, {"stage": "lab", "reason": "an experiment"}, content_type="application/json")
     assert said.json()["stage"] == "lab"
     event = AuditEvent.objects.latest("id")
@@ -123,6 +108,12 @@ def test_a_stage_is_raised_while_what_serves_is_approved_and_left_with_a_reason(
         {"stage": "lab"},
         "an experiment",
     )
+
+
+def agree_to_leave(endpoint: Endpoint, asker: User, second: User) -> None:
+    endpoint.refresh_from_db()
+    asked = ask(endpoint, kind="stage", stage="lab", reason="an experiment", acting_user=Actor.person(asker))
+    decide(asked, decision="give", acting_user=Actor.person(second))
 
 
 def test_no_rollback_brings_to_production_what_served_in_the_lab_alone(
@@ -136,8 +127,14 @@ def test_no_rollback_brings_to_production_what_served_in_the_lab_alone(
     change_endpoint(endpoint, stage="production", acting_user=actor)
     with pytest.raises(Conflict, match="wine version 1 never was approved for production"):
         services.rollback(endpoint, reason="around the approval", acting_user=actor)
+    with pytest.raises(Conflict, match="wine version 1 never was approved for production"):
+        services.rollback(endpoint, reason="it burns", is_emergency=True, acting_user=actor)
+    # Before stages of deployments were on record, it counts as one of production.
+    Deployment.objects.filter(number=1).update(stage="production")
+    with pytest.raises(Conflict, match="never was approved"):
+        services.rollback(endpoint, reason="around the approval", acting_user=actor)
     urgent = services.rollback(endpoint, reason="nothing else works", is_emergency=True, acting_user=actor)
-    assert (urgent.kind, urgent.is_emergency) == ("rollback", True)
+    assert (urgent.kind, urgent.is_emergency, urgent.stage) == ("rollback", True, "production")
     event = AuditEvent.objects.latest("id")
     assert (event.action, event.reason) == ("rollback.emergency", "nothing else works")
 

@@ -8,19 +8,24 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from models.endpoints.models import Deployment
 from models.events import ordering, outcomes, services, transitions
 from models.events.batches import next_packet
-from models.events.delivering import deliver, due
+from models.events.delivering import deliver
 from models.events.models import Arrival, DeadLetter, Sink, Subscriber
 from models.events.posting import Answer
 from models.events.retention import tick as forget
+from models.events.waiting import due
 from models.predictions.models import Feedback, Prediction
 from models.predictions.storing import store
 from modelwright.accounts.actors import Actor
+from modelwright.audit.actions import AuditAction
 from modelwright.audit.models import AuditEvent
+from modelwright.audit.services import Target, record
 from modelwright.core.errors import Conflict
 from tests.events.conftest import Receiver, record_of
 
@@ -252,7 +257,7 @@ def test_two_never_hold_a_sink_at_once(make_sink: MakeSink, receiver: Receiver, 
     predict(1)
     ordering.tick()
     Sink.objects.update(leased_until=timezone.now() + timedelta(seconds=30))
-    assert due() == []
+    assert not due()
     assert deliver(sink.pk) == 0
     Sink.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
     assert deliver(sink.pk) == 1
@@ -269,6 +274,33 @@ def test_a_sink_gets_what_it_asks_for(make_sink: MakeSink, receiver: Receiver, d
     ]
     assert {event["subject"] for event in sent} == {str(deployment.endpoint_id)}
     assert sent[1]["data"]["target"]["name"] == "acme/wine #1"
+
+
+def test_outcomes_of_runs_and_new_commits_are_events_for_who_asks(
+    make_sink: MakeSink, receiver: Receiver, deployment: Deployment
+) -> None:
+    project = deployment.endpoint.project
+    sink = make_sink(families=["run", "source"])
+    before = len(receiver.bodies)
+    for action, after in (
+        (AuditAction.RUN_ENDED, {"state": "failed", "exit_code": 1}),
+        (AuditAction.PROJECT_PUSHED, {"refs/heads/main": "a" * 40}),
+        (AuditAction.VARIABLE_SET, {"is_secret": True}),
+    ):
+        record(
+            acting_user=SYSTEM,
+            action=action,
+            target=Target("project", project.pk, project.name),
+            after=after,
+            workspace_id=project.workspace_id,
+            project_id=project.pk,
+        )
+    run(sink)
+    sent = [event for events, _ in receiver.bodies[before:] for event in events]
+    told = {event["type"]: event["data"]["after"] for event in sent}
+    assert told["io.modelwright.run.ended"] == {"state": "failed", "exit_code": 1}
+    assert told["io.modelwright.project.pushed"] == {"refs/heads/main": "a" * 40}
+    assert "io.modelwright.variable.set" not in told
 
 
 def test_a_new_sink_begins_with_what_comes_unless_told_otherwise(
@@ -313,3 +345,80 @@ def test_waits_grow_and_differ(make_sink: MakeSink) -> None:
     sink = make_sink()
     assert transitions.pause(sink, detail="x")
     assert not transitions.pause(sink, detail="x")
+
+
+def test_what_waits_behind_a_letter_that_is_discarded_while_it_is_found_to_wait_is_sent(
+    make_sink: MakeSink, receiver: Receiver, predict: Predict
+) -> None:
+    sink = make_sink(mode="single", families=["request", "answer"])
+    (bad,) = predict(1)
+    receiver.answer = lambda events: (422 if events[0]["id"].endswith("request") else 200, {})
+    ordering.tick()
+    Sink.objects.update(fence=5)
+    sink.refresh_from_db()
+    assert outcomes.settle_packet(sink, next_packet(sink), Answer(422, "It answered 422.")) == 0
+    sink.refresh_from_db()
+    packet = next_packet(sink)
+    assert [event.id for event, _ in packet.held] == answers([bad])
+    services.discard(sink, [DeadLetter.objects.get(state="dead").pk], reason="malformed", acting_user=SYSTEM)
+    outcomes.settle_packet(sink, packet, None)
+    assert DeadLetter.objects.get(event_id=answers([bad])[0]).state == "due"
+    assert run(sink) == 1
+    assert receiver.taken == answers([bad])
+
+
+def test_a_sink_that_refuses_everything_is_paused_and_says_so(
+    make_sink: MakeSink, receiver: Receiver, predict: Predict
+) -> None:
+    sink = make_sink(families=["answer"])
+    ids = predict(outcomes.MOST_REFUSED + 15)
+    receiver.answer = lambda events: (400, {})
+    run(sink)
+    assert (sink.state, DeadLetter.objects.count()) == ("paused", outcomes.MOST_REFUSED)
+    assert sink.detail.startswith("It has refused 20 events in a row and taken none.")
+    assert "400" in AuditEvent.objects.get(action="event-sink.paused").reason
+    services.resume_sink(sink, acting_user=SYSTEM)
+    bad = set(answers(ids[20:30]))
+    receiver.answer = lambda events: (400 if bad & {event["id"] for event in events} else 200, {})
+    assert run(sink) == 5
+    assert (sink.state, sink.refused, DeadLetter.objects.count()) == ("active", 0, outcomes.MOST_REFUSED + 10)
+    assert receiver.taken == answers(ids[30:])
+
+
+def test_letters_that_are_sent_again_are_not_given_up_one_after_another_either(
+    make_sink: MakeSink, receiver: Receiver, predict: Predict
+) -> None:
+    sink = make_sink(families=["answer"])
+    predict(3)
+    receiver.answer = lambda events: (400, {})
+    run(sink)
+    services.send_again(sink, acting_user=SYSTEM)
+    receiver.answer = lambda events: (500, {})
+    for _ in range(3):
+        at_once(sink)
+        Sink.objects.update(failing_since=timezone.now() - outcomes.GIVE_UP_AFTER)
+    at_once(sink)
+    assert sorted(DeadLetter.objects.values_list("state", flat=True)) == ["dead", "due", "due"]
+    assert sink.gave_up_one
+    began = sink.failing_since
+    assert began is not None
+    Sink.objects.update(failing_since=timezone.now() - outcomes.PAUSE_AFTER)
+    at_once(sink)
+    assert sink.state == "paused"
+
+
+def test_of_open_letters_only_those_of_the_packets_keys_are_read(
+    make_sink: MakeSink, receiver: Receiver, predict: Predict
+) -> None:
+    sink = make_sink(families=["request", "answer"])
+    predict(5)
+    receiver.answer = lambda events: (400, {})
+    run(sink)
+    (new,) = predict(1)
+    ordering.tick()
+    sink.batch_limit = 100
+    with CaptureQueriesContext(connection) as asked:
+        packet = next_packet(sink)
+    assert [event.id for event in packet.events] == [f"{new.hex}.request", f"{new.hex}.answer"]
+    (query,) = [each["sql"] for each in asked if "events_deadletter" in each["sql"]]
+    assert f"{new.hex}" in query.replace("-", "")

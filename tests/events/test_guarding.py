@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from models.events.guarding import Refused, check_url, destination_of
+from models.events.guarding import check_url, destination_of, is_allowed
 from models.events.posting import post
 from models.events.signing import new_secret, signed_headers
 from modelwright.core.errors import ValidationFailed
+from modelwright.core.outside import Refused
 from tests.events.conftest import Receiver
 
 
@@ -33,6 +34,9 @@ from tests.events.conftest import Receiver
             "100.64.0.1",
             "224.0.0.1",
         ),
+        *("192.0.0.192", "168.63.129.16", "[fec0::2]", "[64:ff9b:1::a00:5]", "[::ffff:0:127.0.0.1]", "[::10.0.0.5]"),
+        # A public address inside of one that others translate: where it ends is not up to us.
+        *("[64:ff9b::5db8:d822]", "[2002:5db8:d822::1]", "[2001:0:5db8:d822::1]", "[::5db8:d822]", "[2001:db8::1]"),
         *("[::1]", "[::]", "[fe80::1]", "[fd00::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::1]"),
     ],
 )
@@ -62,6 +66,53 @@ def test_a_public_address_is_allowed_and_a_network_that_the_administrator_names(
     assert destination_of("http://10.1.2.3:8080").authority == "10.1.2.3:8080"
     with pytest.raises(Refused):
         destination_of("http://10.2.0.1/")
+
+
+def test_the_guard_rests_on_its_own_lists(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Python's version takes for public changes; the lists here do not."""
+    settings.EVENT_SINK_NETWORKS = ()
+    for kind in (ipaddress.IPv4Address, ipaddress.IPv6Address):
+        monkeypatch.setattr(kind, "is_global", property(lambda self: True))
+        monkeypatch.setattr(kind, "is_multicast", property(lambda self: False))
+    inside = [
+        *("0.1.2.3", "10.1.2.3", "100.100.100.200", "127.1.1.1", "169.254.169.254", "172.31.0.1", "192.0.0.10"),
+        *("192.168.1.1", "198.18.0.1", "224.0.0.1", "255.255.255.255", "168.63.129.16", "::1", "::ffff:10.0.0.1"),
+        *("fd00:ec2::254", "fe80::1", "fec0::1", "ff02::1", "2001:db8::1", "2002:a00:1::1", "64:ff9b:1::1", "4000::1"),
+    ]
+    assert [each for each in inside if is_allowed(ipaddress.ip_address(each))] == []
+    assert is_allowed(ipaddress.ip_address("2606:4700::6810:85e5"))
+
+
+@pytest.mark.parametrize(
+    ("network", "host", "dialled"),
+    [
+        ("10.1.0.0/16", "[::ffff:10.1.2.3]", "10.1.2.3"),
+        ("::ffff:10.1.0.0/112", "10.1.2.3", "10.1.2.3"),
+        ("64:ff9b::/96", "[64:ff9b::5db8:d822]", "64:ff9b::5db8:d822"),
+        ("fd00:1::/32", "[fd00:1::5]", "fd00:1::5"),
+        ("10.1.0.0/16", "[64:ff9b::a01:203]", None),
+        ("10.1.0.0/16", "[2002:a01:203::1]", None),
+    ],
+)
+def test_a_network_of_the_administrators_is_that_of_the_address_that_is_dialled(
+    network: str, host: str, dialled: str | None, settings: Any
+) -> None:
+    settings.EVENT_SINK_NETWORKS = (ipaddress.ip_network(network),)
+    if dialled is None:
+        with pytest.raises(Refused):
+            destination_of(f"http://{host}/")
+    else:
+        assert destination_of(f"http://{host}/").addresses == [dialled]
+
+
+def test_a_name_that_nobody_answers_for_is_given_up_by_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: over.wait(60) and [])
+    began = time.monotonic()
+    answer = post("http://slow.example.org/", b"[]", {}, seconds=0.3)
+    over.set()
+    assert (answer.status, "was not looked up" in answer.detail) == (0, True)
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize(

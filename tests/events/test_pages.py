@@ -15,10 +15,21 @@ from models.events.delivering import deliver
 from models.events.models import DeadLetter, Sink
 from modelwright.accounts.models import User
 from modelwright.audit.models import AuditEvent
+from projects.models import Project, ProjectMembership
 from tests.events.conftest import Receiver
 from tests.models_support import make_project
+from workspaces.models import Membership
 
 pytestmark = pytest.mark.django_db
+
+
+def add_member(project: Project, username: str, role: str) -> None:
+    """Add a person who exists."""
+    user = User.objects.get(username=username)
+    member, _ = Membership.objects.get_or_create(workspace=project.workspace, user=user, defaults={"role": "member"})
+    ProjectMembership.objects.create(project=project, user=user, workspace_membership=member, role=role)
+
+
 Predict = Callable[..., list[UUID]]
 REQUIRED = {"specversion", "id", "source", "type"}
 
@@ -55,6 +66,28 @@ def test_a_sink_from_its_making_to_its_removal_by_pages(
     actions = AuditEvent.objects.filter(target_kind="event sink").order_by("id").values_list("action", flat=True)
     assert [action.partition(".")[2] for action in actions] == ["created", "sent-again", "paused", "resumed", "removed"]
     assert "s3cr3t" not in json.dumps(list(AuditEvent.objects.values_list("after", flat=True)))
+
+
+@pytest.mark.parametrize(("mode", "status"), [("batch", 204), ("single", 204), ("batch", 401)])
+def test_a_test_event_is_posted_at_once_signed_and_on_record(
+    browser_client: Any, ann: User, make_sink: Callable[..., Sink], receiver: Receiver, mode: str, status: int
+) -> None:
+    receiver.answer = lambda events: (status, {})
+    sink = make_sink(mode=mode)
+    before = Sink.objects.values().get()
+    shown = browser_client(ann).post(f"/event-sinks/{sink.pk}/test/", follow=True).content.decode()
+    ((event,), _) = receiver.bodies[0]
+    assert event["type"] == "io.modelwright.sink.test"
+    assert event.keys() >= REQUIRED
+    assert receiver.headers[0]["webhook-signature"].startswith("v1,")
+    batched = receiver.headers[0]["content-type"].startswith("application/cloudevents-batch+json")
+    assert batched is (mode == "batch")
+    said = "has taken the test event" if status == 204 else "has not taken the test event. It answered 401"
+    assert said in shown
+    row = AuditEvent.objects.get(action="event-sink.tested")
+    assert row.after is not None
+    assert (row.after["status"], row.after["taken"]) == (status, status == 204)
+    assert Sink.objects.values().get() == before, "it moves no cursor, and a failure is not the delivery's"
 
 
 def test_an_address_inside_is_refused_beside_its_field(browser_client: Any, ann: User, project: Any) -> None:
@@ -114,3 +147,48 @@ def test_sinks_over_rest(api: Any, ann: User, project: Any, make_user: Any, depl
     stranger = api(make_user("eve"))
     assert stranger.get(f"/api/v1/event-sinks/{sink['id']}/").status_code == 404
     assert client.delete(f"/api/v1/event-sinks/{sink['id']}/").status_code == 204
+
+
+@pytest.mark.parametrize("asked", ["s3cr3t", "key=s3cr3t", "events.example.org"])
+def test_the_filter_of_sinks_finds_nothing_of_an_address(
+    asked: str, browser_client: Any, make_user: Any, project: Any, make_sink: Callable[..., Sink]
+) -> None:
+    bob = make_user("bob")
+    add_member(project, "bob", "viewer")
+    sink = make_sink(name="lake", url="https://events.example.org/in?key=s3cr3t")
+    listed = f"/event-sinks/{sink.pk}/"
+    page = browser_client(bob)
+    assert listed in page.get(f"/projects/{project.pk}/events/", {"q": "lake"}).content.decode()
+    assert listed not in page.get(f"/projects/{project.pk}/events/", {"q": asked}).content.decode()
+
+
+def test_a_change_of_what_is_not_shown_of_an_address_leaves_a_trace(
+    api: Any, ann: User, make_sink: Callable[..., Sink]
+) -> None:
+    sink = make_sink(url="https://events.example.org/in?key=one")
+
+    def change(url: str) -> AuditEvent:
+        body = {"url": url}
+        answer = api(ann).patch(f"/api/v1/event-sinks/{sink.pk}/", body, content_type="application/json")
+        assert answer.status_code == 200
+        return AuditEvent.objects.filter(action="event-sink.changed").latest("id")
+
+    same, other = change("https://events.example.org/in?key=one"), change("https://events.example.org/in?key=two")
+    assert same.before == same.after
+    assert other.before != other.after
+    assert "two" not in json.dumps(other.after)
+
+
+@pytest.mark.parametrize(("role", "sees"), [("viewer", False), ("operator", False), ("admin", True), (None, True)])
+def test_what_the_audit_log_has_of_a_change_is_for_administrators_and_auditors(
+    role: str | None, sees: bool, api: Any, make_user: Any, project: Any, deployment: Deployment
+) -> None:
+    bob = make_user("bob", is_auditor=role is None)
+    if role:
+        add_member(project, "bob", role)
+    ordering.tick()
+    events = api(bob).get(f"/api/v1/projects/{project.pk}/events/?family=deployment").json()["events"]
+    made = next(event for event in events if event["type"] == "io.modelwright.deployment.created")
+    assert made["data"]["target"]["name"] == "acme/wine #1"
+    assert ({"before", "after", "reason"} <= made["data"].keys()) is sees
+    assert bool({"before", "after", "reason"} & made["data"].keys()) is sees

@@ -204,7 +204,9 @@ def test_a_subscriber_moves_with_what_it_does_or_not_at_all(predict: Predict) ->
         transaction.set_rollback(True)
     batch = subscribing.read("drift", 1, filters=ALL)
     assert [thing.id for thing in batch.things] == [first]
-    assert batch.rows.predictions[first].outputs == ["one:0"]
+    row = batch.rows.of(batch.things[0])
+    assert isinstance(row, Prediction)
+    assert row.outputs == ["one:0"]
     same = subscribing.read("drift", 1, filters=ALL)
     subscribing.commit(batch)
     with pytest.raises(Conflict):

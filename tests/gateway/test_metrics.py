@@ -94,8 +94,17 @@ def test_what_gateway_and_model_server_tell_is_documented_word_for_word(
     start_gateway: Callable[..., Gateway], replicas: dict[str, Path]
 ) -> None:
     gateway = start_gateway()
-    gateway.publish({"acme/wine": endpoint(1, target("wine", 1, replicas["one"]))})
-    assert gateway.predict(RECORD).status_code == 200
+    rule = {"when": [{"column": "alcohol", "missing": True}], "then": {"prediction": 1}, "otherwise": {"prediction": 2}}
+    shadow = {**target("wine", 2, replicas["two"], weight=0), "role": "shadow"}
+    gateway.publish(
+        {
+            "acme/wine": endpoint(1, target("wine", 1, replicas["one"]), shadow),
+            "acme/stopped": endpoint(1, target("wine", 1))
+            | {"fallback": {"kind": "rule", "rule": rule}, "state": "stopped"},
+        }
+    )
+    wait_for(lambda: gateway.predict(RECORD).status_code == 200, what="a replica")
+    assert gateway.predict(RECORD, name="acme/stopped").json()["fallback"] == "stopped"
     wait_for(lambda: value(gateway, "modelwright_replica_rows_total") > 0, what="a pong")
     told = {}
     text = requests.get(f"{gateway.url}/metrics", timeout=30).text

@@ -23,9 +23,14 @@ TABLE: dict[str, Any] = {
 }
 
 
+def table_of(endpoints: dict[str, Any]) -> bytes:
+    """A route table."""
+    return orjson.dumps({"revision": 1, "endpoints": endpoints})
+
+
 def pending(records: list[Any], redact: list[str], trace: str | None = None, **target: str) -> Pending:
     entry = {**TABLE, "redact": redact, "targets": [{**TABLE["targets"][0], **target}]}
-    table = parse(orjson.dumps({"revision": 1, "endpoints": {"acme/wine": entry}}))
+    table = parse(table_of({"acme/wine": entry}))
     (endpoint,) = table.endpoints.values()
     return Pending(
         Match(endpoint, "v2", "predict"),
@@ -110,3 +115,31 @@ def test_a_failure_is_recorded_without_the_words_that_could_repeat_a_value(redac
     assert (record["status"], record["outputs"]) == (502, [])
     assert record["error"] == {"code": "ValueError", "message": said}
     assert (b"Ann" in line) == (not redact)
+
+
+def test_of_a_graphs_nodes_only_the_answers_are_kept_whatever_the_nodes_are_called() -> None:
+    """A transformer may be declared as a model, and give back what it was asked."""
+    asked = pending([{"name": "Ann"}, {"name": "Bo"}], ["name"])
+    final = ["low", "high"]
+    asked.facts = {
+        "nodes": [
+            {"node": "t", "kind": "model", "outputs": [{"n": "Ann"}, {"n": "Bo"}], "probabilities": [{"Ann": 1.0}] * 2},
+            {"node": "both", "kind": "combiner", "outputs": [["Ann", 1], ["Bo", 2]]},
+            {"node": "m", "kind": "transformer", "records": [1], "outputs": [final[1]], "probabilities": [{"h": 1.0}]},
+            {"node": "n", "kind": "model", "outputs": [final[0], {"n": "Bo"}]},
+            {"node": "r", "kind": "router", "to": ["m", "n"]},
+        ]
+    }
+    line = Recorder("s").predicted(Prediction(asked, final, None), "id", 1.25)
+    assert b"Ann" not in line
+    assert b"Bo" not in line
+    t, both, m, n, r = orjson.loads(line[HEAD.size :])["nodes"]
+    assert (t["withheld"], "outputs" in t, t["probabilities"]) == (True, False, [None, None])
+    assert (both["withheld"], "outputs" in both) == (True, False)
+    assert (m["outputs"], m["probabilities"], "withheld" in m) == (["high"], [{"h": 1.0}], False)
+    assert (n["outputs"], n["withheld"]) == (["low", {"withheld": True}], True)
+    assert r["to"] == ["m", "n"]
+    failed = Failure(asked, Response(502, b""), "ValueError", "x")
+    line = Recorder("s").failed(failed, "id", 1.5)
+    assert b"Ann" not in line
+    assert all("outputs" not in step for step in orjson.loads(line[HEAD.size :])["nodes"])

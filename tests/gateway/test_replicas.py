@@ -185,6 +185,48 @@ def test_what_waits_for_replicas_that_are_replaced_goes_to_those_of_the_same_dep
     asyncio.run(go())
 
 
+def test_a_table_that_comes_back_finds_its_requests_and_its_replica_at_work(directory: Path) -> None:
+    async def go() -> None:
+        first, second = Talking(directory / "first", doubling), Talking(directory / "second", doubling)
+        async with serving(directory, first, second) as gateway:
+            flying = gateway.ask(1)
+            await until(lambda: first.asked or flying.done())
+            waiting = gateway.ask(2)
+            gateway.publish(second, deployment=2)
+            gateway.publish(first, deployment=3)
+            later = gateway.ask(3)
+            first.let_go.set()
+            async with asyncio.timeout(5):
+                assert [predictions(await one) for one in (flying, waiting, later)] == [[2], [4], [6]]
+        # One queue, so one frame for both that waited.
+        assert first.asked == [[1], [2, 3]]
+        assert second.asked == []
+
+    asyncio.run(go())
+
+
+def test_a_replica_in_two_tables_serves_what_waited_under_the_earlier_first_and_then_the_other(directory: Path) -> None:
+    async def go() -> None:
+        shared, other = Talking(directory / "shared", doubling), Talking(directory / "other", doubling)
+        async with serving(directory, shared, other) as gateway:
+            flying = gateway.ask(1)
+            await until(lambda: shared.asked or flying.done())
+            waiting = gateway.ask(2)
+            gateway.publish(shared, other)
+            await until(lambda: gateway.application.fleet.connected() == 2)
+            elsewhere = gateway.ask(3)
+            await until(lambda: other.asked or elsewhere.done())
+            later = gateway.ask(4)
+            shared.let_go.set()
+            async with asyncio.timeout(5):
+                assert [predictions(await one) for one in (flying, waiting, later)] == [[2], [4], [8]]
+            other.let_go.set()
+            assert predictions(await elsewhere) == [6]
+        assert shared.asked == [[1], [2], [4]]
+
+    asyncio.run(go())
+
+
 def test_a_request_without_probabilities_is_answered_as_if_it_stood_alone(directory: Path) -> None:
     def says(asked: list[float]) -> dict[str, Any]:
         chances = [[None, None] if number < 0 else [0.25, 0.75] for number in asked]

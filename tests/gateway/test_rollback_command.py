@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,23 @@ def test_a_number_may_be_named_and_what_served_stays_warm_to_go_forward_again(ro
     assert ([one["version"] for one in now["targets"]], now["deployment_number"]) == ([3], 8)
 
 
+def test_what_the_database_does_not_know_yet_stays_warm_as_what_it_repeats_and_is_told_of(routes: Path) -> None:
+    go_back(routes, NAME, reason="first", by="root")
+    first = entry(routes)
+    go_back(routes, NAME, reason="second", number=2)
+    second = entry(routes)
+    assert second["warm"][0]["deployment_id"] == deployed(4, 2)["deployment_id"]
+    go_back(routes, NAME, reason="third", number=7)
+    third = entry(routes)["rolled_back"]
+    assert third["to"] == deployed(4, 2)["deployment_id"]
+    told = [(one["deployment_id"], one["to"], one["reason"]) for one in third["earlier"]]
+    assert told == [
+        (first["deployment_id"], deployed(4, 2)["deployment_id"], "first"),
+        (second["deployment_id"], deployed(2, 1)["deployment_id"], "second"),
+    ]
+    assert not parse(routes.read_bytes()).troubles
+
+
 @pytest.mark.parametrize(
     ("name", "reason", "number", "words"),
     [
@@ -97,3 +116,17 @@ def test_the_command_says_when_no_gateway_has_taken_it_up(
     assert "does not answer by it" in capsys.readouterr().err
     assert main([NAME, "--routes", str(tmp_path / "none.json"), "--reason", "worse"]) == 1
     assert "Nothing was changed" in capsys.readouterr().err
+
+
+def test_who_went_back_is_whom_the_system_knows_whatever_the_environment_says(
+    routes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = pwd.getpwuid(os.getuid()).pw_name
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "mallory")
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    go_back(routes, NAME, reason="it burns")
+    assert entry(routes)["rolled_back"]["by"] == account
+    monkeypatch.setenv("SUDO_USER", "ann\n")
+    go_back(routes, NAME, reason="it burns")
+    assert entry(routes)["rolled_back"]["by"] == f"{account}, by sudo of ann"

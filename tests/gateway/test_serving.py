@@ -203,6 +203,27 @@ def test_a_killed_replica_is_replaced_by_its_neighbour_without_a_failed_request(
     assert second.popen.poll() is None
 
 
+def test_what_a_hung_replica_works_on_is_answered_by_its_neighbour_once(
+    gateway: Gateway, start_server: StartServer
+) -> None:
+    first, second = start_server("one", "first"), start_server("one", "second")
+    gateway.publish({"acme/wine": endpoint(1, target("wine", 1, first.ready().socket, second.ready().socket))})
+    with Load(gateway, clients=8) as load:
+        wait_for(lambda: len(load.answers) > 200)
+        first.popen.send_signal(signal.SIGSTOP)
+        # All that it holds are clients that wait; the neighbour alone answers the others meanwhile, and then these too.
+        wait_for(lambda: "is silent" in gateway.text())
+        count = len(load.answers)
+        wait_for(lambda: len(load.answers) > count + 200)
+        first.popen.send_signal(signal.SIGCONT)
+        wait_for(lambda: len(load.answers) > count + 400)
+    assert (load.refused, load.broken) == ([], [])
+    slowest = max(answer.received - answer.sent for answer in load.answers)
+    assert slowest > 4, "no request was with the replica that was stopped"
+    ids = [record["id"] for record in gateway.recorded()]
+    assert len(ids) == len(set(ids)) == len(load.answers)
+
+
 def test_a_killed_replica_without_neighbour_is_503_until_another_takes_its_socket(
     gateway: Gateway, start_server: StartServer
 ) -> None:

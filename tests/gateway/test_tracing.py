@@ -118,6 +118,42 @@ def test_what_the_model_fails_is_an_error_of_its_trace(
 
 
 @pytest.mark.slow
+def test_the_nodes_of_a_graph_have_spans_below_the_requests(
+    collector: Collector, start_gateway: StartGateway, replicas: dict[str, Path]
+) -> None:
+    versions = {number: target("wine", number, replicas[name]) for number, name in ((1, "one"), (2, "moody"))}
+    nodes = {
+        f"n{number}": {"model": "wine", "version": number, "model_version_id": version["model_version_id"]}
+        for number, version in versions.items()
+    }
+    graph = {"start": "n1", "nodes": {"n1": {**nodes["n1"], "then": "n2"}, "n2": nodes["n2"]}}
+    gateway = start_gateway("--traces-url", collector.url, "--traces-ratio", "1")
+    parts = [{**version, "weight": 0, "role": "node"} for version in versions.values()]
+    gateway.publish({"acme/wine": {**endpoint(4, *parts), "graph": graph}})
+    answer = wait_for(lambda: (got := gateway.predict(RECORD)).status_code == 200 and got, what="replicas").json()
+    assert gateway.predict({**RECORD, "alcohol": -1}).status_code == 502
+    gateway.stop()
+    assert "ended span" not in gateway.text()
+    *_, whole, failed = (span for span in collector.spans if span.name == "POST /acme/wine")
+    assert whole.attributes["modelwright.prediction_id"] == answer["prediction_id"]
+    assert whole.attributes["modelwright.version"] == 4
+    first, second = children(collector, whole)
+    assert [span.name for span in (first, second)] == ["node n1", "node n2"]
+    assert [span.attributes["modelwright.version"] for span in (first, second)] == [1, 2]
+    assert whole.start <= first.start < first.end <= second.start < second.end <= whole.end
+    for node in (first, second):
+        queue, replica = children(collector, node)
+        assert [queue.name, replica.name] == ["queue", "replica"]
+        assert [span.name for span in children(collector, replica)] == ["predict"]
+    assert [span.is_error for span in (whole, first, second)] == [False] * 3
+    assert [span.is_error for span in (failed, *children(collector, failed))] == [True, False, True]
+
+
+def children(collector: Collector, parent: Span) -> list[Span]:
+    return sorted((span for span in collector.spans if span.parent_id == parent.span_id), key=lambda span: span.start)
+
+
+@pytest.mark.slow
 def test_predictions_do_not_care_whether_the_collector_answers(
     start_gateway: StartGateway, replicas: dict[str, Path]
 ) -> None:

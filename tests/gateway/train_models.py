@@ -1,5 +1,6 @@
 """Trains the models of these tests; runs inside the model environment: `python train_models.py DIRECTORY`."""
 
+import gc
 import os
 import sys
 import time
@@ -70,6 +71,13 @@ class Echo(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined, unuse
         return model_input
 
 
+class Frozen(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined, unused-ignore]
+    """Returns how many objects of its process the search for cycles leaves out."""
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+        return [gc.get_freeze_count()] * len(model_input)
+
+
 def flatten(images: Any) -> Any:
     """Images as rows of numbers."""
     return images.reshape(len(images), -1)
@@ -103,6 +111,7 @@ def main(directory: Path) -> None:
         pip_requirements=["pandas"],
     )
     mlflow.pyfunc.save_model(directory / "echo", python_model=Echo(), pip_requirements=["pandas"])
+    mlflow.pyfunc.save_model(directory / "frozen", python_model=Frozen(), pip_requirements=["pandas"])
     digits = load_digits()
     images = digits.images.astype("float32")
     reader = make_pipeline(FunctionTransformer(flatten), LogisticRegression(max_iter=50)).fit(images, digits.target)

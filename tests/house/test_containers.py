@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.house.test_layout import ROOMS
+
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 ONCE = {"migrate", "backup", "restore"}
@@ -33,10 +35,10 @@ def test_every_service_may_do_little(name: str) -> None:
     assert ("healthcheck" in service) is (name not in ONCE)
 
 
-def test_only_the_keeper_has_the_engine_and_only_two_services_open_ports() -> None:
+def test_only_the_keeper_has_the_engine_and_only_three_services_open_ports() -> None:
     mounts = {name: str(service.get("volumes", [])) for name, service in SERVICES.items()}
     assert {name for name, text in mounts.items() if "docker.sock" in text} == {"keeper"}
-    assert {name for name, service in SERVICES.items() if "ports" in service} == {"web", "gateway"}
+    assert {name for name, service in SERVICES.items() if "ports" in service} == {"web", "gateway", "sessions"}
 
 
 def test_the_dockerfile_suits_engines_from_20_10_on_and_ends_without_root() -> None:
@@ -47,3 +49,11 @@ def test_the_dockerfile_suits_engines_from_20_10_on_and_ends_without_root() -> N
     for stage in ("platform", "mlflow"):
         body = text.partition(f" AS {stage}\n")[2].partition("\nFROM ")[0]
         assert re.findall(r"^USER (.*)$", body, re.MULTILINE) == ["10001:10001"]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_room_is_in_the_image(room: str) -> None:
+    assert f"!{room}" in (ROOT / ".dockerignore").read_text().split()
+    compiled = re.search(r"compileall -q (.+) manage\.py", (ROOT / "docker" / "Dockerfile").read_text())
+    assert compiled is not None
+    assert room in compiled[1].split()

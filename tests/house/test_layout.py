@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ["platform", "workspaces", "projects", "jobs", "models", "lineage"]
+ROOMS = ["platform", "workspaces", "projects", "jobs", "models", "lineage", "sessions"]
 
 
 def sources(*folders: str) -> list[Path]:

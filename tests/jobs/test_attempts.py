@@ -187,6 +187,40 @@ class TestNext:
         assert now.token != late.token
         assert {now.call(*call).status_code for call in calls[-1:]} == {200}
 
+    def test_what_a_lost_attempt_logged_is_told_from_what_the_next_one_did(
+        self, web: str, project: Project, admin: User, browser_client: Callable[[User], Client], api: Any
+    ) -> None:
+        run = start(project, retries=1)
+
+        def log(depth: int) -> str:
+            attempt = Tracker(web, token_of(run))
+            mlflow_id: str = attempt.run(attempt.experiment(f"train {depth}"))["info"]["run_id"]
+            metrics = [{"key": "auc", "value": depth / 10, "timestamp": 1, "step": step} for step in (1, 2)]
+            body = {"run_id": mlflow_id, "params": [{"key": "depth", "value": str(depth)}], "metrics": metrics}
+            assert attempt.call("POST", f"{V2}/runs/log-batch", body).status_code == 200
+            return mlflow_id
+
+        first = log(3)
+        end(run, Cause.LOST)
+        collect_ended()
+        second = log(5)
+        found = {one.mlflow_id: one for one in tracked_runs(project.mlflow_workspace, run.pk)}
+        assert {id_: (one.attempt, one.parameters) for id_, one in found.items()} == {
+            first: (1, {"depth": "3"}),
+            second: (2, {"depth": "5"}),
+        }
+        rest = api(admin)
+        told = rest.get(f"/api/v1/runs/{run.pk}/metrics/").json()["results"]
+        assert [(one["attempt"], one["parameters"]["depth"]) for one in told] == [(1, "3"), (2, "5")]
+        lines = rest.get(f"/api/v1/runs/{run.pk}/metrics/history/?key=auc").json()["series"]
+        assert {line["mlflow_id"]: line["attempt"] for line in lines} == {first: 1, second: 2}
+        person = browser_client(admin)
+        page = person.get(f"/runs/{run.pk}/").content.decode()
+        assert page.count("attempt 1, which was given up") == 1
+        assert page.count('<span class="muted small">attempt 2</span>') == 1
+        chart = person.get(f"/runs/{run.pk}/chart/?key=auc").json()
+        assert [line["label"].rpartition(", ")[2] for line in chart["series"]] == ["attempt 1", "attempt 2"]
+
     def test_people_see_every_attempt_with_its_log(
         self, web: str, project: Project, admin: User, browser_client: Callable[[User], Client], api: Any
     ) -> None:

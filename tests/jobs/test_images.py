@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pytest_django import Settings
 
-from jobs.services import RunRequest, change_job, create_job, start_run
+from jobs.models import Job
+from jobs.services import RunRequest, change_job, create_job, follow_manifest, start_run
 from modelwright.accounts.actors import Actor
 from modelwright.compute import placement
 from modelwright.compute.models import Host
@@ -57,3 +60,18 @@ def test_a_run_of_a_job_with_an_image_needs_no_environment_and_goes_to_container
     assert run.workload.spec["image"] == IMAGE
     placement.place(run.workload.pk)
     assert fresh(run).workload.host == box
+
+
+def test_the_projects_file_can_name_an_image_and_how_often_a_lost_run_starts_again(
+    project: Project, commit_files: Any
+) -> None:
+    step = f"name: churn\nsteps:\n- name: train\n  script: train.py\n  image: {IMAGE}\n  retries: 2\n"
+    commit_files(project, {"modelwright.yaml": step})
+    assert "in containers" in follow_manifest(project)
+    assert not Job.objects.filter(project=project).exists()
+    containers("box")
+    assert follow_manifest(project) == ""
+    job = Job.objects.get(project=project)
+    assert (job.image, job.retries) == (IMAGE, 2)
+    run = start_run(project, RunRequest(job=job), acting_user=SYSTEM)
+    assert (run.workload.spec["image"], run.retries) == (IMAGE, 2)

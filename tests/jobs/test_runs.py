@@ -18,7 +18,7 @@ from modelwright.core.crypto import decrypt
 from modelwright.core.errors import Conflict, NotFound, PermissionRefused, PlatformError, ValidationFailed
 from projects import source
 from projects.models import Project
-from projects.variable_services import set_variable
+from projects.variables.services import set_variable
 
 SYSTEM = Actor.system("tests")
 pytestmark = pytest.mark.usefixtures("platform_python")

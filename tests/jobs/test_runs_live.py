@@ -167,9 +167,10 @@ def test_a_run_whose_supervisor_is_killed_is_lost(start: Any) -> None:
 
 
 def test_the_token_works_only_while_the_run_lives(start: Any) -> None:
-    run = start("import os, time\nprint(os.environ['MLFLOW_TRACKING_TOKEN'], flush=True)\ntime.sleep(1)")
-    turn_until(lambda: log_tail(fresh(run).workload).startswith("mwr_"))
-    token = log_tail(fresh(run).workload).strip()
+    # Backwards, as logs show no token.
+    run = start("import os, time\nprint(os.environ['MLFLOW_TRACKING_TOKEN'][::-1], flush=True)\ntime.sleep(1)")
+    turn_until(lambda: log_tail(fresh(run).workload).strip().endswith("_rwm"))
+    token = log_tail(fresh(run).workload).strip()[::-1]
     assert run_of_token(token) == run
     execute(run)
     assert run_of_token(token) is None

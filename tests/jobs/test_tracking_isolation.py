@@ -333,6 +333,23 @@ def test_the_run_tag_is_stamped_and_cannot_be_forged(victim: Victim, live_run: C
         assert owner.call("POST", f"{V2}/{path}", body).status_code == 403
 
 
+def test_who_registers_a_version_is_stamped_and_cannot_be_forged(victim: Victim, live_run: Callable[..., Any]) -> None:
+    run, token = live_run(victim.project)
+    owner = Tracker(victim.owner.web, token)
+    made = {"name": "churn", "source": f"runs:/{victim.run_id}/model", "run_id": victim.run_id}
+    for key in ("modelwright.user", "modelwright.run_id"):
+        forged, one = {"key": key, "value": "other"}, {"name": "churn", "version": "1"}
+        for method, path, body in (
+            ("POST", "create", {**made, "tags": [forged]}),
+            ("POST", "set-tag", {**one, **forged}),
+            ("DELETE", "delete-tag", {**one, "key": key}),
+        ):
+            assert owner.call(method, f"{V2}/model-versions/{path}", body).status_code == 403
+    answer = owner.call("POST", f"{V2}/model-versions/create", {**made, "tags": [{"key": "mine", "value": "1"}]})
+    tags = {tag["key"]: tag["value"] for tag in answer.json()["model_version"]["tags"]}
+    assert tags == {"mine": "1", "modelwright.run_id": str(run.pk), "modelwright.attempt": "1"}
+
+
 def test_workspaces_are_not_mentioned(victim: Victim) -> None:
     info = victim.attacker.call("GET", "/api/3.0/mlflow/server-info").json()
     assert info["workspaces_enabled"] is False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
@@ -52,6 +53,46 @@ def test_without_an_address_there_is_no_bridge(layout: Layout, live_server: Live
     joined = join(layout, live_server.url, token, address="", backend="process")
     assert joined.address == "", "the platform is on this machine"
     assert [program.name for program in Hosting(layout, joined).programs()] == ["worker", "watcher"]
+
+
+def test_a_manager_of_a_swarm_joins_with_an_entrance_in_place_of_a_bridge(
+    layout: Layout, live_server: LiveServer, admin: User
+) -> None:
+    _, token = services.create_join_token(acting_user=Actor.person(admin))
+    joined = join(layout, live_server.url, token, backend="swarm", registry="registry.example.org/ml")
+    assert Host.objects.get().backend == "swarm"
+    assert host_file.read(layout) == joined
+    programs = {program.name: program for program in Hosting(layout, joined).programs()}
+    assert list(programs) == ["keeper", "worker", "watcher"]
+    words = list(programs["keeper"].argv)
+    for name, value in {
+        "--backend": "swarm",
+        "--shelf": "10.0.0.7:8090",
+        "--entrance": "8200",
+        "--registry": "registry.example.org/ml",
+    }.items():
+        assert words[words.index(name) + 1] == value
+
+
+def test_a_swarm_that_nobody_could_reach_is_not_joined(layout: Layout, live_server: LiveServer, admin: User) -> None:
+    _, token = services.create_join_token(acting_user=Actor.person(admin))
+    with pytest.raises(JoinFailed, match="--address"):
+        join(layout, live_server.url, token, backend="swarm", address="")
+    assert not Host.objects.exists()
+
+
+def test_a_file_of_an_earlier_version_is_read(layout: Layout, live_server: LiveServer, admin: User) -> None:
+    _, token = services.create_join_token(acting_user=Actor.person(admin))
+    joined = join(layout, live_server.url, token)
+    values = json.loads(host_file.path(layout).read_text())
+    for name in ("shelf", "registry"):
+        del values[name]
+    host_file.path(layout).write_text(json.dumps(values))
+    assert host_file.read(layout) == joined
+    del values["host_id"]
+    host_file.path(layout).write_text(json.dumps(values))
+    with pytest.raises(NoHost, match="is damaged"):
+        host_file.read(layout)
 
 
 def test_a_refusal_is_told_in_the_platforms_words(layout: Layout, live_server: LiveServer, admin: User) -> None:

@@ -43,5 +43,5 @@ def test_the_options_of_a_command_are_listed() -> None:
         timeout=120,
         check=True,
     )
-    for option in ("--data-dir", "--web-port", "--gateway-port", "--host"):
+    for option in ("--data-dir", "--web-port", "--gateway-port", "--sessions-port", "--host"):
         assert option in result.stdout

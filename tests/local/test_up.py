@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,14 @@ class Up:
         content: dict[str, Any] = json.loads((self.data / "platform.json").read_text())
         return content
 
+    def pid_of(self, name: str) -> int:
+        """The process of that name, 0 while there is none."""
+        return int(self.platform["processes"].get(name, {}).get("pid", 0))
+
+    def has_another(self, name: str, before: int) -> bool:
+        """Whether a process of that name runs that is not the one from before."""
+        return self.pid_of(name) not in (0, before)
+
     def left(self) -> list[str]:
         """Command lines of what still runs of it."""
         found = []
@@ -118,10 +127,11 @@ def test_it_answers_refuses_a_second_one_restarts_what_dies_and_stops_whole(star
     assert f"process {up.process.pid}" in second.stderr
     assert up.platform["web_url"] in second.stderr
 
-    before = up.platform["processes"]["worker"]["pid"]
-    os.kill(before, signal.SIGKILL)
-    wait_for(lambda: up.platform["processes"].get("worker", {}).get("pid", before) != before, "a new worker")
-    assert "worker ended with signal 9" in up.output()
+    for name in ("worker", "sessions"):
+        before = up.pid_of(name)
+        os.kill(before, signal.SIGKILL)
+        wait_for(partial(up.has_another, name, before), f"a new {name}")
+        assert f"{name} ended with signal 9" in up.output()
     up.family += psutil.Process(up.process.pid).children(recursive=True)
 
     up.process.send_signal(signal.SIGINT)

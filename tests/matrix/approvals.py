@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 from django.utils import timezone
 
 from models.approvals import services
-from models.approvals.models import Promotion, VersionTest
+from models.approvals.models import Consent, Promotion, VersionTest
 from models.registry.models import ModelVersion, RegisteredModel
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
@@ -22,6 +23,7 @@ def add_approvals(version: ModelVersion, requester: User) -> dict[str, Any]:
     """
     services.record_check(version, "tests", "passed", "Passed: good-enough.", acting_user=SYSTEM)
     services.record_check(version, "replay", "failed", "12 % of the answers flip.", acting_user=SYSTEM)
+    ModelVersion.objects.filter(pk=version.pk).update(registered_by=requester)
     waiting = Promotion.objects.create(
         version=version, stage="production", requester=requester, requester_name=requester.username, reason="better"
     )
@@ -31,7 +33,19 @@ def add_approvals(version: ModelVersion, requester: User) -> dict[str, Any]:
     services.save_card(tested, sections={"purpose": "Which iris it is."}, acting_user=SYSTEM)
     services.start_tests(tested, acting_user=SYSTEM)
     VersionTest.objects.update(noted_at=timezone.now())
+    consent = Consent.objects.create(
+        project=version.model.project,
+        endpoint_id=uuid4(),
+        endpoint_name="acme/churn",
+        kind="rule",
+        digest="0" * 64,
+        content={"rule": {"then": {"prediction": "no"}}},
+        requester=requester,
+        requester_name=requester.username,
+        reason="simple",
+    )
     return {
+        "consent_id": consent.pk,
         "promotion_id": waiting.pk,
         "approved_promotion_id": approved.pk,
         "tested_version_id": tested.pk,

@@ -34,16 +34,45 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("api-project", "PATCH"): {"description": "changed"},
     ("api-project-member", "PUT"): {"role": "operator"},
     ("api-project-variable", "PUT"): {"value": "2"},
+    ("api-project-variable", "PATCH"): {"description": "changed"},
     ("api-project-commits", "POST"): {
         "message": "Change",
         "expected_head": "{sha}",
         "changes": [{"path": "notes.txt", "content": "hello"}],
     },
+    ("api-project-renames", "POST"): {
+        "path": "README.md",
+        "new_path": "docs/README.md",
+        "message": "Move",
+        "expected_head": "{sha}",
+    },
+    ("api-project-restorations", "POST"): {
+        "commit": "{first_sha}",
+        "message": "As it was",
+        "expected_head": "{sha}",
+    },
+    ("api-project-imports", "POST"): {"address": "https://git.example.org/team/churn.git"},
     ("api-project-jobs", "POST"): {"name": "weekly", "script": "train.py"},
     ("api-job", "PATCH"): {"description": "changed"},
     ("api-job-runs", "POST"): {"parameters": {"depth": 4}},
     ("api-project-runs", "POST"): {"script": "train.py"},
+    ("api-project-push-starts", "POST"): {"name": "on-main", "via": "git", "job": "nightly", "branch": "main"},
+    ("api-push-start", "PATCH"): {"description": "changed"},
     ("api-run-cancellation", "POST"): {"reason": "no longer needed"},
+    ("api-session-policy", "PUT"): {"records_commands": True},
+    ("api-session-stop", "POST"): {"reason": "no longer needed"},
+    ("api-session-commits", "POST"): {"message": "Work"},
+    ("api-session-packages", "POST"): {"packages": ["six==1.17.0"]},
+    ("api-project-applications", "POST"): {"name": "another", "command": "app.py"},
+    ("api-application-visibility", "PUT"): {"is_public": True},
+    ("api-application-viewers", "PUT"): {"lets_viewers_in": True},
+    ("application-create", "POST"): {"name": "another", "command": "app.py"},
+    ("application-visibility", "POST"): {"is_public": "yes"},
+    ("application-viewers", "POST"): {"lets_viewers_in": "yes"},
+    ("session-stop", "POST"): {"reason": "no longer needed"},
+    ("session-commit", "POST"): {"message": "Work"},
+    ("session-packages", "POST"): {"packages": "six==1.17.0"},
+    ("session-policy", "POST"): {"records_commands": "on"},
     ("api-host-join", "POST"): {"token": "{join_token}", "name": "newcomer"},
     ("api-profiles", "POST"): {"name": "another", "cpu": 1, "memory_bytes": 2**30},
     ("api-profile", "PATCH"): {"gpus": 1},
@@ -65,6 +94,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("api-golden-requests", "POST"): {"prediction_id": "{prediction_id}"},
     ("replay-start", "POST"): {"model_version": "{replayed_version_id}", "requests": "100"},
     ("replay-policy", "POST"): {
+        "min_requests": "100",
         "min_rows": "30",
         "max_flip_rate": "5",
         "max_error_rate": "0",
@@ -126,9 +156,20 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("project-edit", "POST"): {"description": "changed"},
     ("project-file-edit", "POST"): {"content": "hello", "message": "Change", "expected_head": "{sha}"},
     ("project-file-delete", "POST"): {"message": "No longer needed", "expected_head": "{sha}"},
+    ("project-file-rename", "POST"): {"new_path": "docs/README.md", "message": "Move", "expected_head": "{sha}"},
+    ("project-restore", "POST"): {"message": "As it was", "expected_head": "{sha}"},
+    ("project-upload", "POST"): {
+        "uploads": Upload("notes.txt", b"hello"),
+        "message": "Upload",
+        "expected_head": "{sha}",
+    },
+    ("project-import", "POST"): {"address": "https://git.example.org/team/churn.git"},
     ("project-members", "POST"): {"username": "target", "role": "operator"},
     ("project-variables", "POST"): {"name": "THRESHOLD", "value": "2"},
+    ("project-variable-edit", "POST"): {"value": "2"},
     ("job-create", "POST"): {"name": "weekly", "script": "train.py"},
+    ("push-start-create", "POST"): {"name": "on-main", "via": "git", "job": "nightly", "branch": "main"},
+    ("push-start-edit", "POST"): {"job": "nightly", "branch": "main"},
     ("job-edit", "POST"): {"script": "train.py"},
     ("run-start", "POST"): {"script": "train.py"},
     ("run-cancel", "POST"): {"reason": "no longer needed"},
@@ -141,6 +182,18 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("api-promotion-refusal", "POST"): {"reason": "It lacks a card."},
     ("api-promotion-withdrawal", "POST"): {},
     ("api-promotion-revocation", "POST"): {"reason": "It counts wrongly."},
+    ("api-consent-decision", "POST"): {"decision": "refuse", "reason": "It is not tested."},
+    ("consent-decide", "POST"): {"decision": "withdraw"},
+    ("api-endpoint-consents", "POST"): {
+        "kind": "rule",
+        "rule": {"when": [{"column": "tenure", "below": 1}], "then": {"prediction": 0}, "otherwise": {"prediction": 1}},
+        "reason": "simple",
+    },
+    ("endpoint-consent", "POST"): {
+        "what": "rule",
+        "rule": "when: [{column: tenure, below: 2}]\nthen: {prediction: 0}\notherwise: {prediction: 1}",
+        "reason": "simple",
+    },
     ("promotion-approve", "POST"): {"override": "on", "reason": "The old one is down."},
     ("promotion-refuse", "POST"): {"reason": "It lacks a card."},
     ("promotion-revoke", "POST"): {"reason": "It counts wrongly."},
@@ -157,6 +210,11 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("endpoint-create", "POST"): {"name": "second"},
     ("endpoint-deploy", "POST"): {"model_version": "{version_id}"},
     ("endpoint-graph-deploy", "POST"): {"graph": "churn"},
+    ("endpoint-routing", "POST"): {
+        "seen": "{other_id}",
+        "reason": "each client keeps its version",
+        "pins_header": "on",
+    },
     ("endpoint-rollback", "POST"): {"deployment": "{deployment_id}", "reason": "worse than before"},
     ("endpoint-settings", "POST"): {"stage": "lab", "serving_path": "auto", "retention_days": "30"},
     ("endpoint-stop", "POST"): {"reason": "no longer needed"},
@@ -166,12 +224,17 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 
 # What reading routes cannot do without.
 QUERIES: dict[str, dict[str, str]] = {
+    "git-references": {"service": "git-upload-pack"},
     "api-project-files": {"path": "README.md"},
     "api-run-metric-history": {"key": "accuracy"},
     "project-files": {"path": "README.md"},
     "project-file-download": {"path": "README.md"},
     "project-file-edit": {"path": "README.md"},
     "project-file-delete": {"path": "README.md"},
+    "project-file-rename": {"path": "README.md"},
+    "api-project-comparison": {"base": "start"},
+    "project-compare": {"base": "start"},
+    "project-restore": {"commit": "start"},
     "data-connection-create": {"kind": "http"},
     "run-chart": {"key": "accuracy"},
     "batch-start": {"source": "repository"},
@@ -179,6 +242,13 @@ QUERIES: dict[str, dict[str, str]] = {
 
 # Values of variables in addresses that mean something else here than elsewhere.
 VALUES: dict[str, dict[str, str]] = {
+    "git-references": {"workspace": "acme", "project": "churn"},
+    "git-fetch": {"workspace": "acme", "project": "churn"},
+    "git-push": {"workspace": "acme", "project": "churn"},
+    "api-session": {"session_id": "{ended_session_id}"},
+    "api-session-resume": {"session_id": "{ended_session_id}"},
+    "session-resume": {"session_id": "{ended_session_id}"},
+    "session-delete": {"session_id": "{ended_session_id}"},
     "api-event-sink-resume": {"sink_id": "{paused_sink_id}"},
     "event-sink-resume": {"sink_id": "{paused_sink_id}"},
     "api-batch-job-retries": {"batch_id": "{ended_batch_id}"},
@@ -190,6 +260,8 @@ VALUES: dict[str, dict[str, str]] = {
     "batch-job-retry": {"batch_id": "{ended_batch_id}"},
     "api-model-version-retries": {"version_id": "{failed_version_id}"},
     "model-version-retry": {"version_id": "{failed_version_id}"},
+    "api-replay-cancellation": {"replay_id": "{running_replay_id}"},
+    "replay-cancel": {"replay_id": "{running_replay_id}"},
     "api-promotion-revocation": {"promotion_id": "{approved_promotion_id}"},
     "promotion-revoke": {"promotion_id": "{approved_promotion_id}"},
     "api-rollout-resume": {"rollout_id": "{paused_rollout_id}"},
@@ -206,6 +278,18 @@ VALUES: dict[str, dict[str, str]] = {
 SUCCEEDS_ELSEWHERE = {"api-run-artifact GET", "run-artifact GET", "endpoint-try POST", "metrics GET"} | {
     f"scoring-{what}"
     for what in ("job GET", "input GET", "total POST", "chunk GET", "chunk POST", "output POST", "end POST")
+}
+# What a Git server posts is signed: tests/jobs.
+SUCCEEDS_ELSEWHERE |= {"push-hook POST"}
+# What a session asks takes its own token: tests/sessions.
+SUCCEEDS_ELSEWHERE |= {
+    "session-git-references GET",
+    "session-git-fetch POST",
+    "session-git-push POST",
+    "session-agent-beat POST",
+    "session-agent-commands POST",
+    "session-agent-reads POST",
+    "session-agent-runs GET",
 }
 
 

@@ -10,6 +10,9 @@ from typing import Any
 from django.utils import timezone
 
 from jobs import services as job_services
+from jobs.pushes.services import create_push_start
+from jobs.pushes.signatures import Told
+from jobs.pushes.starting import take
 from lineage import names
 from lineage.kinds import EdgeKind
 from lineage.services import EdgeSpec
@@ -27,6 +30,7 @@ from modelwright.accounts.actors import Actor
 from modelwright.core.ids import new_id
 from modelwright.storage.settings import blob_store
 from projects.models import Project
+from projects.variables.services import set_variable
 from tests.matrix.evidence import add_evidence
 
 SYSTEM = Actor.system("tests")
@@ -43,10 +47,13 @@ signature:
 
 
 def add_jobs(project: Project) -> dict[str, Any]:
-    """A job and a run of it that is still queued."""
+    """A job, a run of it that is still queued and was given a secret, and a webhook that was told of a push."""
+    set_variable(project, name="TOKEN", value="a secret of the lake", acting_user=SYSTEM)
     job = job_services.create_job(project, name="nightly", script="train.py", acting_user=SYSTEM)
     run = job_services.start_run(project, job_services.RunRequest(job=job), acting_user=SYSTEM)
-    return {"job_id": job.pk, "run_id": run.pk}
+    start, _ = create_push_start(project, name="on-push", via="github", job=job.name, branch="main", acting_user=SYSTEM)
+    take(start, Told("other", "0123456789" * 4), key="told", commit=None)
+    return {"job_id": job.pk, "run_id": run.pk, "start_id": start.pk, "hook_id": start.pk}
 
 
 def add_models(project: Project) -> dict[str, Any]:

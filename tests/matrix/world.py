@@ -20,12 +20,15 @@ from modelwright.compute.services import create_join_token
 from projects import services as project_services
 from projects import source
 from projects.models import Project
-from projects.variable_services import set_variable
+from projects.source.git import run
+from projects.variables.services import set_variable
 from tests.matrix.approvals import add_approvals
 from tests.matrix.batch import add_batch
 from tests.matrix.events import add_sink
+from tests.matrix.imports import add_imports
 from tests.matrix.replays import add_replays
 from tests.matrix.rollouts import add_rollouts
+from tests.matrix.sessions import add_sessions
 from tests.matrix.things import add_jobs, add_models
 from workspaces import services as workspace_services
 from workspaces.connection_services import create_data_connection
@@ -56,11 +59,17 @@ class World:
     # Values that differ by role: one's own token.
     own: dict[str, dict[str, Any]] = field(default_factory=dict)
     branch: Path | None = None
+    # References that asking moves, with what they hold.
+    references: dict[Path, str] = field(default_factory=dict)
 
     def restore_branch(self) -> None:
         """Take back what was committed: a database that is rolled back does not roll back Git."""
         if self.branch is not None and self.branch.read_text().strip() != self.values["sha"]:
             self.branch.write_text(f"{self.values['sha']}\n")
+        for path, commit in self.references.items():
+            if not path.exists() or path.read_text().strip() != commit:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(f"{commit}\n")
 
     def values_for(self, role: str) -> dict[str, Any]:
         """The values of the variables in addresses, as `role` would use them."""
@@ -104,6 +113,9 @@ def build() -> World:
     world.values |= add_rollouts(project, ModelVersion.objects.get(pk=world.values["version_id"]))
     world.values |= add_approvals(ModelVersion.objects.get(pk=world.values["version_id"]), world.people["target"])
     world.values |= add_sink(project)
+    world.values |= add_imports(project, world.people["contributor"])
+    sessions, world.references = add_sessions(project, world.people["contributor"], world.people["site-admin"])
+    world.values |= sessions
     world.values["event_id"] = AuditEvent.objects.latest("id").pk
     return world
 
@@ -120,6 +132,8 @@ def _workspace(world: World) -> Project:
     roles = {"viewer": "viewer", "operator": "operator", "contributor": "contributor", "project-admin": "admin"}
     for role, given in {**roles, "target": "viewer"}.items():
         project_services.set_member(project, world.people[role], role=given, acting_user=SYSTEM)
+    first = source.check_commit(project, None)
+    run(source.repository_path(project), ["update-ref", "refs/tags/start", first])
     _add_graph(project)
     set_variable(project, name="THRESHOLD", value="1", is_secret=False, acting_user=SYSTEM)
     world.values |= {
@@ -127,6 +141,7 @@ def _workspace(world: World) -> Project:
         "connection_id": connection.pk,
         "project_id": project.pk,
         "sha": source.head(project),
+        "first_sha": first,
         "name": "THRESHOLD",
         "form": "csv",
     }

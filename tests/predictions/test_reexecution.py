@@ -19,6 +19,7 @@ from models.endpoints.paths import give_up
 from models.predictions import reexecution
 from models.predictions.answering import Path as AnsweringPath
 from models.predictions.answering import path_of
+from models.predictions.evidence import why_not
 from models.predictions.models import Prediction, Reexecution
 from models.predictions.receipts import receipt_of
 from models.predictions.reexecution_services import start_reexecution
@@ -163,6 +164,8 @@ def test_predictions_are_made_again_and_judged(
         ({"status": 502, "outputs": []}, "The model failed this request"),
         ({"model_version_id": new_id()}, "not there any more"),
         ({"served_by": "onnx:" + "a" * 64}, "onnx:"),
+        ({"served_by": "graph:" + "a" * 64}, "An inference graph"),
+        ({"served_by": "rule:" + "a" * 16}, "A rule answered"),
         ({"inputs": [{"unstorable": True}]}, "does not fit the signature"),
         ({"inputs": {"unstorable": True}}, "does not fit the signature"),
     ],
@@ -170,10 +173,20 @@ def test_predictions_are_made_again_and_judged(
 def test_what_cannot_be_made_again_says_why(
     ann: User, host: Host, predicted: Any, changes: dict[str, Any], words: str
 ) -> None:
+    prediction = predicted(**changes)
     with pytest.raises(Conflict, match=words) as caught:
-        start_reexecution(predicted(**changes), acting_user=act(ann))
+        start_reexecution(prediction, acting_user=act(ann))
     assert caught.value.remedy
     assert not Reexecution.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("served_by", "words"),
+    [("graph:" + "a" * 64, "An inference graph"), ("rule:" + "a" * 16, "A rule answered"), ("original", "")],
+)
+def test_the_page_says_in_the_buttons_place_why_not(served_by: str, words: str) -> None:
+    told = why_not(Prediction(status=200, served_by=served_by, inputs=[RECORD]))
+    assert (bool(told), words in told) == (bool(words), True)
 
 
 @pytest.mark.django_db

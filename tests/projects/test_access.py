@@ -41,7 +41,7 @@ def test_each_role_may_what_its_table_says_and_no_more(cast: Cast, role: Project
 
 
 def test_whoever_makes_a_project_administers_it(cast: Cast) -> None:
-    assert selectors.role_in(cast.owner, cast.project) == ProjectRole.ADMIN
+    assert selectors.roles_in(cast.owner, cast.project).in_project == ProjectRole.ADMIN
     assert Permission.PROJECT_MANAGE in project_permissions(cast.owner, cast.project)
 
 

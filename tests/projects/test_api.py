@@ -8,7 +8,7 @@ import pytest
 
 from modelwright.audit.models import AuditEvent
 from projects.models import Project, Variable
-from projects.selectors import variables_for_run
+from projects.variables.giving import environment_of
 from tests.projects.conftest import Cast
 
 JSON = "application/json"
@@ -147,7 +147,7 @@ def test_a_secret_variable_reaches_runs_and_nobody_else(api: Any, cast: Cast) ->
     assert b"hunter2" not in listed.content
     assert not Variable.objects.filter(value__contains="hunter2").exists()
     assert "hunter2" not in str(list(AuditEvent.objects.values()))
-    assert variables_for_run(cast.project) == {"API_KEY": "hunter2", "REGION": "north"}
+    assert environment_of(cast.project).variables == {"API_KEY": "hunter2", "REGION": "north"}
 
 
 @pytest.mark.parametrize("name", ["MLFLOW_TRACKING_URI", "modelwright_x", "PATH", "LD_PRELOAD", "1ST", "A-B"])

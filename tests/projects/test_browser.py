@@ -82,13 +82,14 @@ def test_from_the_workspace_to_a_project_and_a_commit(page: Page, live_server: L
 def test_a_variable_is_set_by_keyboard(page: Page, live_server: LiveServer, cast: Cast) -> None:
     sign_in(page, live_server.url, "owner")
     page.goto(f"{live_server.url}/projects/{cast.project.pk}/variables/")
-    page.get_by_label("Name").focus()
+    page.get_by_role("textbox", name="Name", exact=True).focus()
     page.keyboard.type("REGION")
     page.keyboard.press("Tab")
     page.keyboard.type("north")
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
-    page.keyboard.press("Tab")
+    for _ in range(3):
+        page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_text("REGION is set.")).to_be_visible()
     assert not Variable.objects.get().is_secret

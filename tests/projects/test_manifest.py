@@ -28,6 +28,8 @@ steps:
   arguments: [--depth, 3, --rate, 0.1, "true"]
   profile: small
   timeout: 90
+  image: registry.example.org/team/train:1
+  retries: 2
   inputs: [ingest]
 - name: serve
   kind: deploy
@@ -51,6 +53,8 @@ def test_a_whole_manifest_is_understood() -> None:
         arguments=("--depth", "3", "--rate", "0.1", "true"),
         profile="small",
         timeout_seconds=90,
+        image="registry.example.org/team/train:1",
+        retries=2,
         inputs=("ingest",),
     )
     assert manifest.step("serve").endpoint == "churn"
@@ -82,6 +86,10 @@ STEP = b"name: p\nsteps:\n- name: a\n  script: a.py\n"
         (STEP + b"  timeout: 9999999h", "steps[0].timeout"),
         (STEP + b"  timeout: true", "steps[0].timeout"),
         (STEP + b"  timeout: -5", "steps[0].timeout"),
+        (STEP + b"  retries: 11", "steps[0].retries"),
+        (STEP + b"  retries: yes", "steps[0].retries"),
+        (STEP + b"  retries: 1.5", "steps[0].retries"),
+        (STEP + b"  image: 7", "steps[0].image"),
         (STEP + b"  arguments: --x", "steps[0].arguments"),
         (STEP + b"  arguments: [yes]", "steps[0].arguments[0]"),
         (STEP + b"  arguments: [[1]]", "steps[0].arguments[0]"),

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from models.gateway.graphs.parsing import parse
 from projects.prototypes import get_prototype
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -42,11 +43,12 @@ print("RESULT" + json.dumps({
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Python in an environment with the requirements of both prototypes."""
+    """Python in an environment with the requirements of all prototypes."""
     uv = shutil.which("uv")
     assert uv, "uv is needed to build the prototypes' environment"
-    churn, iris = (get_prototype(name).files["requirements.txt"] for name in ("churn", "iris"))
-    assert {line for line in iris.splitlines() if b"==" in line} <= set(churn.splitlines())
+    churn, *others = (get_prototype(name).files["requirements.txt"] for name in ("churn", "iris", "two-steps"))
+    for other in others:
+        assert {line for line in other.splitlines() if b"==" in line} <= set(churn.splitlines())
     folder = tmp_path_factory.mktemp("prototypes")
     (folder / "requirements.txt").write_bytes(churn)
     subprocess.run([uv, "venv", "--quiet", "--python", "3.11", str(folder / "venv")], check=True)
@@ -115,3 +117,12 @@ def test_iris_registers_a_version(python: Path, tmp_path: Path) -> None:
     failed = subprocess.run(arguments, cwd=folder, env=_environment(), capture_output=True, text=True, check=False)
     assert failed.returncode == 1
     assert "The accuracy is below 1.01." in failed.stderr
+
+
+def test_two_steps_registers_the_models_that_its_graph_asks(python: Path, tmp_path: Path) -> None:
+    folder = _unpack("two-steps", tmp_path)
+    assert "ill_found 1.000" in _run(python, folder, "train.py")
+    graph = parse("two-steps", get_prototype("two-steps").manifest.graphs["two-steps"])
+    assert [node.name for node in graph.asked()] == ["detect", "type"]
+    for node in graph.asked():
+        assert (folder / "mlruns" / "models" / node.model / "version-1" / "meta.yaml").is_file()

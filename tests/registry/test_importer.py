@@ -64,6 +64,23 @@ def insert_version(tracking: Tracking, project: Project, source: str, name: str 
         )
 
 
+def test_who_registered_it_is_taken_from_what_the_proxy_stamped(
+    tracking: Tracking, importer: Importer, project: Project, make_user: Any
+) -> None:
+    ann = make_user("ann")
+    insert_version(tracking, project, "models:/m-nothing", name="stamped")
+    insert_version(tracking, project, "models:/m-nothing", name="unknown")
+    with psycopg.connect(tracking.database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO model_version_tags (workspace, name, version, key, value) "
+            "VALUES (%s, 'stamped', 1, 'modelwright.user', 'ann')",
+            [project.mlflow_workspace],
+        )
+    import_all(importer)
+    found = {each.model.name: each.registered_by for each in ModelVersion.objects.filter(model__project=project)}
+    assert found == {"stamped": ann, "unknown": None}
+
+
 def import_all(importer: Importer) -> None:
     while importer.tick():
         pass

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from models.endpoints import replicas
+from models.endpoints import replicas, smoking
 from models.endpoints import selectors as endpoint_selectors
 from models.endpoints import services as endpoint_services
 from models.endpoints.models import Endpoint, Replica
@@ -208,6 +211,54 @@ def test_drills_whose_replica_ends_waits_or_is_late_fail_and_are_taken_away(
     assert slow.asked == 0, "version 1 has no answer on record, and no replica was there to be asked"
     left = Replica.objects.filter(purpose="drill", workload__cancel_requested_at=None, workload__finished_at=None)
     assert not left.exists()
+
+
+@pytest.mark.django_db
+def test_drills_are_not_timed_by_each_other(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = endpoint_services.create_endpoint(project=endpoint.project, name="other", acting_user=SYSTEM)
+    for number in (1, 2):
+        serve(other, version_of(number))
+    drills = [drill_services.start_drills(each, acting_user=SYSTEM)[0] for each in (endpoint, other)]
+    Drill.objects.update(max_seconds=3)
+    Workload.objects.update(state="running", placed_at=timezone.now())
+
+    def answers(replica: Replica) -> bool:
+        replica.healthy_at = replica.healthy_at or timezone.now()
+        return True
+
+    def ask(*_: Any) -> smoking.Reply:
+        time.sleep(1.6)
+        return smoking.Reply({}, "", 0.0)
+
+    monkeypatch.setattr(replicas, "probe", answers)
+    monkeypatch.setattr(smoking, "ask", ask)
+    drilling.tick()
+    for drill in drills:
+        drill.refresh_from_db()
+        assert (drill.state, drill.asked) == ("passed", 1), drill.detail
+    first, second = sorted(drills, key=lambda drill: drill.answered_at or drill.created_at)
+    assert first.answered_at is not None
+    assert second.ready_at is not None
+    assert second.asked_at is not None
+    assert second.ready_at < first.answered_at <= second.asked_at
+    parts = [second.queue_seconds, second.start_seconds, second.answer_seconds]
+    assert sum(part for part in parts if part is not None) == pytest.approx(second.total_seconds)
+
+
+@pytest.mark.django_db
+def test_newest_answers_are_sought_in_the_deployments_of_the_version(endpoint: Endpoint, predicted: Predicted) -> None:
+    old = predicted()
+    predicted(number=2, outputs=["of another version"])
+    serve(endpoint, version_of(1))
+    third = endpoint.deployments.get(number=3)
+    new = predicted(deployment_id=third.pk)
+    with CaptureQueriesContext(connection) as asked:
+        found = golden.golden_requests(endpoint, version_of(1), 5)
+    assert [each.prediction_id for each in found] == [new.pk, old.pk]
+    queries = [each["sql"] for each in asked if "ORDER BY" in each["sql"] and "LIMIT" in each["sql"]]
+    of_record = [sql for sql in queries if 'FROM "predictions_prediction"' in sql]
+    assert len(of_record) == 2
+    assert all('"predictions_prediction"."deployment_id" = ' in sql for sql in of_record)
 
 
 @pytest.mark.django_db

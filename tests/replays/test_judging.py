@@ -64,6 +64,16 @@ def test_flips_of_one_segment_stand_out_and_fail() -> None:
     assert "region = north" in reasons[1]
 
 
+def test_of_many_segments_one_must_be_surer_before_it_fails() -> None:
+    """17 of 40 are surely beyond 25 % where one segment alone is looked at; of 13, one comes to so many by luck."""
+    rows = [row(n, "yes", "no" if n % 20 == 0 and n < 340 else "yes", region=f"r{n % 20}") for n in range(800)]
+    found = report(rows)
+    worst = found["segments"][0]
+    assert (worst["segment"], worst["rows"], worst["flips"], len(found["segments"])) == ("r0", 40, 17, 13)
+    assert worst["low"] > THRESHOLDS["max_segment_flip_rate"] > worst["surely"] > 0.2
+    assert reasons_to_fail(found, THRESHOLDS) == []
+
+
 def test_a_worse_candidate_fails_by_truth_even_with_few_flips() -> None:
     rows = [row(n, "yes", "no" if n < 4 else "yes", truth="yes" if n % 2 == 0 or n < 4 else "no") for n in range(100)]
     found = report(rows)
@@ -111,6 +121,10 @@ def test_a_slow_candidate_fails_where_that_is_judged() -> None:
     assert reasons_to_fail(found, THRESHOLDS) == []
     (reason,) = reasons_to_fail(found, {**THRESHOLDS, "max_latency_factor": 2.0})
     assert "4 times as long" in reason
+    found["latency"] |= {"factor": None, "note": "No request was answered by both versions."}
+    assert reasons_to_fail(found, THRESHOLDS) == []
+    (reason,) = reasons_to_fail(found, {**THRESHOLDS, "max_latency_factor": 2.0})
+    assert reason == "How long a request takes could not be judged. No request was answered by both versions."
     assert latency_of([]) is None
     assert latency_of([float(n) for n in range(100)]) == {"p50": 50.0, "p95": 95.0, "p99": 99.0, "requests": 100}
 

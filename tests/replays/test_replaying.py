@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -11,17 +12,18 @@ from django.test import Client
 from django.utils import timezone
 
 from models.approvals.models import Check
-from models.endpoints.models import Endpoint
+from models.endpoints.models import Endpoint, EndpointKey
 from models.predictions.models import Feedback, Prediction
 from models.registry.models import ModelVersion
 from models.replays import collecting, services
-from models.replays.gathering import gather
+from models.replays.gathering import gather, shaped
 from models.replays.models import Replay, ReplayChange
 from models.replays.policies import set_replay_policy
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from modelwright.audit.models import AuditEvent
 from modelwright.compute.backends.factory import LocalBackend
+from modelwright.compute.backends.keeper.codec import LARGEST_MESSAGE
 from modelwright.compute.models import Host, Workload
 from modelwright.core.errors import Conflict, NotFound, PermissionRefused, ValidationFailed
 from tests.gateway.processes import RECORD
@@ -90,6 +92,7 @@ def test_a_candidate_is_asked_judged_and_its_check_put_on_record(
     assert any("11.1 % of the records (8) are answered otherwise" in reason for reason in replay.reasons)
     check = Check.objects.get(version=candidate, kind="replay")
     assert (check.outcome, check.evidence["replay"]) == ("failed", str(replay.pk))
+    assert check.evidence["stage"] == "lab"
     assert all(each.spec["files"] == {} for each in Workload.objects.filter(kind="replay"))
     assert AuditEvent.objects.filter(action__in=("replay.started", "replay.ended")).count() == 2
 
@@ -123,6 +126,7 @@ def test_only_requests_that_somebody_waited_for_and_that_are_whole_are_taken(
         {"status": 502, "outputs": []},
         {"nodes": [{"node": "a"}]},
         {"number": 2},
+        {"key_id": EndpointKey.objects.get(endpoint=endpoint, is_internal=True).pk},
     ):
         predicted(**changes)
     hidden = predicted(inputs=[{**RECORD, "region": {"redacted": "ab"}}])
@@ -134,6 +138,18 @@ def test_only_requests_that_somebody_waited_for_and_that_are_whole_are_taken(
     assert "a column that the model does not have" in found.requests[0].refused
     assert {hidden.pk, torn.pk}.isdisjoint(each.prediction_id for each in found.requests)
     assert [each.prediction_id for each in gather(endpoint, version_of(2), 1).requests] == [refused.pk]
+
+
+@pytest.mark.django_db
+def test_what_is_taken_fits_into_one_message_to_a_host_with_containers(
+    endpoint: Endpoint, predicted: Predicted
+) -> None:
+    for _ in range(3):
+        predicted(inputs=[{**RECORD, "region": '"' * 1_400_000}])
+    found = gather(endpoint, version_of(2), 50)
+    content = json.dumps(shaped([each.frame for each in found.requests if each.frame is not None]))
+    assert (len(found.requests), found.limit) == (2, "12 MiB of input")
+    assert 10_000_000 < len(json.dumps(content)) < LARGEST_MESSAGE
 
 
 @pytest.mark.django_db
@@ -151,6 +167,8 @@ def test_what_cannot_be_replayed_says_why(ann: User, endpoint: Endpoint, predict
     predicted()
     with pytest.raises(ValidationFailed):
         services.start_replay(endpoint, candidate, requests=0, acting_user=actor)
+    with pytest.raises(ValidationFailed, match="policy asks for 100 of the newest"):
+        services.start_replay(endpoint, candidate, requests=99, acting_user=actor)
     with pytest.raises(NotFound):
         services.start_replay(endpoint, candidate, acting_user=Actor.person(stranger))
     services.start_replay(endpoint, candidate, acting_user=actor)
@@ -233,3 +251,38 @@ def test_whatever_a_workload_left_its_replay_ends(
     Prediction.objects.all().delete()
     kinds = Check.objects.filter(version=version_of(2), kind="replay").values_list("outcome", flat=True)
     assert sorted(kinds) == ["failed", "passed", "passed"], "what came to no result is no check"
+
+
+@pytest.mark.django_db
+def test_a_person_cancels_a_replay_and_it_is_no_check(
+    ann: User,
+    endpoint: Endpoint,
+    predicted: Predicted,
+    stranger: User,
+    api: Any,
+    browser_client: Callable[[User], Client],
+) -> None:
+    predicted()
+    replay = services.start_replay(endpoint, version_of(2), acting_user=Actor.person(ann))
+    url = f"/api/v1/replays/{replay.pk}/cancellation/"
+    assert api(stranger).post(url, {}, content_type="application/json").status_code == 404
+    page = browser_client(ann)
+    assert "Cancel" in page.get(f"/replays/{replay.pk}/").content.decode()
+    done = api(ann).post(url, {"reason": "the wrong version"}, content_type="application/json")
+    assert (done.status_code, done.json()["state"]) == (200, "cancelled")
+    assert done.json()["detail"] == "Cancelled by ann. the wrong version"
+    replay.refresh_from_db()
+    assert {each.state for each in Workload.objects.filter(kind="replay")} == {"cancelled"}
+    assert not Check.objects.exists()
+    assert api(ann).post(url, {}, content_type="application/json").status_code == 409
+    event = AuditEvent.objects.filter(action="replay.ended").get()
+    assert (event.actor_name, event.reason) == ("ann", "the wrong version")
+    for workload in Workload.objects.filter(kind="replay"):
+        Workload.objects.filter(pk=workload.pk).update(handed_in_at=timezone.now())
+    collecting.tick()
+    replay.refresh_from_db()
+    assert (replay.state, Check.objects.count()) == ("cancelled", 0), "what its workloads left changes nothing"
+    again = services.start_replay(endpoint, version_of(2), acting_user=Actor.person(ann))
+    assert page.post(f"/replays/{again.pk}/cancel/").status_code == 302
+    again.refresh_from_db()
+    assert again.state == "cancelled"

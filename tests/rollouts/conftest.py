@@ -18,6 +18,7 @@ from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import ProjectRole, WorkspaceRole
 from projects.models import Project, ProjectMembership
+from tests.endpoints.conftest import backend, data, gateway, host, turn  # noqa: F401 - a platform in small
 from tests.models_support import make_project
 from workspaces.models import Membership
 
@@ -37,10 +38,10 @@ def project(ann: User) -> Project:
 
 
 @pytest.fixture
-def versions(project: Project) -> list[ModelVersion]:
-    """Three versions that are ready."""
+def versions(project: Project, ann: User) -> list[ModelVersion]:
+    """Three versions of ann's that are ready."""
     model = RegisteredModel.objects.create(project=project, name="wine")
-    facts = {"state": "ready", "source": "x", "signature": SIGNATURE}
+    facts = {"state": "ready", "source": "x", "signature": SIGNATURE, "registered_by": ann}
     return [
         ModelVersion.objects.create(model=model, number=number, artifact_digest=str(number) * 64, **facts)
         for number in (1, 2, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
 from math import comb
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 from models.predictions import histogram
 from models.rollouts.chances import at_least, at_least_as_many
 from models.rollouts.conditions import Conditions, Figures, conditions_of, judge
-from models.rollouts.deciding import is_look_due
+from models.rollouts.deciding import LastLook, is_look_due
 from modelwright.core.errors import ValidationFailed
 
+NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
 ONLY_ERRORS = Conditions(max_p99_ratio=None, max_fallback_rate=None, max_replica_deaths=None)
 
 
@@ -101,19 +103,45 @@ def test_looking_again_and_again_stops_no_good_version() -> None:
     """Both versions fail as often; 400 rollouts of 3,000 requests, looked at after every few of them."""
     chance, stopped = random.Random(5), 0
     for _ in range(400):
-        candidate = base = candidate_errors = base_errors = looks = looked_at = 0
+        candidate = base = candidate_errors = base_errors = looks = 0
+        last = LastLook()
         for _ in range(150):
             candidate, base = candidate + 20, base + 80
             candidate_errors += sum(chance.random() < 0.03 for _ in range(20))
             base_errors += sum(chance.random() < 0.03 for _ in range(80))
-            if is_look_due(candidate, looked_at, ONLY_ERRORS.min_requests):
-                looks, looked_at = looks + 1, candidate
+            if is_look_due(Figures(candidate, candidate_errors), last, ONLY_ERRORS.min_requests, NOW):
+                looks, last = looks + 1, LastLook(NOW, candidate, candidate_errors)
                 pair = figures(candidate, candidate_errors), figures(base, base_errors)
                 if "broken" in outcomes(ONLY_ERRORS, *pair, look=looks).values():
                     stopped += 1
                     break
     # At most 1 % by construction; 12 of 400 or more would come in one of 1,500 such tests.
     assert stopped < 12
+
+
+def test_a_base_of_few_requests_stops_no_version_that_is_as_fast() -> None:
+    """One request in twenty is slow with both. The base got few requests: its percentile is a guess."""
+    chance, stopped, conditions = random.Random(7), 0, Conditions()
+    for _ in range(200):
+        counts = {name: histogram.empty() for name in ("candidate", "base")}
+        looks, last = 0, LastLook()
+        for _ in range(20):
+            for name, share in (("candidate", 90), ("base", 10)):
+                for _ in range(share):
+                    counts[name][histogram.place(500.0 if chance.random() < 0.05 else 20.0)] += 1
+            pair = [Figures(sum(each), 0, 0, tuple(each)) for each in (counts["candidate"], counts["base"])]
+            if pair[1].requests >= 20 and is_look_due(pair[0], last, 20, NOW):
+                looks, last = looks + 1, LastLook(NOW, pair[0].requests)
+                if outcomes(conditions, pair[0], pair[1], look=looks)["max_p99_ratio"] == "broken":
+                    stopped += 1
+                    break
+    # At most 1 % by construction; before the shares were compared as well it was one in five.
+    assert stopped < 8
+
+
+def test_a_version_that_is_slower_is_found() -> None:
+    found = outcomes(Conditions(), figures(200, latency_ms=500.0), figures(200, latency_ms=20.0))
+    assert found["max_p99_ratio"] == "broken"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
+from models.approvals import services as approvals
 from models.endpoints import services as endpoints
 from models.endpoints import transitions as endpoint_transitions
+from models.endpoints.changing import change_endpoint
 from models.endpoints.models import Endpoint
 from models.registry.models import ModelVersion
 from models.rollouts import controller, services
@@ -41,6 +43,7 @@ def begin(endpoint: Endpoint, versions: list[ModelVersion], ann: User) -> Any:
 
 def turn(rollout: Rollout) -> Rollout:
     controller.tick()
+    controller.prove_tick()
     return fresh(rollout)
 
 
@@ -103,6 +106,7 @@ def test_a_canary_that_fails_is_rolled_back_at_once_with_the_figures(
     assert back.evidence["candidate"]["errors"] == 12
     assert "12 of 20" in back.reason
     ended = AuditEvent.objects.get(action=AuditAction.ROLLOUT_ENDED)
+    assert ended.after is not None
     assert ended.after["evidence"]["candidate"]["requests"] == 20
     assert ended.after["deployment"] == back.number
     # It is over: nothing more is asked for.
@@ -221,6 +225,25 @@ def test_what_cannot_be_compared_is_refused(
     with pytest.raises(Conflict, match="serves nothing"):
         services.start(other, RolloutRequest(versions[1]), acting_user=actor)
     assert not Rollout.objects.exists()
+
+
+def test_what_is_not_approved_for_the_endpoints_stage_is_refused_before_anything_starts(
+    begin: Any, endpoint: Endpoint, versions: list[ModelVersion], ann: User, make_user: Any
+) -> None:
+    make_user("bob")
+    make_member(endpoint.project, "bob", "contributor")
+    for kind in ("tests", "replay", "card"):
+        approvals.record_check(versions[0], kind, "passed", acting_user=Actor.system("tests"))
+    wanted = approvals.request_promotion(versions[0], stage="production", acting_user=Actor.person(ann))
+    approvals.approve(wanted, acting_user=Actor.person(User.objects.get(username="bob")))
+    change_endpoint(endpoint, stage="production", acting_user=Actor.person(ann))
+    before = newest(endpoint)
+    for strategy in ("canary", "blue_green"):
+        with pytest.raises(Conflict, match="wine version 2 is not approved for production"):
+            begin(strategy)
+    assert (newest(endpoint), Rollout.objects.exists()) == (before, False)
+    # A shadow's answers reach nobody.
+    assert begin("shadow").state == "pending"
 
 
 def test_operators_may_stop_and_not_start(

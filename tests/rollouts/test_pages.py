@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 
 from models.endpoints import services as endpoints
@@ -132,6 +133,44 @@ def test_rest_begins_lists_and_stops(api: Any, ann: User, endpoint: Endpoint, ve
     assert kinds == ["stopped", "resumed", "paused", "step", "started"]
     deployment = client.get(f"/api/v1/deployments/{newest(endpoint).pk}/").json()
     assert deployment["rollout_id"] == str(rollout.pk)
+
+
+def test_rest_takes_a_rollout_to_its_end_and_says_409_to_what_does_not_fit_where_it_stands(
+    api: Any, ann: User, endpoint: Endpoint, versions: list[ModelVersion]
+) -> None:
+    client = api(ann)
+    body = {"model_version": str(versions[1].pk), "steps": [{"weight": 20, "minutes": 5}], "reason": "better"}
+    made = client.post(f"/api/v1/endpoints/{endpoint.pk}/rollouts/", body, content_type=JSON).json()
+    own = f"/api/v1/rollouts/{made['id']}/"
+
+    def state() -> str:
+        return str(client.get(own).json()["state"])
+
+    def fitting() -> set[str]:
+        """What may be asked for now; nothing of it is kept."""
+        found = set()
+        for what in ("pause", "resume", "advance", "stop"):
+            point = transaction.savepoint()
+            said = client.post(f"{own}{what}/", {} if what == "resume" else {"reason": "r"}, content_type=JSON)
+            transaction.savepoint_rollback(point)
+            assert said.status_code in (200, 409), (what, said.text)
+            found |= {what} if said.status_code == 200 else set()
+        return found
+
+    assert (state(), fitting()) == ("pending", {"stop"})
+    serve(newest(endpoint))
+    controller.tick()
+    assert (state(), fitting()) == ("running", {"pause", "advance", "stop"})
+    client.post(f"{own}pause/", {}, content_type=JSON)
+    assert (state(), fitting()) == ("paused", {"resume", "stop"})
+    client.post(f"{own}resume/", {}, content_type=JSON)
+    client.post(f"{own}advance/", {"reason": "it is good enough"}, content_type=JSON)
+    assert (state(), fitting()) == ("running", {"pause", "stop"}), "its last deployment does not serve yet"
+    serve(newest(endpoint))
+    controller.tick()
+    assert (state(), fitting()) == ("promoted", set())
+    again = client.post(f"/api/v1/endpoints/{endpoint.pk}/rollouts/", body, content_type=JSON)
+    assert again.status_code == 409, "it is what serves"
 
 
 def test_a_stranger_finds_no_rollout(

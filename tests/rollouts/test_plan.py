@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from models.rollouts.conditions import Finding
-from models.rollouts.deciding import Action, Situation, decide, is_look_due
+from models.rollouts.conditions import Figures, Finding
+from models.rollouts.deciding import LOOK_EVERY, Action, LastLook, Situation, decide, is_look_due
 from models.rollouts.plan import USUAL, Step, Strategy, shares_of, steps_of
 from modelwright.core.errors import ValidationFailed
 
@@ -105,9 +105,18 @@ def test_a_stop_says_why() -> None:
 
 
 def test_looks_become_rarer_as_requests_grow() -> None:
-    looks, at = 0, 0
+    looks, last = 0, LastLook()
     for requests in range(1, 10_001):
-        if is_look_due(requests, at, 20):
-            looks, at = looks + 1, requests
+        if is_look_due(Figures(requests), last, 20, NOW):
+            looks, last = looks + 1, LastLook(NOW, requests)
     assert 25 < looks < 45
-    assert not is_look_due(19, 0, 20)
+    assert not is_look_due(Figures(19), LastLook(), 20, NOW)
+
+
+def test_what_breaks_late_in_a_long_step_is_looked_at_soon() -> None:
+    last = LastLook(NOW, requests=50_000, failures=40)
+    assert not is_look_due(Figures(50_010, errors=45), last, 20, NOW + timedelta(minutes=1))
+    assert is_look_due(Figures(50_015, errors=55), last, 20, NOW + timedelta(minutes=1))
+    assert is_look_due(Figures(50_001), last, 20, NOW + LOOK_EVERY)
+    # Without another request there is nothing to see.
+    assert not is_look_due(Figures(50_000), last, 20, NOW + 10 * LOOK_EVERY)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import psycopg
 import pytest
+from django.conf import settings
 from modelwright_runtime import client
 
 
@@ -37,3 +40,64 @@ def test_a_connection_hides_its_secret_from_logs(monkeypatch: pytest.MonkeyPatch
     assert "hidden" not in repr(found)
     with pytest.raises(LookupError, match="warehouse"):
         client.connection("lake")
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The file in which a session keeps what is read."""
+    monkeypatch.setenv("MODELWRIGHT_SESSION_ID", "abc")
+    monkeypatch.setenv("MODELWRIGHT_SESSION_PRIVATE", str(tmp_path))
+    return tmp_path / "reads"
+
+
+def written(file: Path) -> list[tuple[str, str, str]]:
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    return [(one["connection"], one["kind"], one["what"]) for one in lines]
+
+
+def test_a_session_keeps_which_files_of_a_directory_are_read(
+    monkeypatch: pytest.MonkeyPatch, reads: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "lake").mkdir()
+    (tmp_path / "lake" / "a.csv").write_text("1,2")
+    known = {"lake": {"kind": "directory", "config": {"path": str(tmp_path / "lake")}, "secret": ""}}
+    monkeypatch.setenv("MODELWRIGHT_CONNECTIONS", json.dumps(known))
+    lake = client.connection("lake")
+    with lake.open("a.csv") as file:
+        assert file.read() == b"1,2"
+    with pytest.raises(ValueError, match="not in the directory"):
+        lake.open("../reads")
+    with pytest.raises(LookupError, match="only postgresql"):
+        lake.query("SELECT 1")
+    assert written(reads) == [
+        ("lake", "directory", ""),
+        ("lake", "directory", "a.csv"),
+        ("lake", "directory", "../reads"),
+    ]
+    # A script of a run, or on a laptop, keeps nothing.
+    monkeypatch.delenv("MODELWRIGHT_SESSION_ID")
+    lake.note("public.customers")
+    assert len(written(reads)) == 3
+
+
+@pytest.mark.django_db
+def test_statements_read_and_change_nothing(monkeypatch: pytest.MonkeyPatch, reads: Path) -> None:
+    values = settings.DATABASES["default"]
+    config = {
+        "host": values["HOST"],
+        "port": values.get("PORT"),
+        "database": values["NAME"],
+        "username": values["USER"],
+    }
+    known = {"warehouse": {"kind": "postgresql", "config": config, "secret": values.get("PASSWORD", "")}}
+    monkeypatch.setenv("MODELWRIGHT_CONNECTIONS", json.dumps(known))
+    warehouse = client.connection("warehouse")
+    assert warehouse.query("SELECT 1 AS one, %s::text AS two", ["x"]) == [{"one": 1, "two": "x"}]
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        warehouse.query("CREATE TABLE public.should_not_be (id int)")
+    with pytest.raises(LookupError, match="only directory and http"):
+        warehouse.open("a.csv")
+    assert [what for _, _, what in written(reads)][1:] == [
+        "SELECT 1 AS one, %s::text AS two",
+        "CREATE TABLE public.should_not_be (id int)",
+    ]

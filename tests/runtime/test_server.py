@@ -86,6 +86,14 @@ def test_a_regressor_answers_predictions_alone(start_server: StartServer) -> Non
     assert answer["predictions"] == pytest.approx(evaluated('model("regressor").predict(frame).tolist()'))
 
 
+def test_the_search_for_cycles_leaves_out_what_loading_brought(start_server: StartServer) -> None:
+    server = start_server("frozen").ready()
+    with Client(server.socket, ["a"]) as client:
+        kind, answer = client.predict([1])
+    assert kind == frames.ANSWER
+    assert answer["predictions"][0] > 50_000
+
+
 def test_a_model_of_ones_own_that_returns_a_table_answers_one_mapping_per_row(start_server: StartServer) -> None:
     server = start_server("table").ready()
     with Client(server.socket, COLUMNS) as client:

@@ -69,6 +69,11 @@ def test_a_file_is_put_as_it_is_and_a_link_is_refused(store: BlobStore, tmp_path
         store.put_file(tmp_path / "link")
 
 
+def test_a_check_leaves_nothing(store: BlobStore) -> None:
+    store.check()
+    assert list(store.blobs()) == []
+
+
 def test_what_is_missing_says_so(store: BlobStore) -> None:
     store.put_bytes(b"another")
     assert not store.has(ABSENT)

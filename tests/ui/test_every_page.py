@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
+from tests.matrix.bodies import VALUES, filled
 from tests.matrix.routes import Route, routes
 from tests.matrix.world import World, build
 from tests.ui.browser import NARROW, WIDE, check_page, check_width, sign_in
@@ -18,6 +19,8 @@ from tests.ui.browser import NARROW, WIDE, check_page, check_width, sign_in
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(1500)]
 # Files, fragments and documents for scripts are no pages.
 NO_PAGES = {
+    "application-log",
+    "application-state",
     "audit-export",
     "batch-job-log",
     "batch-job-output",
@@ -27,14 +30,18 @@ NO_PAGES = {
     "scoring-job",
     "endpoint-predictions-export",
     "endpoint-traffic-chart",
+    "git-references",
     "health-live",
     "health-ready",
     "login",
     "logout",
     "prediction-receipt",
+    "project-archive",
     "project-file-download",
     "receipt-keys-file",
     "run-artifact",
+    "session-agent-runs",
+    "session-git-references",
     "usage-chart",
     "usage-export",
     "workload-log",
@@ -42,7 +49,10 @@ NO_PAGES = {
 }
 QUERIES = {
     "project-file-delete": "?path=README.md",
+    "project-compare": "?base=start",
     "project-file-edit": "?path=README.md",
+    "project-file-rename": "?path=README.md",
+    "project-restore": "?commit=start",
     "project-file": "?path=README.md",
 }
 
@@ -66,7 +76,9 @@ def walk(page: Page, server: str, world: World, role: str) -> list[str]:
     wrong: list[str] = []
     sign_in(page, server, role)
     for route in pages():
-        response = page.goto(server + route.address(world.values_for(role)) + QUERIES.get(route.name, ""))
+        values = world.values_for(role)
+        values |= filled(VALUES.get(route.name, {}), values)
+        response = page.goto(server + route.address(values) + QUERIES.get(route.name, ""))
         assert response is not None
         if not is_whole_page(page):
             continue

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from models.gateway.graphs.graph import COMBINER, REQUEST, ROUTER, Aim, Graph, Problem
 
+# Of all routers together, and outputs of models in one merged output.
+MAX_CONDITIONS = 200
+MAX_PARTS = 1000
+
 
 def check(graph: Graph) -> list[Problem]:
     """What is wrong with it."""
     problems = _missing(graph)
     if problems:
         return problems
-    return [*_circles(graph), *_routed(graph), *_skipped(graph), *_unreached(graph)]
+    if circles := _circles(graph):
+        return circles
+    return [*_routed(graph), *_skipped(graph), *_unreached(graph), *_too_much(graph)]
 
 
 def _missing(graph: Graph) -> list[Problem]:
@@ -24,6 +30,31 @@ def _missing(graph: Graph) -> list[Problem]:
         for name in dict.fromkeys(name for name in named if name not in graph.nodes):
             problems.append(Problem(f"nodes.{node.name}", f"There is no node {name!r}.", known))
     return problems
+
+
+def _too_much(graph: Graph) -> list[Problem]:
+    """Every request asks the conditions of each of its records, and what is merged again and again grows each time."""
+    problems = []
+    conditions = sum(len(case.when) for node in graph.nodes.values() for case in node.cases)
+    if conditions > MAX_CONDITIONS:
+        remedy = f"Give it {MAX_CONDITIONS} at most; let a model decide what is finer."
+        problems.append(Problem("nodes", f"Its routers have {conditions} conditions together.", remedy))
+    parts: dict[str, int] = {}
+    for name in graph.nodes:
+        if _parts(graph, name, parts) > MAX_PARTS:
+            remedy = f"Merge fewer outputs, or each only once; {MAX_PARTS} at most."
+            problems.append(Problem(f"nodes.{name}", f"It would be made of {parts[name]:,} outputs.", remedy))
+            break
+    return problems
+
+
+def _parts(graph: Graph, name: str, known: dict[str, int]) -> int:
+    """Of how many outputs of models the node's output is made."""
+    if name not in known:
+        node = graph.nodes[name]
+        each = [_parts(graph, source, known) for source in node.sources] if node.kind == COMBINER else []
+        known[name] = sum(each) if node.method == "merge" else max(each, default=1)
+    return known[name]
 
 
 def _before(graph: Graph) -> dict[str, set[str]]:

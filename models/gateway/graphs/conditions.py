@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from models.gateway.choices import MAX_CHOICES, OneOf, are_choices
 from models.gateway.graphs.fields import Fields, is_number
 from models.gateway.graphs.graph import REQUEST, Condition
 from models.gateway.words import describe
@@ -17,6 +18,7 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "at_most": operator.le,
     "at_least": operator.ge,
 }
+MAX_CONDITIONS = 40
 TESTS = (*_ORDER, "equals", "one_of", "missing")
 Chances = Mapping[str, float | None] | None
 
@@ -30,6 +32,9 @@ def read(given: Any, where: str, of: str, fields: Fields) -> tuple[Condition, ..
     items = given if isinstance(given, list) else [given]
     if not items:
         fields.refuse(where, "It holds no condition.", "Write one, such as `{confidence: {below: 0.6}}`.")
+    if len(items) > MAX_CONDITIONS:
+        fields.refuse(where, f"It holds {len(items)} conditions.", f"Give it {MAX_CONDITIONS} at most.")
+        return ()
     found = []
     for number, item in enumerate(items):
         place = f"{where}[{number}]" if isinstance(given, list) else where
@@ -84,7 +89,7 @@ def _tests(fields: Fields, *, only_order: bool) -> tuple[tuple[str, Any], ...]:
         if wrong:
             fields.refuse(name, f"It is {describe(value)}, not {wrong}.", f"Write {wrong}.")
         else:
-            found.append((name, value))
+            found.append((name, OneOf(value) if name == "one_of" else value))
     if not any(fields.has(name) for name in allowed):
         fields.refuse("", "It compares with nothing.", f"Give it one of {', '.join(allowed)}.")
     return tuple(found)
@@ -93,7 +98,7 @@ def _tests(fields: Fields, *, only_order: bool) -> tuple[tuple[str, Any], ...]:
 def _wrong(name: str, value: Any, *, only_order: bool) -> str:
     """What the value should be, empty where it is that."""
     if name == "one_of":
-        return "" if isinstance(value, list) and value else "a list of values"
+        return "" if are_choices(value) else f"a list of 1 to {MAX_CHOICES} texts, numbers or truth values"
     if name == "missing":
         return "" if isinstance(value, bool) else "true or false"
     if name == "equals":
@@ -141,7 +146,7 @@ def _passes(test: str, value: Any, operand: Any) -> bool:
     if test == "equals":
         return _same(value, operand)
     if test == "one_of":
-        return any(_same(value, one) for one in operand)
+        return value in operand
     if isinstance(value, bool) or not isinstance(value, type(operand) if isinstance(operand, str) else (int, float)):
         raise CannotTell(f"{describe(value)} cannot be compared with {describe(operand)}")
     return _ORDER[test](value, operand)

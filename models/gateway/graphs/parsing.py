@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from models.gateway.graphs import conditions
 from models.gateway.graphs.checking import check
 from models.gateway.graphs.fields import Fields, is_name
@@ -25,12 +27,15 @@ from models.gateway.graphs.graph import (
 from models.gateway.words import describe
 
 MAX_NODES, MAX_CASES = 40, 40
+MAX_BYTES = 64 * 1024
 _SKIP = Goal(Aim.SKIP)
 
 
 def parse(name: str, data: Any) -> Graph:
     """The graph called `name`, checked whole: every record that enters it comes to one answer. Raises GraphError."""
     problems: list[Problem] = []
+    if size := _too_long(data):
+        raise GraphError([Problem("", f"It has {size:,} bytes.", f"Give it {MAX_BYTES:,} at most.")])
     fields = Fields(data, "", problems)
     fields.take("name")
     description = fields.text("description")
@@ -52,6 +57,15 @@ def parse(name: str, data: Any) -> Graph:
     if problems:
         raise GraphError(problems)
     return graph
+
+
+def _too_long(data: Any) -> int:
+    """How many bytes it has as JSON, where those are too many; what is no JSON is found elsewhere."""
+    try:
+        size = len(orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS))
+    except (TypeError, ValueError, RecursionError):
+        return 0
+    return size if size > MAX_BYTES else 0
 
 
 def _node(name: str, fields: Fields) -> Node:

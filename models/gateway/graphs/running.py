@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from models.gateway.fleet import Fleet
@@ -17,6 +19,8 @@ from models.gateway.pending import Failure, Pending, Prediction
 from models.gateway.responses import Response, problem
 from models.gateway.routes import Target
 from models.gateway.signature import Invalid
+
+logger = logging.getLogger(__name__)
 
 NO_REPLICA, TIMED_OUT = "no_replica", "timed_out"
 _TOLD_ERRORS = 3
@@ -59,7 +63,7 @@ class Walks:
     def begin(self, client: Pending, served: Served) -> None:
         """Take a request whose records fit; it will come out through the outcomes."""
         walking = _Walking(client, served)
-        self._go_on(walking, walking.walk.begin())
+        self._go_on(walking, self._next(walking, served.graph.start, walking.walk.begin))
         self._flush()
 
     def through(self, results: Sequence[Prediction]) -> list[Prediction]:
@@ -91,28 +95,50 @@ class Walks:
 
     def _landed(self, walking: _Walking, ask: Ask, result: Prediction) -> None:
         asked = result.pending
-        asked.done = True
+        _close(asked)
         walking.open.discard(asked)
         facts = _facts(asked.target, asked.received)
-        self._go_on(walking, walking.walk.answered(ask, result.predictions, result.probabilities, facts))
+        try:
+            asks = walking.walk.answered(ask, result.predictions, result.probabilities, facts)
+        except Exception:
+            # Its client would wait for ever, and those of the other answers in this frame too.
+            logger.exception("the answer of %s could not be taken", ask.node.name)
+            walking.walk.break_off(ask, facts)
+            asks = []
+        self._go_on(walking, asks)
 
     def _lost(self, asked: Pending, walking: _Walking, ask: Ask, code: str, message: str) -> None:
-        asked.done = True
+        _close(asked, failed=True)
         walking.open.discard(asked)
-        self._go_on(walking, walking.walk.failed(ask, code, message, _facts(asked.target, asked.received)))
+        facts = _facts(asked.target, asked.received)
+        failed = partial(walking.walk.failed, ask, code, message, facts)
+        self._go_on(walking, self._next(walking, ask.node.name, failed))
         self._flush()
 
     def _go_on(self, walking: _Walking, asks: Iterable[Ask]) -> None:
         ahead = deque(asks)
-        walk = walking.walk
-        while ahead and not walk.is_over:
+        while ahead and not walking.walk.is_over:
             ask = ahead.popleft()
-            trouble = self._ask(walking, ask)
-            if trouble is not None:
-                target = walking.served.targets[ask.node.name]
-                ahead.extend(walk.failed(ask, *trouble, _facts(target, None)))
-        if walk.is_over:
+            ahead.extend(self._next(walking, ask.node.name, partial(self._tried, walking, ask)))
+        if walking.walk.is_over:
             self._end(walking)
+
+    def _next(self, walking: _Walking, node: str, step: Callable[[], list[Ask]]) -> list[Ask]:
+        """Whom to ask after the step. Whatever goes wrong in it ends this walk alone, and its client is answered."""
+        try:
+            return step()
+        except Exception:
+            logger.exception("the graph of %s could not go on at %s", walking.client.endpoint.name, node)
+            walking.walk.give_up(node)
+            return []
+
+    def _tried(self, walking: _Walking, ask: Ask) -> list[Ask]:
+        """Ask; whom to ask instead, where that cannot be."""
+        trouble = self._ask(walking, ask)
+        if trouble is None:
+            return []
+        target = walking.served.targets[ask.node.name]
+        return walking.walk.failed(ask, *trouble, _facts(target, None))
 
     def _ask(self, walking: _Walking, ask: Ask) -> tuple[str, str] | None:
         """Send the question on its way, or say why it cannot be sent: a word and a sentence."""
@@ -143,6 +169,8 @@ class Walks:
         )
         pending.endpoint = client.endpoint
         pending.columns, pending.rows = frame
+        if client.spans is not None:
+            pending.spans = client.spans.asks(node.name, pending)
         self._asked[pending] = walking, ask
         walking.open.add(pending)
         queue.submit(pending)
@@ -151,7 +179,7 @@ class Walks:
     def _end(self, walking: _Walking) -> None:
         client, walk = walking.client, walking.walk
         for pending in walking.open:
-            pending.done = True
+            _close(pending)
             self._asked.pop(pending, None)
         walking.open.clear()
         if client.done:
@@ -171,6 +199,13 @@ class Walks:
         if self._answered:
             answered, self._answered = self._answered, []
             self._outcomes.predicted(answered)
+
+
+def _close(asked: Pending, *, failed: bool = False) -> None:
+    """Nobody waits for the answer to this question any more."""
+    asked.done = True
+    if asked.spans is not None:
+        asked.spans.ended(failed=failed)
 
 
 def _facts(target: Target, since: float | None) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
+import orjson
+
 from models.gateway.graphs.combining import CannotCombine, Combined, Part, combine
 from models.gateway.graphs.conditions import CannotTell, Chances, holds
 from models.gateway.graphs.graph import COMBINER, REQUEST, ROUTER, Aim, Goal, Graph, Node
@@ -39,6 +41,10 @@ class Ask(NamedTuple):
     number: int
     node: Node
     indices: list[int]
+
+
+# Combined outputs stand in the answer and on record; a request may have 10,000 records.
+MAX_COMBINED_BYTES = 16 * 1024 * 1024
 
 
 class _Do(Enum):
@@ -76,6 +82,8 @@ class Walk:
         self._parked: list[_Task] = []
         self._asks: list[Ask] = []
         self._numbers = 0
+        self._sizes: dict[tuple[str, int], int] = {}
+        self._combined_bytes = 0
 
     @property
     def is_over(self) -> bool:
@@ -112,6 +120,16 @@ class Walk:
         step |= {"error": {"code": code, "message": message}, **facts}
         self._gap(ask.node, ask.indices, NodeFailure(ask.node.name, code, message))
         return self._work()
+
+    def break_off(self, ask: Ask, facts: Mapping[str, Any]) -> None:
+        """Take it that what was answered cannot be used for anything: the request fails."""
+        self.failure = NodeFailure(ask.node.name, "unusable_answer", "Its answer could not be used.")
+        self._step(ask.node, ask.indices).update({"error": {"code": self.failure.code}, **facts})
+
+    def give_up(self, node: str) -> None:
+        """Take it that the way cannot go on at the node, for a fault that is none of its answer: the request fails."""
+        self.failure = NodeFailure(node, "cannot_go_on", "The gateway could not go on here; its log says why.")
+        self._step(self.graph.nodes[node], range(len(self.records)))["error"] = {"code": self.failure.code}
 
     def _work(self) -> list[Ask]:
         """Do what can be done until answers are needed."""
@@ -237,7 +255,7 @@ class Walk:
         made: list[tuple[int, Combined]] = []
         for index in indices:
             try:
-                made.append((index, combine(node.method, self._parts(node, index))))
+                made.append((index, self._combined(node, index)))
             except CannotCombine as error:
                 also = next((f" ({why.node}: {why.message})" for why in map(self._why.get, node.sources) if why), "")
                 failure = NodeFailure(node.name, "cannot_combine", f"{error}{also}.")
@@ -252,6 +270,27 @@ class Walk:
         if any(each is not None for each in chances):
             step["probabilities"] = chances
         self._store(node.name, ready, outputs, chances)
+
+    def _combined(self, node: Node, index: int) -> Combined:
+        """Raises CannotCombine, also where all that was combined for this request has grown too large to be kept."""
+        parts = self._parts(node, index)
+        try:
+            sizes = [self._size(part.node, index) for part in parts]
+            self._sizes[node.name, index] = sum(sizes) if node.method == "merge" else max(sizes, default=0)
+            self._combined_bytes += sum(sizes) if node.method in ("merge", "vote") else max(sizes, default=0)
+            if self._combined_bytes > MAX_COMBINED_BYTES:
+                mebibytes = MAX_COMBINED_BYTES >> 20
+                raise CannotCombine(f"all that is combined for this request has more than {mebibytes} MiB")
+            return combine(node.method, parts)
+        except (RecursionError, ValueError, TypeError, OverflowError) as error:
+            raise CannotCombine(f"the outputs do not go together: {error}") from None
+
+    def _size(self, name: str, index: int) -> int:
+        """About how many bytes the node's output has as JSON; of what is combined no more than its parts together."""
+        size = self._sizes.get((name, index))
+        if size is None:
+            size = self._sizes[name, index] = len(orjson.dumps(self._outputs[name][index]))
+        return size
 
     def _parts(self, node: Node, index: int) -> list[Part]:
         weights = node.weights or (1.0,) * len(node.sources)

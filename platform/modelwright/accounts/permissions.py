@@ -18,6 +18,9 @@ class Permission(StrEnum):
     PROJECT_VIEW = "project.view"
     PROJECT_EDIT = "project.edit"
     PROJECT_MANAGE = "project.manage"
+    # Names of variables and values of plain ones, and who was given which secret.
+    VARIABLE_VIEW = "variable.view"
+    VARIABLE_EDIT = "variable.edit"
     RUN_START = "run.start"
     RUN_CANCEL = "run.cancel"
     MODEL_EDIT = "model.edit"
@@ -46,10 +49,10 @@ class ProjectRole(StrEnum):
 
 WORKSPACE_ROLE_CHOICES = [(role.value, role.value) for role in WorkspaceRole]
 PROJECT_ROLE_CHOICES = [(role.value, role.value) for role in ProjectRole]
-READ_PERMISSIONS = frozenset({Permission.WORKSPACE_VIEW, Permission.PROJECT_VIEW})
+READ_PERMISSIONS = frozenset({Permission.WORKSPACE_VIEW, Permission.PROJECT_VIEW, Permission.VARIABLE_VIEW})
 AUDITOR_PERMISSIONS = READ_PERMISSIONS | {Permission.AUDIT_READ}
 
-_VIEWER = frozenset({Permission.PROJECT_VIEW})
+_VIEWER = frozenset({Permission.PROJECT_VIEW, Permission.VARIABLE_VIEW})
 _OPERATOR = _VIEWER | {
     Permission.RUN_START,
     Permission.RUN_CANCEL,
@@ -58,6 +61,7 @@ _OPERATOR = _VIEWER | {
 }
 _CONTRIBUTOR = _OPERATOR | {
     Permission.PROJECT_EDIT,
+    Permission.VARIABLE_EDIT,
     Permission.MODEL_EDIT,
     Permission.MODEL_APPROVE,
     Permission.ENDPOINT_DEPLOY,

@@ -19,8 +19,14 @@ class Order:
     files: dict[str, str] = field(default_factory=dict)
 
 
-def make_order(*, source: str, text: str, python: str) -> Order:
-    """A build of what `text` asks for, as the file `source` would: requirements, a project, or a lock."""
+ADDITIONS = "additions.txt"
+
+
+def make_order(*, source: str, text: str, python: str, additions: str = "") -> Order:
+    """A build of what `text` asks for, as the file `source` would: requirements, a project, or a lock.
+
+    `additions` are requirements that are resolved together with those of a project.
+    """
     return Order(
         command=[
             "{host-python}",
@@ -29,6 +35,7 @@ def make_order(*, source: str, text: str, python: str) -> Order:
             "{platform}/compute/environments/{builder}.py",
             *("--source", source, "--python", python),
             *("--environments", "{environments}", "--result", "result.json"),
+            *(("--additions", ADDITIONS) if additions else ()),
         ],
-        files={source: text},
+        files={source: text, **({ADDITIONS: additions} if additions else {})},
     )

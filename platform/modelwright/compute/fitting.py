@@ -20,6 +20,8 @@ class Need:
     labels: Mapping[str, str]
     pinned_host_id: UUID | None
     in_container: bool = False
+    # `Workload.Kind`, empty where that is not known yet.
+    kind: str = ""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -30,8 +32,14 @@ class Need:
             self.gpus,
             self.pinned_host_id,
             self.in_container,
+            self.kind,
             *sorted(self.labels.items()),
         )
+
+    @property
+    def suits_swarms(self) -> bool:
+        """What a task of a swarm writes goes with it: models alone run there, and what is built for that very host."""
+        return self.kind in ("", Workload.Kind.REPLICA) or self.pinned_host_id is not None
 
     def fits(self, room: Room) -> bool:
         """Whether the room is large enough."""
@@ -53,6 +61,7 @@ def need_of(workload: Workload, labels: Mapping[str, str], *, in_container: bool
         {**labels, **workload.labels},
         workload.pinned_host_id,
         in_container=in_container,
+        kind=workload.kind,
     )
 
 
@@ -67,17 +76,22 @@ def could_hold(host: Host, need: Need) -> bool:
         return False
     if need.in_container and host.backend == Host.Backend.PROCESS:
         return False
+    if host.backend == Host.Backend.SWARM and not need.suits_swarms:
+        return False
     return need.fits(whole_room(host)) and not missing_labels(host, need.labels)
 
 
 def choose_from(hosts: Iterable[Host], rooms: Mapping[UUID, Room], need: Need) -> list[Host]:
     """Those of the hosts that have room now, best first.
 
-    The rule: work without GPUs goes to hosts without GPUs wherever one fits, so that hosts with GPUs stay for whoever
-    needs them; hosts with GPUs are then not in the list at all. Then the best fit: the host on which least stays
-    free (GPUs first, then the larger of the parts of CPU and memory), so that large rooms stay whole for large work.
+    The rules: replicas go to a swarm wherever one fits, since it starts them elsewhere when their machine fails. Work
+    without GPUs goes to hosts without GPUs wherever one fits, so that hosts with GPUs stay for whoever needs them;
+    hosts with GPUs are then not in the list at all. Then the best fit: the host on which least stays free (GPUs first,
+    then the larger of the parts of CPU and memory), so that large rooms stay whole for large work.
     """
     fitting = [host for host in hosts if need.fits(rooms[host.pk])]
+    if need.kind == Workload.Kind.REPLICA:
+        fitting = [host for host in fitting if host.backend == Host.Backend.SWARM] or fitting
     if not need.gpus and need.pinned_host_id is None:
         fitting = [host for host in fitting if not usable_gpus(host)] or fitting
     return sorted(fitting, key=lambda host: (*need.left_of(rooms[host.pk]), host.name))

@@ -132,7 +132,7 @@ def _results(workload: Workload) -> Iterator[tuple[str, bytes]]:
     work = work_folder(workload)
     if work is None or not work.is_dir():
         return
-    if workload.kind == Workload.Kind.RUN:
+    if workload.kind in (Workload.Kind.RUN, Workload.Kind.SESSION):
         yield OBSERVED, json.dumps(observe(work, _source_files(workload)).as_json()).encode()
     elif workload.kind in _LEAVE_A_RESULT:
         content = read_regular(work / RESULT, MAX_RESULT_BYTES)

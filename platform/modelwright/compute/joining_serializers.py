@@ -46,7 +46,7 @@ class JoinSerializer(serializers.Serializer[Host]):
 
     token = serializers.CharField(max_length=200)
     name = serializers.CharField(max_length=63, help_text="The host's name here, such as the machine's own.")
-    backend = serializers.ChoiceField(choices=["process", "docker"], default="process")
+    backend = serializers.ChoiceField(choices=["process", "docker", "swarm"], default="process")
     address = serializers.CharField(
         required=False, allow_blank=True, max_length=255, default="", help_text="Where other hosts reach it."
     )

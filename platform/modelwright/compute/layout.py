@@ -57,18 +57,23 @@ def socket_path(key_name: str) -> Path:
 
 
 def web_url() -> str:
-    """Where workloads of this host find the platform's API.
+    """Where workloads of this host find the platform's API."""
+    return address_for_workloads(settings.WEB_URL)
+
+
+def address_for_workloads(url: str) -> str:
+    """Where workloads of this host find what has this address outside.
 
     In containers it has the name that it has outside; a bare address cannot be given to another machine there, so that
     one is found at the container's own.
     """
-    parts = urlsplit(settings.WEB_URL)
+    parts = urlsplit(url)
     try:
         is_far = not ip_address(parts.hostname or "").is_loopback
     except ValueError:
         is_far = False
     if not has_containers() or not is_far:
-        return settings.WEB_URL
+        return url
     return f"{parts.scheme}://127.0.0.1:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 

@@ -39,6 +39,9 @@ class Host(BaseModel):
     bridge_port = models.PositiveIntegerField(null=True)
     # The PostgreSQL role that it signs in with, empty where it uses the platform's own.
     database_role = models.CharField(max_length=63, blank=True, default="")
+    # The Redis user that it signs in with, and the SHA-256 of its password; empty where it uses the password of all.
+    redis_user = models.CharField(max_length=63, blank=True, default="")
+    redis_digest = models.CharField(max_length=64, blank=True, default="")
     cpu = models.FloatField()
     memory_bytes = models.BigIntegerField()
     gpus = models.JSONField(default=list, blank=True)
@@ -169,6 +172,8 @@ class Workload(BaseModel):
         SCORING = "scoring", "Batch scoring"
         REEXECUTION = "reexecution", "Re-execution"
         REPLAY = "replay", "Replay"
+        SESSION = "session", "Session"
+        APPLICATION = "application", "Application"
 
     kind = models.CharField(max_length=16, choices=Kind.choices)
     name = models.CharField(max_length=255)

@@ -39,9 +39,9 @@ def addresses() -> Addresses:
     )
 
 
-def with_role(database_url: str, role: str, password: str) -> str:
-    """The same database, signed in to as `role`."""
-    parts = urlsplit(database_url)
+def with_role(url: str, role: str, password: str) -> str:
+    """The same server, signed in to as `role`."""
+    parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{quote(role, safe='')}:{quote(password, safe='')}@{place}"))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -21,9 +20,12 @@ from modelwright.compute.backends.base import (
     WorkloadKey,
     WorkloadSpec,
 )
+from modelwright.compute.backends.docker.entry import SECRETS as CONTAINER_SECRETS
+from modelwright.compute.backends.shim.record import SECRETS
 from modelwright.compute.copies import image_on
 from modelwright.compute.fetching import archive_source, fetch_model, model_folder
 from modelwright.compute.layout import (
+    address_for_workloads,
     environment_folder,
     environments_folder,
     has_containers,
@@ -31,15 +33,19 @@ from modelwright.compute.layout import (
     web_url,
     workloads_folder,
 )
+from modelwright.compute.masking import forms
 from modelwright.compute.models import Workload
+from modelwright.compute.sealed import unseal
 from modelwright.compute.spreading import spread
-from modelwright.core.crypto import decrypt
 
 # What a process needs to trust the same certificates as the host. None of them is a secret.
 TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 # What an environment build needs besides: where the index is, and the way to it.
 INDEX = ("PATH", "HOME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+# Tells an application where to ask for predictions.
+GATEWAY = "MODELWRIGHT_GATEWAY_URL"
+_AWAITED = (Workload.Kind.REPLICA, Workload.Kind.SESSION, Workload.Kind.APPLICATION)
 # Found on the path of the image.
 IMAGE_PYTHON = "python3"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -63,22 +69,28 @@ def make_spec(workload: Workload) -> WorkloadSpec:
     key = WorkloadKey(str(workload.pk), workload.fence)
     names = _placeholders(workload, key)
     models = [str(fetch_model(digest)) for digest in spec.get("models", [])]
-    secrets: dict[str, str] = json.loads(decrypt(workload.secrets)) if workload.secrets else {}
-    given = {**{name: _fill(value, names) for name, value in spec["environment"].items()}, **secrets}
+    secrets = unseal(workload.secrets)
+    plain = {name: _fill(value, names) for name, value in spec["environment"].items()}
+    paths = {name: f"{names['{secrets}']}/{name}" for name in secrets.files}
+    if GATEWAY in plain:
+        plain[GATEWAY] = address_for_workloads(plain[GATEWAY])
+    given = {**plain, **secrets.variables, **paths}
     made = WorkloadSpec(
         key=key,
         command=[_fill(part, names) for part in spec["command"]],
         environment=_environment(workload, given, names),
         limits=Limits(
-            # The share under contention. Replicas reserve little, since most of them idle most of the time, but when
-            # one works somebody waits for its answer.
-            cpu=max(workload.cpu, 1.0) if workload.kind == Workload.Kind.REPLICA else workload.cpu,
+            # The share under contention. Replicas and sessions reserve little, since most of them idle most of the
+            # time, but when one works somebody waits for its answer.
+            cpu=max(workload.cpu, 1.0) if workload.kind in _AWAITED else workload.cpu,
             memory_bytes=workload.memory_bytes,
             timeout_seconds=workload.timeout_seconds,
             grace_seconds=spec.get("grace_seconds", Limits.grace_seconds),
         ),
         source=_source(spec),
         files=spec.get("files", {}),
+        secret_files=secrets.files,
+        masked=forms(secrets.masked),
         directory=spec.get("directory", ""),
         readable=[*_readable(workload), *models],
         writable=_writable(spec, names),
@@ -143,6 +155,7 @@ def _placeholders(workload: Workload, key: WorkloadKey) -> dict[str, str]:
         "{workload}": key.name,
         "{folder}": str(folder),
         "{work}": str(folder / "work"),
+        "{secrets}": CONTAINER_SECRETS if has_containers() else str(folder / SECRETS),
         "{python}": str(python),
         "{socket}": str(socket_path(key.name)),
         "{data}": str(settings.DATA_DIR),

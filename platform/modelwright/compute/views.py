@@ -21,6 +21,7 @@ from modelwright.compute.states import EnvironmentState, HostState
 from modelwright.core.api import SIGNED_IN
 from modelwright.core.listing import Column, Filter, Listing
 from modelwright.core.pages import PlatformView
+from modelwright.core.text import plain
 
 
 def person_of(request: HttpRequest) -> User:
@@ -213,4 +214,4 @@ def log_answer(request: HttpRequest, workload: Workload) -> JsonResponse:
     given = request.GET.get("offset", "")
     offset = int(given[:15]) if given.isascii() and given.isdigit() else 0
     text, next_offset, finished = selectors.read_log(workload, offset)
-    return JsonResponse({"text": text, "offset": next_offset, "finished": finished})
+    return JsonResponse({"text": plain(text), "offset": next_offset, "finished": finished})

@@ -47,6 +47,10 @@ def for_a_host(need: Need, hosts: Sequence[Host]) -> str:
         hosts = [host for host in hosts if host.backend != Host.Backend.PROCESS]
         if not hosts:
             return "It names a ready image, and no active host runs containers. Nobody can know how long it waits."
+    if not need.suits_swarms:
+        hosts = [host for host in hosts if host.backend != Host.Backend.SWARM]
+        if not hosts:
+            return "Only a swarm is active, and a swarm runs models alone. Nobody can know how long it waits."
     labelled = [host for host in hosts if not missing_labels(host, need.labels)]
     if not labelled:
         return f"It needs a host with {label_words(need.labels)}, and no active host has that."

@@ -86,11 +86,21 @@ class WorkloadSerializer(serializers.Serializer[Any]):
     results_sha256 = serializers.CharField(allow_blank=True)
 
 
+class ProcessDataReadSerializer(serializers.Serializer[Any]):
+    """A data connection that was taken in a session, or what was read of it."""
+
+    at = serializers.DateTimeField()
+    connection = serializers.CharField()
+    kind = serializers.CharField()
+    what = serializers.CharField(allow_blank=True, help_text="A statement, table or file.")
+
+
 class WorkloadDetailSerializer(WorkloadSerializer):
     """The same, with what it read and wrote as far as that was observed."""
 
     read = ProcessFileSerializer(many=True)
     written = ProcessFileSerializer(many=True)
+    data_reads = ProcessDataReadSerializer(many=True, help_text="Of a session, as its own process tells it.")
 
 
 _ID = {"type": "string", "format": "uuid"}
@@ -132,4 +142,9 @@ class WorkloadDetailView(PlatformAPIView):
     def get(self, request: Request, workload_id: UUID) -> Response:
         """Answer one process, with what it read and wrote."""
         workload = selectors.workload(current_user(request), workload_id)
-        return Response(WorkloadDetailSerializer(process_records.records([workload])[0]).data)
+        found = process_records.belongings([workload])
+        told = {
+            **process_records.record(workload, found),
+            "data_reads": process_records.data_reads(workload, found),
+        }
+        return Response(WorkloadDetailSerializer(told).data)

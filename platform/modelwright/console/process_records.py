@@ -20,6 +20,8 @@ from models.replays.selectors import replayed_by
 from modelwright.compute.models import EnvironmentCopy, Workload
 from modelwright.console.processes import command_of
 from projects.models import Project
+from sessions.models import SessionRead, SessionStart
+from sessions.selectors import reads_of_workload, starts_of_workloads
 from workspaces.models import Workspace
 
 COLUMNS = (
@@ -34,6 +36,7 @@ COLUMNS = (
 )  # fmt: skip
 # Plain values are no secrets, but people put them there all the same.
 _LIKE_A_SECRET = re.compile(r"(?i)token|secret|passw|credential|api_?key|private_?key|access_?key")
+MAX_READS = 500
 HIDDEN = "hidden, because its name sounds like a secret"
 
 
@@ -45,6 +48,7 @@ class Belongings:
     projects: Mapping[UUID, Project]
     runs: Mapping[UUID, Run]
     replicas: Mapping[UUID, Replica]
+    session_starts: Mapping[UUID, SessionStart]
     inspected: Mapping[UUID, ModelVersion]
     images: Mapping[tuple[UUID, UUID], str]
 
@@ -71,6 +75,7 @@ def belongings(workloads: Sequence[Workload]) -> Belongings:
         projects=Project.objects.in_bulk({each.project_id for each in workloads if each.project_id}),
         runs=runs_of_workloads(ids),
         replicas=replicas_of_workloads(ids),
+        session_starts=starts_of_workloads(ids),
         inspected={
             **inspected_by(ids),
             **{pk: job.model_version for pk, job in scored_by(ids).items()},
@@ -103,6 +108,8 @@ def files(workload: Workload, found: Belongings) -> tuple[list[dict[str, Any]], 
     """(read, written): each file with its path, SHA-256 and size, as far as it was observed."""
     run, version = found.runs.get(workload.pk), found.version(workload)
     seen: Mapping[str, Any] = (run.observed or {}) if run and run.workload_id == workload.pk else {}
+    if start := found.session_starts.get(workload.pk):
+        seen = start.observed or {}
     read = [*_files(seen, "read"), *_files(seen, "fetched", "artifact ")]
     written = [*_files(seen, "written"), *_files(seen, "sent", "artifact ")]
     if version is not None:
@@ -112,6 +119,11 @@ def files(workload: Workload, found: Belongings) -> tuple[list[dict[str, Any]], 
             {"path": "everything that it left, as a manifest", "sha256": workload.results_sha256, "size": None}
         )
     return read, written
+
+
+def data_reads(workload: Workload, found: Belongings) -> list[SessionRead]:
+    """What it read of data connections, newest first, where it is a start of a session."""
+    return reads_of_workload(workload.pk, MAX_READS) if workload.pk in found.session_starts else []
 
 
 def _files(seen: Mapping[str, Any], kind: str, prefix: str = "") -> list[dict[str, Any]]:

@@ -63,10 +63,12 @@ class WorkloadView(PlatformView):
             "gpus": process_records.gpus_of(workload),
             "image": found.image(workload),
             "run": found.runs.get(workload.pk),
+            "session_start": found.session_starts.get(workload.pk),
             "replica": found.replicas.get(workload.pk),
             "version": found.version(workload),
             "project": found.projects.get(workload.project_id) if workload.project_id else None,
             "workspace": found.workspaces.get(workload.workspace_id) if workload.workspace_id else None,
+            "data_reads": process_records.data_reads(workload, found),
             "read": read,
             "written": written,
         }

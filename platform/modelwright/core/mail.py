@@ -25,12 +25,13 @@ def connection_facts(url: str, password_file: str = "") -> dict[str, Any]:
         raise ImproperlyConfigured(
             "MODELWRIGHT_MAIL_URL is no address such as smtp+starttls://user@mail.example.org:587."
         )
-    password = Path(password_file).read_text().strip() if password_file else unquote(parts.password or "")
+    # An empty file is none: containers have one whether or not the server asks for a password.
+    given = Path(password_file).read_text().strip() if password_file else ""
     return {
         "host": parts.hostname,
         "port": parts.port or _PORTS[parts.scheme],
         "username": unquote(parts.username or ""),
-        "password": password,
+        "password": given or unquote(parts.password or ""),
         "use_tls": parts.scheme == "smtp+starttls",
         "use_ssl": parts.scheme == "smtps",
         "timeout": TIMEOUT_SECONDS,

@@ -16,7 +16,15 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     "again with the header `Idempotent-Replay: true`; another request under it is refused with 409.",
 )
 # The group of a room whose name is not the word that people know it by.
-_GROUPS = {"console": "audit", "registry": "models", "observability": "health"}
+_GROUPS = {
+    "console": "audit",
+    "files": "projects",
+    "importing": "projects",
+    "observability": "health",
+    "pushes": "jobs",
+    "registry": "models",
+    "variables": "projects",
+}
 _VERBS = {"get": "get", "post": "create", "put": "set", "patch": "change", "delete": "delete"}
 
 

@@ -1,4 +1,4 @@
-"""Texts that cannot be stored, and what is left of them that can."""
+"""Texts that cannot be stored or shown as they are, and what is left of them that can."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 from typing import Any
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# What colours a terminal, and moves about in it (CSI sequences of ECMA-48).
+_FOR_TERMINALS = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]")
 
 
 def unfit(text: str) -> str:
@@ -32,3 +34,8 @@ def storable_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {storable_json(key): storable_json(item) for key, item in value.items()}
     return value
+
+
+def plain(text: str) -> str:
+    """The text without what it tells a terminal: colours and movements of the cursor."""
+    return _FOR_TERMINALS.sub("", text) if "\x1b" in text else text

@@ -57,7 +57,8 @@ def host(options: argparse.Namespace) -> int:
     """Join if that is what is asked, then run the host."""
     layout = layout_of(options)
     if options.command == "join":
-        asked = {name: getattr(options, name) for name in ("token", "name", "backend", "address", "bridge_port")}
+        names = ("token", "name", "backend", "address", "bridge_port", "shelf", "registry")
+        asked = {name: getattr(options, name) for name in names}
         joined = joining.join(layout, options.platform, **asked)
         print(f"Joined {joined.web_url} as the host {joined.name}.", flush=True)
         if options.only:
@@ -82,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     shared.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     shared.add_argument("--web-port", type=int, help="port of the pages (default: the first free one from 8000)")
     shared.add_argument("--gateway-port", type=int, help="port of the models (default: the first free one from 8001)")
+    shared.add_argument("--sessions-port", type=int, help="port of sessions (default: the first free one from 8002)")
     shared.add_argument(
         "--backend",
         choices=["process", "docker"],
@@ -102,9 +104,14 @@ def parser() -> argparse.ArgumentParser:
     entry.add_argument("platform", help="the platform's address, as its hosts page shows it")
     entry.add_argument("--token", required=True, help="from the hosts page; good for one machine, for one hour")
     entry.add_argument("--name", default="", help="the host's name there (default: this machine's)")
-    entry.add_argument("--backend", choices=["process", "docker"], default="process", help="what runs and models are")
+    kinds = ["process", "docker", "swarm"]
+    entry.add_argument("--backend", choices=kinds, default="process", help="what runs and models are; swarm: models")
     entry.add_argument("--address", default="", help="where other machines reach this one (default: found out)")
     entry.add_argument("--bridge-port", type=int, default=8100, help="where models of this host answer (%(default)s)")
+    entry.add_argument(
+        "--shelf", default="", help="swarm: HOST:PORT where its machines fetch files (default: port 8090)"
+    )
+    entry.add_argument("--registry", default="", help="swarm: where images of environments are pushed to")
     entry.add_argument("--only", action="store_true", help="join and do not run the host yet")
     commands.add_parser("host", parents=[place], help="run the host that this machine has become")
     keep = commands.add_parser("backup", parents=[place], help="back up everything, also while the platform runs")
@@ -125,7 +132,9 @@ def from_options(options: argparse.Namespace) -> Installation:
     layout = layout_of(options)
     web = choose(options.host, options.web_port, 8000, option="--web-port")
     gateway = choose(options.host, options.gateway_port, 8001, option="--gateway-port", taken=frozenset({web}))
-    return from_environment(layout, options.host, web, gateway, options.backend, reach(options))
+    taken = frozenset({web, gateway})
+    sessions = choose(options.host, options.sessions_port, 8002, option="--sessions-port", taken=taken)
+    return from_environment(layout, options.host, web, gateway, options.backend, reach(options), sessions)
 
 
 def reach(options: argparse.Namespace) -> Reach | None:

@@ -15,6 +15,8 @@ from modelwright.local.layout import REPOSITORY
 PYTHON = sys.executable
 BINARIES = Path(PYTHON).parent
 PYTEST = (PYTHON, "-m", "pytest", "-q", "--durations=10")
+# A file's tests stay on one worker, which makes what they share once; tests/order.py has the long ones begin.
+TWO_WORKERS = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 WIDTH = 30
 
 _printing = threading.Lock()
@@ -61,7 +63,7 @@ def main(arguments: list[str]) -> int:
     """Run the checks. Returns 0 only when all of them passed."""
     options, rest = parser().parse_known_args(arguments)
     if options.fast:
-        tests = pytest("quick tests", "-n", "2", "-m", "not slow and not e2e", *rest)
+        tests = pytest("quick tests", *TWO_WORKERS, "-m", "not slow and not e2e", *rest)
         results = [run(check) for check in (RUFF, IMPORTS, tests)]
     elif rest:
         results = [run(pytest("pytest", *rest))]
@@ -89,7 +91,7 @@ def everything() -> list[Result]:
     results = [run(check) for check in QUICK_CHECKS]
     with ThreadPoolExecutor(2) as beside:
         others = [beside.submit(run, check) for check in (TYPES, MACHINES, CONTAINERS)]
-        results += [run(pytest("tests", "-n", "2", "-m", "not e2e"))]
+        results += [run(pytest("tests", *TWO_WORKERS, "-m", "not e2e"))]
         results += [run(pytest("tests of the whole platform", "-m", "e2e and not machines and not containers"))]
         return [*results, *(other.result() for other in others)]
 

@@ -21,6 +21,26 @@ FILES = {
     "uplot.iife.min.js": "uplot/dist/uPlot.iife.min.js",
     "uplot.min.css": "uplot/dist/uPlot.min.css",
 }
+# CodeMirror and what it is made of: modules of packages, under names that a browser finds.
+MODULES = {
+    **{
+        f"@codemirror/{name}": f"@codemirror/{name}/dist/index.js"
+        for name in (
+            *("autocomplete", "commands", "lang-json", "lang-python", "lang-yaml", "language", "search", "state"),
+            *("streamparser", "view"),
+        )
+    },
+    **{
+        f"@lezer/{name}": f"@lezer/{name}/dist/index.js"
+        for name in ("common", "highlight", "json", "lr", "python", "yaml")
+    },
+    "@marijn/find-cluster-break": "@marijn/find-cluster-break/src/index.js",
+    "crelt": "crelt/index.js",
+    "style-mod": "style-mod/src/style-mod.js",
+    "w3c-keyname": "w3c-keyname/index.js",
+}
+# The package of an import or an export, at the beginning of a line.
+PACKAGE = re.compile(rb"""(?m)^((?:import|export)\b[^;'"]*?\bfrom ?)(['"])([@a-z][^'"]*)\2""")
 SOURCE_MAP = re.compile(rb"\s*(/\*|//)# sourceMappingURL=\S+?( ?\*/)?\s*$")
 
 
@@ -30,7 +50,8 @@ class FrontendFailed(Exception):
 
 def is_current() -> bool:
     """Are the files there, made from the present lock?"""
-    complete = all((VENDOR / name).exists() for name in FILES) and NODE_MODULES.is_dir()
+    names = [*FILES, *map(module_name, MODULES)]
+    complete = all((VENDOR / name).exists() for name in names) and NODE_MODULES.is_dir()
     return complete and STAMP.exists() and STAMP.read_text() == digest()
 
 
@@ -51,7 +72,23 @@ def supply() -> None:
     for name, source in FILES.items():
         # The comment names a map that is not served: a browser's console would report it as missing.
         (VENDOR / name).write_bytes(SOURCE_MAP.sub(b"\n", (NODE_MODULES / source).read_bytes()))
+    for package, source in MODULES.items():
+        text = SOURCE_MAP.sub(b"\n", (NODE_MODULES / source).read_bytes())
+        (VENDOR / module_name(package)).write_bytes(PACKAGE.sub(_served, text))
     STAMP.write_text(digest())
+
+
+def module_name(package: str) -> str:
+    """Under which name a package's module is served."""
+    return f"{package.removeprefix('@').replace('/', '-')}.js"
+
+
+def _served(found: re.Match[bytes]) -> bytes:
+    # A browser knows no packages, and a map of names would be an inline script.
+    package = found[3].decode()
+    if package not in MODULES:
+        raise FrontendFailed(f"A module asks for the package {package}, which is not in MODULES.")
+    return found[1] + f'"./{module_name(package)}"'.encode()
 
 
 def npm() -> tuple[list[str], dict[str, str]]:
@@ -84,7 +121,8 @@ def install_node() -> Path:
 
 def digest() -> str:
     """Digest of the lock and of the list of copied files."""
-    text = (REPOSITORY / "package-lock.json").read_bytes() + repr(sorted(FILES.items())).encode()
+    copied = repr((sorted(FILES.items()), sorted(MODULES.items()), PACKAGE.pattern))
+    text = (REPOSITORY / "package-lock.json").read_bytes() + copied.encode()
     return hashlib.sha256(text).hexdigest()
 
 

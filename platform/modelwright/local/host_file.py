@@ -19,7 +19,9 @@ class NoHost(Exception):
 class HostFile:
     """`host.json`. `web_url` is the platform's address, `address` where other machines reach this one.
 
-    The bridge to replicas of this host listens there at `bridge_port`; without an address there is none.
+    The bridge to replicas of this host listens there at `bridge_port`; without an address there is none. Of a swarm's
+    manager it is the entrance to the swarm's replicas; `shelf` is where its machines fetch files, as `HOST:PORT`, and
+    `registry` where images of environments are pushed to.
     """
 
     host_id: str
@@ -29,6 +31,8 @@ class HostFile:
     backend: str = "process"
     address: str = ""
     bridge_port: int = 8100
+    shelf: str = ""
+    registry: str = ""
 
 
 def path(layout: Layout) -> Path:
@@ -52,8 +56,8 @@ def check_free(layout: Layout) -> None:
         )
 
 
-def write(layout: Layout, answer: dict[str, Any], *, backend: str, address: str, bridge_port: int) -> HostFile:
-    """Keep the platform's answer: the secrets in files of mode 600, `host.json` last."""
+def write(layout: Layout, answer: dict[str, Any], **own: Any) -> HostFile:
+    """Keep the platform's answer: the secrets in files of mode 600, `host.json` last. `own` is what it did not tell."""
     layout.create()
     for name in SECRETS:
         write_private(secret(layout, name), str(answer[name]))
@@ -62,9 +66,7 @@ def write(layout: Layout, answer: dict[str, Any], *, backend: str, address: str,
         name=str(answer["name"]),
         web_url=str(answer["web_url"]),
         blobs=str(answer["blobs"]),
-        backend=backend,
-        address=address,
-        bridge_port=bridge_port,
+        **own,
     )
     write_private(path(layout), json.dumps(asdict(host), indent=2) + "\n")
     removed_mark(layout).unlink(missing_ok=True)
@@ -75,13 +77,14 @@ def read(layout: Layout) -> HostFile:
     """Raise NoHost where there is none."""
     try:
         values = json.loads(path(layout).read_text())
-        return HostFile(**{field.name: values[field.name] for field in fields(HostFile)})
+        # What a later version asks for has a default in the files of earlier ones.
+        return HostFile(**{field.name: values[field.name] for field in fields(HostFile) if field.name in values})
     except FileNotFoundError:
         raise NoHost(
             f"{layout.data} is no host yet. Have an administrator add one on the platform's hosts page, and give the "
             "command that it shows."
         ) from None
-    except (ValueError, KeyError) as error:
+    except (ValueError, TypeError) as error:
         raise NoHost(f"{path(layout)} is damaged ({error}). Restore it, or remove the host and join again.") from None
 
 

@@ -49,11 +49,14 @@ class Hosting:
         }
 
     def programs(self) -> list[Program]:
-        """Keeper, worker, watcher and bridge, in the order in which they need each other."""
+        """Keeper, worker, watcher and bridge, in the order in which they need each other. A swarm has an entrance."""
         environment = process_environment(self.settings())
         containers = []
         if self.host.backend == "docker":
             containers = [keeper.program(self.layout, environment, (self.host.web_url,))]
+        if self.host.backend == "swarm":
+            options = keeper.swarm_options(self.layout, environment, self.host)
+            containers = [keeper.program_of(self.layout, environment, options)]
         kept = tuple(program.name for program in containers)
         worker = [
             *("-m", "celery", "-A", "modelwright", "worker", "--concurrency", "2", "--prefetch-multiplier", "1"),
@@ -64,7 +67,7 @@ class Hosting:
             *containers,
             self._program("worker", "Worker (Celery)", worker, " ready.", environment, kept),
             self._program("watcher", "Watcher (runs)", ["manage.py", "watch", "--host"], "watching", environment, kept),
-            *([self._bridge(environment)] if self.host.address else []),
+            *([self._bridge(environment)] if self.host.address and self.host.backend != "swarm" else []),
         ]
 
     def _bridge(self, environment: Mapping[str, str]) -> Program:

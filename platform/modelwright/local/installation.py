@@ -52,6 +52,7 @@ class Installation:
     backend: str = "process"
     # Where hosts that join reach this platform, its embedded servers among it; None for nowhere.
     hosts: Reach | None = None
+    sessions_port: int = 8002
 
     @property
     def postgres(self) -> Postgres:
@@ -73,6 +74,11 @@ class Installation:
     @property
     def gateway_url(self) -> str:
         return f"http://{self._reachable_host}:{self.gateway_port}"
+
+    @property
+    def sessions_url(self) -> str:
+        """Names below `localhost` need no name server; the environment names a wildcard for people elsewhere."""
+        return os.environ.get("MODELWRIGHT_SESSIONS_URL") or f"http://*.localhost:{self.sessions_port}"
 
     @property
     def mlflow_socket(self) -> Path:
@@ -100,6 +106,8 @@ class Installation:
             "MODELWRIGHT_METRICS_TOKEN_FILE": str(self.layout.metrics_token),
             "MODELWRIGHT_WEB_URL": self.web_url,
             "MODELWRIGHT_GATEWAY_URL": self.gateway_url,
+            "MODELWRIGHT_SESSIONS_URL": self.sessions_url,
+            "MODELWRIGHT_SESSIONS_KEY_FILE": str(self.layout.sessions_key),
             "MODELWRIGHT_BACKEND": self.backend,
             "MODELWRIGHT_KEEPER_SOCKET": str(self.layout.sockets / keeper.SOCKET),
             "MODELWRIGHT_HOST_NAME": os.environ.get("MODELWRIGHT_HOST_NAME") or socket.gethostname(),
@@ -116,6 +124,8 @@ class Installation:
         if not self.database_url:
             told["MODELWRIGHT_HOSTS_DATABASE_URL"] = self.postgres.network_url("modelwright")
             told["MODELWRIGHT_HOSTS_DATABASE_ADMIN_URL"] = self.postgres.url("postgres")
+        if not self.redis_url:
+            told["MODELWRIGHT_HOSTS_REDIS_USERS"] = "yes"
         return {name: os.environ.get(name) or value for name, value in told.items()}
 
     def prepare(self) -> None:
@@ -125,6 +135,7 @@ class Installation:
         write_secret(self.layout.admin_password, secrets.token_urlsafe(12))
         write_secret(self.layout.redis_password, secrets.token_urlsafe(24))
         write_secret(self.layout.metrics_token, secrets.token_urlsafe(32))
+        write_secret(self.layout.sessions_key, secrets.token_urlsafe(32))
         if not self.database_url:
             self.postgres.prepare()
         if not self.redis_url:
@@ -156,6 +167,7 @@ class Installation:
             self._worker(environment, (*started, *kept)),
             self._manage("watcher", "Watcher (runs, replicas, schedules)", "watch", "watching", environment, kept),
             self._gateway(environment),
+            self._sessions(environment, started),
             self._manage("shipper", "Shipper (predictions on record)", "ship", "shipping", environment),
         ]
 
@@ -253,6 +265,18 @@ class Installation:
             ready=partial(http_answers, self._probe(self.gateway_port), "/health/live"),
         )
 
+    def _sessions(self, environment: Mapping[str, str], servers: tuple[str, ...]) -> Program:
+        return Program(
+            name="sessions",
+            title="Proxy of sessions and applications",
+            argv=[sys.executable, "-m", "sessions.proxy", "--listen", f"{self.host}:{self.sessions_port}"],
+            env=environment,
+            cwd=REPOSITORY,
+            ready=partial(http_answers, self._probe(self.sessions_port), "/health/live"),
+            after=servers,
+            stop_seconds=6,
+        )
+
     def _web_places(self) -> list[str]:
         places = [f"{self.host}:{self.web_port}"]
         if self.hosts is not None and self.host not in (self.hosts.address, "0.0.0.0"):  # noqa: S104 - compared
@@ -305,6 +329,7 @@ def from_environment(
     gateway: int = 8001,
     backend: str = "process",
     hosts: Reach | None = None,
+    sessions: int = 8002,
 ) -> Installation:
     """An installation on the servers that `DATABASE_URL`, `MLFLOW_DATABASE_URL` and `REDIS_URL` name, if they do.
 
@@ -317,5 +342,5 @@ def from_environment(
             "DATABASE_URL names a server, so MLFLOW_DATABASE_URL must name a second database for MLflow, "
             f"for example {scheme}://…/mlflow. Unset DATABASE_URL to use the embedded PostgreSQL."
         )
-    redis = address("REDIS_URL")
-    return Installation(layout, host, web, gateway, database, redis, mlflow if database else "", backend, hosts)
+    redis, mlflow = address("REDIS_URL"), mlflow if database else ""
+    return Installation(layout, host, web, gateway, database, redis, mlflow, backend, hosts, sessions)

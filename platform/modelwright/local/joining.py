@@ -13,6 +13,8 @@ from modelwright.local.host_file import HostFile
 from modelwright.local.layout import Layout
 
 ANSWER_SECONDS = 30
+# Where the machines of a swarm fetch the files of their tasks, unless another is named.
+SHELF_PORT = 8090
 
 
 class JoinFailed(Exception):
@@ -20,7 +22,16 @@ class JoinFailed(Exception):
 
 
 def join(
-    layout: Layout, platform: str, *, token: str, name: str, backend: str, address: str, bridge_port: int
+    layout: Layout,
+    platform: str,
+    *,
+    token: str,
+    name: str,
+    backend: str,
+    address: str,
+    bridge_port: int,
+    shelf: str = "",
+    registry: str = "",
 ) -> HostFile:
     """Join with the token, which is used up by it, and keep what a host needs. Raises NoHost and JoinFailed.
 
@@ -29,9 +40,16 @@ def join(
     host_file.check_free(layout)
     layout.create()
     given = address or own_address(platform)
+    shelf = shelf or (f"{given}:{SHELF_PORT}" if backend == "swarm" else "")
+    if backend == "swarm" and not (given and shelf):
+        raise JoinFailed(
+            "The machines of the swarm and the platform must reach this one: name its address with --address, and with "
+            "--shelf HOST:PORT where the swarm's machines fetch files from it."
+        )
     asked = {"token": token, "name": name or socket.gethostname(), "backend": backend, "address": given}
     answer = ask(platform, asked)
-    return host_file.write(layout, answer, backend=backend, address=given, bridge_port=bridge_port)
+    own = {"backend": backend, "address": given, "bridge_port": bridge_port, "shelf": shelf, "registry": registry}
+    return host_file.write(layout, answer, **own)
 
 
 def ask(platform: str, body: dict[str, str]) -> dict[str, Any]:

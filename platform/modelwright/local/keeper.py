@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from modelwright.compute.backends.base import BackendError
 from modelwright.compute.backends.factory import LocalBackend, make_backend
+from modelwright.local.host_file import HostFile
 from modelwright.local.layout import REPOSITORY, Layout
 from modelwright.local.leftovers import end_workloads
 from modelwright.local.process import Program
@@ -33,10 +34,15 @@ def backend(layout: Layout, kind: str) -> LocalBackend:
 
 def program(layout: Layout, environment: Mapping[str, str], addresses: Sequence[str]) -> Program:
     """The keeper. Containers reach the web addresses that are given, and nothing else."""
+    return program_of(layout, environment, options(layout, environment, addresses))
+
+
+def program_of(layout: Layout, environment: Mapping[str, str], options: Sequence[str]) -> Program:
+    """The keeper with these options."""
     return Program(
         name="keeper",
         title="Keeper (containers)",
-        argv=[sys.executable, "-m", "modelwright.compute.backends.keeper", *options(layout, environment, addresses)],
+        argv=[sys.executable, "-m", "modelwright.compute.backends.keeper", *options],
         # It has nothing to do with databases, and whoever gets at the engine should not find their addresses here.
         env={name: value for name, value in environment.items() if not name.startswith(FOREIGN)},
         cwd=REPOSITORY,
@@ -64,6 +70,24 @@ def options(layout: Layout, environment: Mapping[str, str], addresses: Sequence[
         *repeated("--allow-image", [name for name in environment.get("MODELWRIGHT_IMAGES", "").split(",") if name]),
         *[part for name, value in chosen.items() if value for part in (name, value)],
         *(("--uv", uv) if uv else ()),
+    ]
+
+
+def swarm_options(layout: Layout, environment: Mapping[str, str], host: HostFile) -> list[str]:
+    """What this host allows the services of its swarm."""
+    chosen = {
+        "--image": environment.get("MODELWRIGHT_IMAGE", ""),
+        "--network": environment.get("MODELWRIGHT_CONTAINER_NETWORK", ""),
+        "--registry": host.registry,
+        "--uv": environment.get("MODELWRIGHT_UV") or shutil.which("uv") or "",
+    }
+    readable = [layout.data / "models", Path(environment["MODELWRIGHT_RUNTIME_SOURCE"])]
+    return [
+        *("--backend", "swarm", "--socket", str(layout.sockets / SOCKET), "--root", str(layout.workloads)),
+        *("--instance", instance(layout), "--shelf", host.shelf, "--entrance", str(host.bridge_port)),
+        *repeated("--readable", [str(folder) for folder in readable]),
+        *repeated("--allow-image", [name for name in environment.get("MODELWRIGHT_IMAGES", "").split(",") if name]),
+        *[part for name, value in chosen.items() if value for part in (name, value)],
     ]
 
 

@@ -80,6 +80,11 @@ class Layout:
         return self.secrets / "metrics-token"
 
     @property
+    def sessions_key(self) -> Path:
+        """What web and the proxy of sessions sign tickets with."""
+        return self.secrets / "sessions-key"
+
+    @property
     def secret_key(self) -> Path:
         return self.secrets / "secret-key"
 

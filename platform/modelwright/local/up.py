@@ -74,6 +74,7 @@ def publish(installation: Installation, supervisor: Supervisor) -> None:
             "pid": os.getpid(),
             "web_url": installation.web_url,
             "gateway_url": installation.gateway_url,
+            "sessions_url": installation.sessions_url,
             "admin": {"username": ADMIN, "password_file": str(installation.layout.admin_password)},
             "environment": installation.addresses(),
             "processes": {name: describe_process(child.pid) for name, child in running.items()},

@@ -117,7 +117,9 @@ def _hosts() -> Iterable[Family]:
 
 
 _REPLICAS = """
-SELECT w.name || '/' || e.name, CASE WHEN r.healthy_at IS NULL THEN 'starting' ELSE 'healthy' END, count(*)
+SELECT w.name || '/' || e.name,
+       CASE WHEN r.healthy_at IS NULL THEN 'starting' WHEN r.silent_since IS NULL THEN 'healthy' ELSE 'silent' END,
+       count(*)
   FROM endpoints_replica r
   JOIN compute_workload c ON c.id = r.workload_id AND c.state IN ('queued', 'placed', 'starting', 'running')
   JOIN endpoints_endpoint e ON e.id = r.endpoint_id

@@ -12,6 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
 from models.predictions.spool_health import gateway_fault, spool_fault
+from modelwright.storage.probing import Probe
 
 CHECK_SECONDS = 2
 
@@ -61,9 +62,12 @@ def _tracking() -> str:
     return ""
 
 
+_blobs = Probe()
+
 # Without the database nothing can be shown. Without the others much can: runs start later, metrics are missing.
 _NEEDED: dict[str, Callable[[], str]] = {"database": _database}
 _WANTED: dict[str, Callable[[], str]] = {
+    "blobs": _blobs.fault,
     "broker": _broker,
     "tracking": _tracking,
     "gateway": gateway_fault,

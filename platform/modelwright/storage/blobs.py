@@ -98,6 +98,10 @@ class BlobStore(Protocol):
         """All that are stored, in the order of their names. What is put meanwhile may be left out."""
         ...
 
+    def check(self) -> None:
+        """Raise Unavailable, within seconds, when the store cannot be used now. Nothing is left in it."""
+        ...
+
 
 def check_name(sha256: str) -> str:
     """`sha256`, when it is a digest. Raises ValidationFailed otherwise."""

@@ -100,6 +100,18 @@ class LocalBlobs:
             for path in sorted(folder.iterdir()):
                 yield Blob(folder.name + path.name, path.stat().st_size)
 
+    def check(self) -> None:
+        """A disk that is full or read-only shows when something is written."""
+        try:
+            with tempfile.NamedTemporaryFile(dir=self.root / _INCOMING) as file:
+                file.write(b"checked")
+                file.flush()
+        except OSError as error:
+            raise Unavailable(
+                f"The folder of blobs {self.root} takes no files: {error.strerror}.",
+                remedy="Make room on its disk, or mount it so that the platform may write there.",
+            ) from error
+
     def _keep(self, temporary: Path, final: Path, size: int) -> None:
         if final.is_file() and final.stat().st_size == size:
             return

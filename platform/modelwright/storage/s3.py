@@ -7,6 +7,7 @@ import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -23,6 +24,7 @@ from modelwright.storage.s3_errors import Missing, missing_bucket, translated
 
 PART_BYTES = 16 * CHUNK
 _ATTEMPTS = 3
+_CHECK_SECONDS = 2
 
 
 class S3Blobs:
@@ -113,8 +115,50 @@ class S3Blobs:
                 for found in page.get("Contents", ()):
                     yield Blob(found["Key"].removeprefix(self.bucket.prefix).replace("/", "", 1), found["Size"])
 
+    def abort_unfinished(self, before: datetime) -> int:
+        """See `storage.unfinished.KeepsParts`."""
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(
+            Bucket=self.bucket.name, Prefix=self.bucket.prefix
+        )
+        ended = 0
+        with translated(self.bucket):
+            for page in pages:
+                for found in page.get("Uploads", ()):
+                    if found["Initiated"] < before:
+                        ended += self._abort(found["Key"], found["UploadId"])
+        return ended
+
+    def _abort(self, key: str, upload: str) -> bool:
+        """False where it was finished or given up meanwhile."""
+        try:
+            with translated(self.bucket):
+                self._client.abort_multipart_upload(Bucket=self.bucket.name, Key=key, UploadId=upload)
+        except Missing:
+            return False
+        return True
+
+    def check(self) -> None:
+        """One request, not repeated: whoever asks for health does not wait as long as whoever stores something."""
+        try:
+            with translated(self.bucket):
+                self._checking_client.head_bucket(Bucket=self.bucket.name)
+        except Missing:
+            raise missing_bucket(self.bucket) from None
+
     @cached_property
     def _client(self) -> Any:
+        return self._make_client(_config(self.bucket))
+
+    @cached_property
+    def _checking_client(self) -> Any:
+        hasty = botocore.config.Config(
+            retries={"mode": "standard", "total_max_attempts": 1},
+            connect_timeout=_CHECK_SECONDS,
+            read_timeout=_CHECK_SECONDS,
+        )
+        return self._make_client(_config(self.bucket).merge(hasty))
+
+    def _make_client(self, config: botocore.config.Config) -> Any:
         keys = self._keys
         return boto3.session.Session().client(
             "s3",
@@ -123,7 +167,7 @@ class S3Blobs:
             aws_access_key_id=keys.access_key if keys else None,
             aws_secret_access_key=keys.secret_key if keys else None,
             aws_session_token=(keys.session_token or None) if keys else None,
-            config=_config(self.bucket),
+            config=config,
         )
 
     def _key(self, sha256: str) -> str:

@@ -20,7 +20,7 @@ _REFUSED = {
     "401",
     "403",
 }
-_MISSING = {"NoSuchKey", "404", "NotFound"}
+_MISSING = {"NoSuchKey", "NoSuchUpload", "404", "NotFound"}
 
 
 class Missing(Exception):

@@ -88,7 +88,17 @@ class Asking:
 
         Raises HandshakeError when the name is too long.
         """
-        self._token, self._name = replica_token(token, name), name.encode()
+        self._begin(replica_token(token, name), name)
+
+    @classmethod
+    def by_own(cls, token: str, name: str) -> Asking:
+        """With the token of that replica alone, for who must not know the installation's."""
+        made = cls.__new__(cls)
+        made._begin(token, name)
+        return made
+
+    def _begin(self, own_token: str, name: str) -> None:
+        self._token, self._name = own_token, name.encode()
         if len(self._name) > LONGEST_NAME:
             raise HandshakeError(f"the name {name!r} is longer than {LONGEST_NAME} bytes")
         self._nonce = os.urandom(NONCE_BYTES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import orjson
@@ -15,6 +15,7 @@ from models.gateway.http import Connection, Limits, Request, Site, Slot
 from models.gateway.responses import Response
 from models.gateway.routes import RoutesError, parse
 from tests.gateway.asking import ID, Wrong, ask, served
+from tests.gateway.fuzz import declared
 from tests.gateway.processes import RECORD, SIGNATURE
 
 KINDS = ("boolean", "integer", "long", "float", "double", "string", "datetime", "binary", "array", "object", "any")
@@ -132,6 +133,9 @@ def routes(data: bytes) -> None:
     except RoutesError:
         return
     for endpoint in table.endpoints.values():
+        assert endpoint.pick(lambda _: False) in (None, *endpoint.weighted)
+        if endpoint.units is not None:
+            assert endpoint.weighted[endpoint.units.place("somebody")].weight > 0
         assert table.match(f"/{endpoint.name}/predict".encode()) is not None
 
 
@@ -203,7 +207,7 @@ def _table() -> Any:
 
 
 _ALL = (own, mlflow, python, csv, content_type, v2, v2_bytes, v2_length, tensorflow, truth, path, routes, http)
-TARGETS: dict[str, Callable[[bytes], Any]] = {target.__name__: target for target in _ALL}
+TARGETS: dict[str, Callable[[bytes], Any]] = {**{target.__name__: target for target in _ALL}, **declared.TARGETS}
 
 _TENSOR = {"name": "double", "datatype": "FP64", "shape": [2, 1], "data": [1.5, None]}
 _RAW = {"name": "a", "datatype": "INT8", "shape": [1, 2], "parameters": {"binary_data_size": 2}}
@@ -213,7 +217,8 @@ _HEAD = b"POST /acme/wine/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nAu
 _SPLIT = {"columns": list(RECORD), "data": [list(RECORD.values())]}
 
 # What fuzzing begins with: inputs that are right, of every form.
-SEEDS: dict[str, tuple[bytes, ...]] = {
+SEEDS: dict[str, Sequence[bytes]] = {
+    **declared.SEEDS,
     "own": tuple(
         orjson.dumps({"records": records})
         for records in ([RECORD], [{"double": 1, "array": [1]}], [{"": [[1, 2], [3, 4]]}], [{"a": [1], "b": "x"}])
@@ -257,7 +262,7 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
         "endpoint_id": "e", "deployment_id": "d", "deployment_number": 1, "keys": {"k": "i"}, "redact": ["x"],
         "targets": [{"model_version_id": "v", "model": "m", "version": 1, "weight": 1, "sockets": ["/s"],
                      "signature": SIGNATURES[4], "example": {"a": [1]}}],
-    }}}),),
+    }}}), *declared.ROUTES),
     "http": (
         b"\0" + _HEAD + _HEAD,
         b"\1" + _HEAD + _HEAD,

@@ -168,7 +168,9 @@ def test_nodes_of_redacted_input_do_not_tell_it(gateway: Gateway, sockets: dict[
     (record,) = gateway.recorded()
     scale = record["nodes"][0]
     assert (scale["node"], scale["withheld"], "outputs" in scale) == ("scale", True, False)
-    assert record["nodes"][1]["outputs"]
+    detect = record["nodes"][1]
+    assert (detect["node"], detect["withheld"], "outputs" in detect) == ("detect", True, False)
+    assert record["outputs"]
 
 
 WINES: dict[str, Any] = {

@@ -103,6 +103,8 @@ class WorkloadSpec:
     `readable` names folders and files of the host that the workload reads at their own paths: its environment, the
     runtime, inputs. `writable` names folders of the host that it writes to, such as that of its socket. `image` names
     the image that it runs in, empty for the host's own choice. Backends without containers need none of these.
+    `secret_files` (name -> text) are written where only the workload reads them, outside of the working folder, and go
+    with it: `environment` tells their paths. `masked` are texts that the log shows as `***`.
     `gpus` are the indexes of the host's GPUs that are its own, in the order of the PCI bus; where the backend chooses
     the machine, their number counts. `kind` is only shown, except where it says what shall be kept alive.
     For a backend that spreads workloads over machines: `port` is the TCP port on which it answers once it is ready (0:
@@ -115,6 +117,8 @@ class WorkloadSpec:
     limits: Limits = field(default_factory=Limits)
     source: ArchiveSource | None = None
     files: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secret_files: Mapping[str, str] = field(default_factory=dict, repr=False)
+    masked: Sequence[str] = field(default=(), repr=False)
     directory: str = ""
     readable: Sequence[str] = ()
     writable: Sequence[str] = ()

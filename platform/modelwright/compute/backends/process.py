@@ -122,6 +122,8 @@ class ProcessBackend:
             raise BackendError(f"Workload {key.name} is running and cannot be removed.")
         if status is not None and status.cause is Cause.LOST:
             self._kill_leftovers(key)
+        # Its supervisor removes them at the end, unless it was killed.
+        remove_tree(folder / record.SECRETS)
         remove_tree(folder / record.WORK if keep_record else folder)
         (self.root / _LIVE / key.name).unlink(missing_ok=True)
 
@@ -140,6 +142,8 @@ class ProcessBackend:
             "command": list(spec.command),
             "environment": {**spec.environment, **_devices(spec), record.MARKER: spec.key.name},
             "directory": str(folder / record.WORK / spec.directory),
+            "secret_files": dict(spec.secret_files),
+            "masked": list(spec.masked),
             "limits": asdict(spec.limits),
             "use_cgroups": self.use_cgroups,
         }

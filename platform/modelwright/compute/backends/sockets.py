@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _NAME = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-[0-9]{1,19}")
@@ -53,3 +55,20 @@ def _step(descriptor: int, part: str, flags: int) -> int:
     below = os.open(part, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC | flags, dir_fd=descriptor)
     os.close(descriptor)
     return below
+
+
+@contextmanager
+def own_socket(path: Path) -> Iterator[str]:
+    """The path to connect to for a socket on this machine. A workload may write where it lies: no link is followed.
+
+    Raises FileNotFoundError.
+    """
+    folder = path.parent
+    if folder.name and path == socket_path(folder.parent, folder.name) and is_workload_name(folder.name):
+        descriptor = open_socket(folder.parent, folder.name)
+        try:
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+    else:
+        yield str(path)

@@ -52,12 +52,16 @@ def lock_digest(lock: str, python: str) -> str:
     return hashlib.sha256(f"python {python}\n{lock}".encode()).hexdigest()
 
 
-def resolve(source: Path, python: str) -> str:
-    """The lock of the requirements: exact versions with hashes, in a stable order. A lock stays as it is."""
+def resolve(source: Path, python: str, additions: Path | None = None) -> str:
+    """The lock of the requirements: exact versions with hashes, in a stable order. A lock stays as it is.
+
+    `additions` are requirements that are resolved together with them.
+    """
     if source.name == LOCK:
         return source.read_text(encoding="utf-8")
     say(f"Resolving {source.name} for Python {python}")
-    arguments = ["pip", "compile", str(source), "--python-version", python, "--generate-hashes"]
+    files = [str(source), *([str(additions)] if additions else [])]
+    arguments = ["pip", "compile", *files, "--python-version", python, "--generate-hashes"]
     return run_uv([*arguments, "--no-header", "--no-annotate", "--quiet"]).strip() + "\n"
 
 
@@ -199,6 +203,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--python", required=True)
     parser.add_argument("--environments", type=Path, required=True)
     parser.add_argument("--result", type=Path, required=True)
+    parser.add_argument("--additions", type=Path)
     return parser.parse_args()
 
 
@@ -218,7 +223,7 @@ def finish(path: Path, work: Callable[[], dict[str, Any]]) -> int:
 
 def make(given: argparse.Namespace) -> dict[str, Any]:
     """Resolves and builds what the command line asks for. Raises BuildError."""
-    lock = resolve(given.source, given.python)
+    lock = resolve(given.source, given.python, given.additions)
     return {"lock": lock, **ensure(given.environments.resolve(), lock, given.python)}
 
 

@@ -33,7 +33,8 @@ def make(given: argparse.Namespace, keeper: KeeperBackend, attempt: str) -> dict
         lock = text
     else:
         say(f"Resolving {given.source.name} for Python {given.python}")
-        wanted = LockOrder(requirements=text, kind=given.source.name, python=given.python, attempt=attempt)
+        added = given.additions.read_text(encoding="utf-8") if given.additions is not None else ""
+        wanted = LockOrder(text, given.source.name, given.python, attempt, added)
         lock = follow(lambda: keeper.resolve(wanted)).lock
     digest = lock_digest(lock, given.python)
     order = BuildOrder(lock=lock, python=given.python, path=str(given.environments / digest), attempt=attempt)

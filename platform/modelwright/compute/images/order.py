@@ -20,6 +20,7 @@ IMAGE = re.compile(rf"{NAME}:[0-9a-f]{{40}}")
 _PYTHON = re.compile(r"3\.\d{1,2}(\.\d{1,3})?")
 _PATH = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
 _ATTEMPT = re.compile(r"[A-Za-z0-9-]{0,64}")
+_LAB = re.compile(r"^jupyterlab==", re.MULTILINE)
 
 
 class BuildPhase(StrEnum):
@@ -48,9 +49,18 @@ class BuildOrder:
         if not _PATH.fullmatch(self.path) or self.path.startswith("/tmp/"):  # noqa: S108 - refused
             raise BackendError(f"{self.path!r} cannot be the path of an environment in an image.")
 
+    @property
+    def needs_git(self) -> bool:
+        """Whether Git shall be in the image: people work in JupyterLab, and a session saves by it.
+
+        It follows from the lock, which is all that another host has of an environment.
+        """
+        return _LAB.search(self.lock) is not None
+
     def image(self, base: str) -> str:
         """The image's name: equal for equal content on an equal base (the engine's id of it)."""
-        text = "\n".join([RECIPE, base, self.python, self.path, self.lock])
+        programs = ["git"] if self.needs_git else []
+        text = "\n".join([RECIPE, *programs, base, self.python, self.path, self.lock])
         return f"{NAME}:{hashlib.sha256(text.encode()).hexdigest()[:40]}"
 
     def to_json(self) -> dict[str, str]:
@@ -65,22 +75,26 @@ class BuildOrder:
 
 @dataclass(frozen=True)
 class LockOrder:
-    """A file of requirements that a lock is wanted for. The answer holds for its `attempt`: another one asks anew."""
+    """A file of requirements that a lock is wanted for. The answer holds for its `attempt`: another one asks anew.
+
+    `additions` are requirements that are resolved together with it.
+    """
 
     requirements: str
     kind: str
     python: str
     attempt: str = ""
+    additions: str = ""
 
     def __post_init__(self) -> None:
-        check(self.python, self.attempt, self.requirements)
+        check(self.python, self.attempt, self.requirements + self.additions)
         if self.kind not in KINDS:
             raise BackendError(f"{self.kind!r} names no dependencies: use one of {', '.join(KINDS)}.")
 
     @property
     def name(self) -> str:
         """Names the folder of its log and outcome."""
-        text = "\n".join([self.kind, self.python, self.attempt, self.requirements])
+        text = "\n".join([self.kind, self.python, self.attempt, self.requirements, self.additions])
         return f"lock-{hashlib.sha256(text.encode()).hexdigest()[:40]}"
 
     def to_json(self) -> dict[str, str]:

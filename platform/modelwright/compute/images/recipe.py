@@ -13,8 +13,19 @@ from modelwright.compute.images.order import BuildOrder, LockOrder
 LABEL = "modelwright.instance"
 UV = "/opt/modelwright/uv"
 LOCK = "/opt/modelwright/lock.txt"
+ADDITIONS = "additions.txt"
+# Images of Python come without it. A base that has it needs nothing of any network.
+GIT = (
+    "command -v git >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends git"
+    " && rm -rf /var/lib/apt/lists/*; }"
+)
 CHECK = "import sys; found = '%d.%d.%d' % sys.version_info[:3]; sys.exit(not (found + '.').startswith('{python}.'))"
 _REMEDIES = (
+    (
+        r"no-install-recommends git.*non-zero code",
+        "Sessions save by Git, which the base image does not have and which could not be installed into it. An "
+        "administrator can let image builds reach the mirror of its distribution, or use a base image that has Git.",
+    ),
     (r"code: 137", "The build ran out of memory. Choose versions that have wheels, so that nothing is compiled."),
     (
         r"(?i)failed to create endpoint|network \S+ not found|OCI runtime|containerd|no such network interface",
@@ -27,6 +38,11 @@ _REMEDIES = (
 def tools_dockerfile(base: str, instance: str) -> str:
     """The base with uv. The label comes first, so that what a failed build leaves carries it as well."""
     return "\n".join([f"FROM {base}", f'LABEL {LABEL}="{instance}"', f"COPY uv {UV}"]) + "\n"
+
+
+def git_dockerfile(tools: str, arguments: Iterable[str]) -> str:
+    """The same with Git."""
+    return _file(tools, arguments, f"RUN {GIT}")
 
 
 def dockerfile(order: BuildOrder, tools: str, arguments: Iterable[str]) -> str:
@@ -47,12 +63,13 @@ def dockerfile(order: BuildOrder, tools: str, arguments: Iterable[str]) -> str:
 
 def lock_dockerfile(order: LockOrder, tools: str, arguments: Iterable[str]) -> str:
     """Exact versions with hashes of what the file asks for, in a stable order."""
-    compile_ = f"{UV} pip compile {order.kind} --python-version {order.python} --generate-hashes"
+    files = [order.kind, *([ADDITIONS] if order.additions else [])]
+    compile_ = f"{UV} pip compile {' '.join(files)} --python-version {order.python} --generate-hashes"
     return _file(
         tools,
         arguments,
         "WORKDIR /opt/modelwright/source",
-        f"COPY {order.kind} {order.kind}",
+        *(f"COPY {name} {name}" for name in files),
         f"RUN {compile_} --no-header --no-annotate --no-cache --quiet --output-file {LOCK}",
     )
 

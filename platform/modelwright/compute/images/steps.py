@@ -97,6 +97,8 @@ class Steps:
     def image(self, order: BuildOrder, image: str, say: Say) -> None:
         """Builds it."""
         tools = self._tools(order.python, say)
+        if order.needs_git:
+            tools = self._with_git(tools, say)
         text = recipe.dockerfile(order, tools, self._names)
         self._build({"Dockerfile": text.encode(), "lock.txt": order.lock.encode()}, image, say)
 
@@ -119,6 +121,8 @@ class Steps:
         text = recipe.lock_dockerfile(order, tools, self._names)
         image = f"{LOCKS}:{order.name.removeprefix('lock-')}"
         files = {"Dockerfile": text.encode(), order.kind: order.requirements.encode()}
+        if order.additions:
+            files[recipe.ADDITIONS] = order.additions.encode()
         self._build(files, image, say, nocache=True)
         with told_apart("The lock could not be read"):
             made = self._api.create_container(image, ["true"])
@@ -146,6 +150,13 @@ class Steps:
         if self.find(image) is None:
             dockerfile = recipe.tools_dockerfile(base["Name"], self._instance).encode()
             self._build({"Dockerfile": dockerfile, "uv": program.read_bytes()}, image, say)
+        return image
+
+    def _with_git(self, tools: str, say: Say) -> str:
+        """The same with Git, made once."""
+        image = f"{tools}-git"
+        if self.find(image) is None:
+            self._build({"Dockerfile": recipe.git_dockerfile(tools, self._names).encode()}, image, say)
         return image
 
     def _build(self, files: Mapping[str, bytes], image: str, say: Say, *, nocache: bool = False) -> None:

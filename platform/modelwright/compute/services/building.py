@@ -8,11 +8,11 @@ from modelwright.compute.models import Host, Workload
 from modelwright.compute.services.workloads import create_workload
 
 
-def queue_build(*, name: str, source: str, text: str, python: str, acting_user: Actor) -> Workload:
-    """A build of what the text asks for, as the file `source` would."""
+def queue_build(*, name: str, source: str, text: str, python: str, acting_user: Actor, additions: str = "") -> Workload:
+    """A build of what the text asks for, as the file `source` would, together with `additions`."""
     # One that has just joined has not said yet what it has.
     hosts = list(Host.objects.exclude(state__in=("offline", "removed")).filter(cpu__gt=0, memory_bytes__gt=0))
-    order = make_order(source=source, text=text, python=python)
+    order = make_order(source=source, text=text, python=python, additions=additions)
     return create_workload(
         kind=Workload.Kind.ENVIRONMENT,
         name=name,

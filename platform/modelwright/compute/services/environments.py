@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sys
+from collections.abc import Sequence
 
 from django.db import transaction
 from django.db.models import Q
@@ -27,12 +28,20 @@ MAX_REQUIREMENTS = 1024 * 1024
 
 @transaction.atomic
 def request_environment(
-    *, requirements: str, kind: str = "requirements.txt", python: str = DEFAULT_PYTHON, acting_user: Actor
+    *,
+    requirements: str,
+    kind: str = "requirements.txt",
+    python: str = DEFAULT_PYTHON,
+    additions: Sequence[str] = (),
+    acting_user: Actor,
 ) -> EnvironmentRequest:
     """The request for this file's text: ready when the text is known and built, else with a build under way.
 
+    `additions` are requirements that are resolved together with it, so that there is one set of libraries.
+
     Raises ValidationFailed on another kind of file, a Python version that is none, or a text of more than 1 MiB.
     """
+    requirements, added = _with(requirements, kind, additions)
     _check_request(requirements, kind, python)
     digest = hashlib.sha256(f"{kind}\n{requirements}".encode()).hexdigest()
     request, created = EnvironmentRequest.objects.get_or_create(
@@ -49,6 +58,7 @@ def request_environment(
         source=kind,
         text=requirements,
         python=python,
+        additions=added,
         acting_user=acting_user,
     )
     request.save(update_fields=["workload"])
@@ -60,6 +70,17 @@ def request_environment(
     )
     request.refresh_from_db()
     return request
+
+
+def _with(requirements: str, kind: str, additions: Sequence[str]) -> tuple[str, str]:
+    """The text that stands for the whole, and what a build is told beside it."""
+    if not additions:
+        return requirements, ""
+    lines = "".join(f"{line}\n" for line in additions)
+    if kind == EnvironmentRequest.Kind.REQUIREMENTS:
+        return f"{requirements.rstrip()}\n{lines}".lstrip(), ""
+    # A project's file cannot be written into; as a comment they are part of what is known by its digest.
+    return requirements.rstrip() + "".join(f"\n# added: {line}" for line in additions) + "\n", lines
 
 
 def _check_request(requirements: str, kind: str, python: str) -> None:

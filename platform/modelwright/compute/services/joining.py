@@ -16,7 +16,7 @@ from modelwright.accounts.permissions import Permission
 from modelwright.accounts.selectors import require_site
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
-from modelwright.compute import database_roles, transitions
+from modelwright.compute import database_roles, redis_users, transitions
 from modelwright.compute.labels import check_labels
 from modelwright.compute.models import Host, JoinToken
 from modelwright.compute.reachable import Addresses, addresses, with_role
@@ -106,12 +106,7 @@ def join(
             remedy="Have an administrator make a new one on the hosts page.",
         )
     host = _enter(name, backend, address, row)
-    reach = addresses()
-    if database_roles.can_make():
-        host.database_role = f"modelwright_host_{host.pk.hex}"
-        password = database_roles.make(host.database_role)
-        reach = replace(reach, database_url=with_role(reach.database_url, host.database_role, password))
-    Host.objects.filter(pk=host.pk).update(database_role=host.database_role)
+    reach = _with_access_of_its_own(host, addresses())
     JoinToken.objects.filter(pk=row.pk).update(host=host)
     actor = Actor.person(row.maker)
     if caller is not None:
@@ -125,15 +120,32 @@ def join(
     return Joined(host, reach, settings.SECRET_KEY)
 
 
+def _with_access_of_its_own(host: Host, reach: Addresses) -> Addresses:
+    """The addresses with the host's own role and user, where this installation can make them."""
+    own = f"modelwright_host_{host.pk.hex}"
+    if database_roles.can_make():
+        host.database_role = own
+        reach = replace(reach, database_url=with_role(reach.database_url, own, database_roles.make(own)))
+    host.redis_user, host.redis_digest = "", ""
+    if redis_users.can_make():
+        made = redis_users.make(own, host.name)
+        host.redis_user, host.redis_digest = own, made.digest
+        reach = replace(reach, redis_url=with_role(reach.redis_url, own, made.password))
+    host.save(update_fields=["database_role", "redis_user", "redis_digest"])
+    return reach
+
+
 def _enter(name: str, backend: str, address: str, token: JoinToken) -> Host:
     """The host's row: a new one, or that of a removed host. It has no room until it announces itself."""
     if not HOST_NAME.match(name):
         raise ValidationFailed(
             f"{name[:80]!r} is no name for a host.", remedy="Use letters, digits, dots and hyphens.", field="name"
         )
-    if backend not in Host.Backend.values or backend == Host.Backend.SWARM:
+    if backend not in Host.Backend.values:
         raise ValidationFailed(
-            f"{backend[:40]!r} is no way to run workloads on a host.", remedy="Use process or docker.", field="backend"
+            f"{backend[:40]!r} is no way to run workloads on a host.",
+            remedy="Use process, docker or swarm.",
+            field="backend",
         )
     facts = {
         "backend": backend,

@@ -14,12 +14,12 @@ from modelwright.accounts.permissions import Permission
 from modelwright.accounts.selectors import require_site
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
-from modelwright.compute import database_roles, transitions
+from modelwright.compute import database_roles, redis_users, transitions
 from modelwright.compute.backends.base import Cause
 from modelwright.compute.ending import end_workload
 from modelwright.compute.models import EnvironmentCopy, Host, JoinToken, Workload
 from modelwright.compute.states import LIVE_ON_HOST
-from modelwright.core.errors import Conflict
+from modelwright.core.errors import Conflict, Unavailable
 
 logger = logging.getLogger(__name__)
 # So long its watcher may still read that it was removed, and end what runs there.
@@ -29,8 +29,9 @@ NAMED = 3
 
 @transaction.atomic
 def remove_host(host: Host, *, force: bool = False, acting_user: Actor) -> Host:
-    """Takes the host out for good. It opens no new connection to the database from now on, and its watcher, if it
-    still hears of it, ends what runs there; a little later its access is deleted. Joining again needs a new token.
+    """Takes the host out for good. It opens no new connection to the database from now on, and has none to Redis; its
+    watcher, if it still hears of it, ends what runs there; a little later its access is deleted. Joining again needs a
+    new token.
 
     What had not begun there goes back to the queue. Doing it twice is harmless. Site administrators only. Raises
     PermissionRefused, Unavailable, and Conflict while something runs there, unless `force`: that is lost then.
@@ -66,15 +67,19 @@ def remove_host(host: Host, *, force: bool = False, acting_user: Actor) -> Host:
     )
     if host.database_role:
         database_roles.forbid(host.database_role)
+    if host.redis_user:
+        transaction.on_commit(_end_redis_users)
     host.refresh_from_db()
     return host
 
 
 def end_access() -> int:
-    """Ends the connections of removed hosts and deletes their roles, where hosts have roles of their own; how many.
+    """Ends the connections of removed hosts and deletes their roles, where hosts have roles of their own; how many. So
+    with their users of Redis, where that was not to be reached as they were removed.
 
     One tick of a loop. No audit row: the removal is on record.
     """
+    _end_redis_users()
     if not database_roles.can_make():
         return 0
     gone = Host.objects.filter(state="removed", heartbeat_at__lt=Now() - LEAVING).exclude(database_role="")
@@ -83,6 +88,17 @@ def end_access() -> int:
         Host.objects.filter(pk=host.pk, state="removed").update(database_role="")
         logger.info("the access of host %s is deleted", host.name)
     return len(gone)
+
+
+def _end_redis_users() -> None:
+    gone = Host.objects.filter(state="removed").exclude(redis_user="") if redis_users.can_make() else ()
+    for host in gone:
+        try:
+            redis_users.end(host.redis_user)
+        except Unavailable:
+            return  # The log has it; the next tick tries again.
+        Host.objects.filter(pk=host.pk, state="removed").update(redis_user="", redis_digest="")
+        logger.info("the access of host %s to Redis is deleted", host.name)
 
 
 def _check_joined(host: Host) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,7 +12,7 @@ from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
 from modelwright.compute import hints
 from modelwright.compute.models import Workload
-from modelwright.core.crypto import encrypt
+from modelwright.compute.sealed import Secrets, seal
 
 # What the next one takes over from the one before: what it is for, what it needs, what it does.
 REPEATED = (
@@ -42,9 +41,15 @@ def times_repeated(workload: Workload) -> int:
 
 @transaction.atomic
 def repeat_workload(
-    workload: Workload, *, secret_variables: Mapping[str, str], retryable: bool, acting_user: Actor
+    workload: Workload,
+    *,
+    secret_variables: Mapping[str, str],
+    secret_files: Mapping[str, str] | None = None,
+    masked: Sequence[str] = (),
+    retryable: bool,
+    acting_user: Actor,
 ) -> Workload:
-    """A new queued workload that does what the ended one did. `secret_variables` are given anew: those are forgotten.
+    """A new queued workload that does what the ended one did. What is secret is given anew: it was forgotten.
 
     The caller has checked that it may be. Placement begins when the caller's transaction commits.
     """
@@ -55,7 +60,7 @@ def repeat_workload(
         **{name: getattr(workload, name) for name in REPEATED},
         environment=environment,
         spec={**workload.spec, "retryable": retryable, REPEATS: times_repeated(workload) + 1},
-        secrets=encrypt(json.dumps(dict(secret_variables))) if secret_variables else "",
+        secrets=seal(Secrets(secret_variables, secret_files or {}, masked)),
         hinted_at=now,
         available_at=now + hints.ANSWERED_WITHIN,
     )

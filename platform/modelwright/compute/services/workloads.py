@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
@@ -20,8 +19,8 @@ from modelwright.compute.ending import end_workload
 from modelwright.compute.fitting import Need, could_hold, missing_labels
 from modelwright.compute.models import Environment, EnvironmentRequest, Host, Workload
 from modelwright.compute.rooms import usable_gpus
+from modelwright.compute.sealed import Secrets, seal
 from modelwright.compute.words import label_words, size_words
-from modelwright.core.crypto import encrypt
 from modelwright.core.errors import Conflict, QuotaExceeded, ValidationFailed
 
 
@@ -38,6 +37,8 @@ def create_workload(
     environment: Environment | None = None,
     variables: Mapping[str, str] | None = None,
     secret_variables: Mapping[str, str] | None = None,
+    secret_files: Mapping[str, str] | None = None,
+    masked: Sequence[str] = (),
     source: Mapping[str, str] | None = None,
     models: Sequence[str] = (),
     files: Mapping[str, str] | None = None,
@@ -58,9 +59,10 @@ def create_workload(
     The caller has checked that the actor may. `command` and the variables may hold the placeholders of
     `specs.make_spec`; `source` is `{"archive": SHA-256 of a stored tar}`, `models` are digests of stored manifests;
     `files` are written beside the source; `secret_variables` are kept encrypted, passed on to the letter (so whatever
-    people wrote belongs there) and forgotten at the end. With an `environment_request` the workload waits for the
-    environment and fails with the build's error. `image` is for hosts with containers, whose administrator must allow
-    it. Only `pinned_host` may run it, where one is given, and only a host with all of `labels`; `gpus` are whole ones.
+    people wrote belongs there) and forgotten at the end; so are `secret_files` (name of the variable that tells the
+    path -> text) and `masked`, values that its log shows as `***`. With an `environment_request` the workload waits for
+    the environment and fails with the build's error. `image` is for hosts with containers, whose administrator must
+    allow it. Only `pinned_host` may run it, where one is given, and only a host with all of `labels`; `gpus` are whole.
     Those that name one group in `apart` are spread over hosts. What is `retryable` ends by itself on a host that is cut
     off, because the caller lets it run again elsewhere. Raises QuotaExceeded when no host could ever hold it.
     """
@@ -91,7 +93,7 @@ def create_workload(
         environment_note=_note(environment_request),
         spec=spec,
         pinned_host=pinned_host,
-        secrets=encrypt(json.dumps(dict(secret_variables))) if secret_variables else "",
+        secrets=seal(Secrets(secret_variables or {}, secret_files or {}, masked)),
         workspace_id=workspace_id,
         project_id=project_id,
         created_by=acting_user.name,

@@ -17,8 +17,10 @@ from django.utils.safestring import SafeString, mark_safe
 from modelwright.core.listing import Listing
 from modelwright.core.looks import duration as duration_words
 from modelwright.core.looks import look_of, relative, words
+from modelwright.core.text import plain
 
 register = Library()
+register.filter("plain", plain)
 DIGEST_LENGTH = 12
 MAX_UNBROKEN = 20
 

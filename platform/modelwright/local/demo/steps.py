@@ -10,6 +10,7 @@ from itertools import count
 from threading import Event
 from typing import Any
 
+from modelwright.local.demo import application
 from modelwright.local.demo.client import Client, Refused, wait_for
 from modelwright.local.demo.traffic import Traffic
 
@@ -21,6 +22,7 @@ DEPLOY_SECONDS = 900.0
 ANSWERS_AFTERWARDS = 20
 CONFLICT = 409
 UNAUTHORIZED = 401
+PROBES, PROBE_PAUSE = 3, 0.05
 ENDED = ("succeeded", "failed", "cancelled", "timed_out", "out_of_memory", "lost")
 
 
@@ -38,6 +40,8 @@ class Outcome:
 
     page: str
     curl: str
+    # The way into the application; empty where none can run.
+    application: str
 
 
 @dataclass
@@ -66,6 +70,8 @@ class Demonstration:
         records = self.records(first)
         with self.step("Predictions"):
             self.predict(url, key, records)
+        with self.step("Application that explains a customer's answer"):
+            view = application.make(self.api, project, endpoint, self.note)
         with self.step("Second version: gradient boosting"):
             self.run_job(project, "train", parameters={"model": "gradient-boosting"})
             second = self.version(project, 2)
@@ -73,8 +79,11 @@ class Demonstration:
             self.deploy(endpoint, second)
         with self.step("Rollback to version 1 while requests go on"), self.traffic(url, key, records, until=1):
             self.roll_back(endpoint)
+        if view:
+            application.wait_running(self.api, view, self.stay)
         page = f"{self.api.base}/endpoints/{endpoint['id']}/"
-        return Outcome(page, curl_line(url, key, records[0]))
+        way_in = f"{self.api.base}/applications/{view['id']}/enter/" if view else ""
+        return Outcome(page, curl_line(url, key, records[0]), way_in)
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -207,7 +216,16 @@ class Demonstration:
             self.note(f"  leaves: {said}, by version {answer['version']}, on record as {answer['prediction_id']}")
 
     def knows_key(self, client: Client, url: str) -> bool:
-        """Has the gateway taken the route table that holds the key? A request without records is never on record."""
+        """Have the gateway's processes taken the route table that holds the key? Each answers some of the requests, and
+        one may be a moment behind another."""
+        for _ in range(PROBES):
+            if not self.is_known(client, url):
+                return False
+            time.sleep(PROBE_PAUSE)
+        return True
+
+    def is_known(self, client: Client, url: str) -> bool:
+        """Whether whoever answers knows the key. A request without records is never on record."""
         self.stay()
         try:
             client.post(url, {"records": []})

@@ -1,12 +1,14 @@
-"""What the platform says to a run through its environment."""
+"""What the platform says to a run or session through its environment."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
+
+from modelwright_runtime.client import reading
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,40 @@ class CurrentRun:
 
 @dataclass(frozen=True)
 class Connection:
-    """A data connection of the workspace. `kind` is postgresql, s3, http or directory; `config` depends on it."""
+    """A data connection of the workspace. `kind` is postgresql, s3, http or directory; `config` depends on it.
+
+    Within a session it goes on record what is read by `query` and `open`, and what `note` is told.
+    """
 
     name: str
     kind: str
     config: Mapping[str, Any]
     secret: str = field(default="", repr=False)
+
+    def query(
+        self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """The rows that a statement reads of a postgresql connection, by column; it can change nothing there.
+
+        Raises LookupError for another kind and where no driver is installed; what the driver raises else.
+        """
+        if self.kind != "postgresql":
+            raise LookupError(f"{self.name} is of the kind {self.kind}; only postgresql takes statements.")
+        self.note(statement)
+        return reading.ask_postgresql(self.config, self.secret, statement, parameters)
+
+    def open(self, path: str = "") -> IO[bytes]:
+        """A file of a directory, or what is at a web address. Raises OSError, and LookupError for another kind."""
+        if self.kind not in ("directory", "http"):
+            raise LookupError(f"{self.name} is of the kind {self.kind}; only directory and http have files to open.")
+        self.note(path)
+        if self.kind == "http":
+            return reading.open_address(self.config["url"], path, self.secret)
+        return reading.open_file(self.config["path"], path)
+
+    def note(self, what: str) -> None:
+        """Say that `what`, a table, a statement or a file, is read by other means, for the record of the session."""
+        reading.note(self.name, self.kind, what)
 
 
 def current_run() -> CurrentRun | None:
@@ -51,8 +81,13 @@ def parameters() -> dict[str, Any]:
 
 
 def connection(name: str) -> Connection:
-    """The data connection called `name`. Raises LookupError, which names those that there are."""
+    """The data connection called `name`; within a session, that it was taken goes on record.
+
+    Raises LookupError, which names those that there are.
+    """
     known = json.loads(os.environ.get("MODELWRIGHT_CONNECTIONS") or "{}")
     if name not in known:
         raise LookupError(f"There is no data connection {name!r}; there are: {', '.join(sorted(known)) or 'none'}.")
-    return Connection(name, known[name]["kind"], known[name]["config"], known[name]["secret"])
+    found = Connection(name, known[name]["kind"], known[name]["config"], known[name]["secret"])
+    found.note("")
+    return found

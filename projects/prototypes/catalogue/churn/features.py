@@ -11,14 +11,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import customers as people
 import mlflow
 import pandas as pd
 import tracking
-from sklearn.model_selection import train_test_split
-
-TARGET = "churn"
-# Sex must not decide what a customer is offered.
-LEFT_OUT = ["female"]
 
 
 def profile(frame: pd.DataFrame) -> dict[str, Any]:
@@ -38,17 +34,15 @@ def profile(frame: pd.DataFrame) -> dict[str, Any]:
 def main() -> None:
     """Write train.csv, test.csv and profile.json and log them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--test-share", type=float, default=0.2, help="share of the customers that is held out")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the split")
+    parser.add_argument("--test-share", type=float, default=people.TEST_SHARE, help="share of customers held out")
+    parser.add_argument("--seed", type=int, default=people.SEED, help="seed of the split")
     options = parser.parse_args()
 
     ingested = tracking.newest_run("ingest")
     with tracking.start("features"):
         source = tracking.fetch(ingested, "data/churn.csv")
-        customers = pd.read_csv(source).drop(columns=LEFT_OUT)
-        train, test = train_test_split(
-            customers, test_size=options.test_share, random_state=options.seed, stratify=customers[TARGET]
-        )
+        customers = pd.read_csv(source)
+        train, test = people.split(customers, options.test_share, options.seed)
         folder = Path("data") / "features"
         folder.mkdir(parents=True, exist_ok=True)
         train.to_csv(folder / "train.csv", index=False)
@@ -60,14 +54,15 @@ def main() -> None:
             {
                 "test_share": options.test_share,
                 "seed": options.seed,
-                "left_out": ",".join(LEFT_OUT),
+                "left_out": ",".join(people.LEFT_OUT),
                 "input_sha256": tracking.sha256(source),
                 "train_sha256": tracking.sha256(folder / "train.csv"),
                 "test_sha256": tracking.sha256(folder / "test.csv"),
             }
         )
         mlflow.log_metrics({"train_rows": len(train), "test_rows": len(test)})
-        data = mlflow.data.from_pandas(customers, source=str(source), name="telco-churn", targets=TARGET)
+        known = customers.drop(columns=people.LEFT_OUT)
+        data = mlflow.data.from_pandas(known, source=str(source), name="telco-churn", targets=people.TARGET)
         mlflow.log_input(data, context="features", tags={"run_id": ingested.info.run_id})
         mlflow.log_artifacts(str(folder), "features")
         print(f"{len(train):,} customers to train on, {len(test):,} held out")

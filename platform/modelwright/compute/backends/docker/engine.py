@@ -23,7 +23,8 @@ TIMEOUT_SECONDS = 60
 CONNECTIONS = 500
 # What an engine says that is going down, or that came back and finds a start of its predecessor half done.
 _PASSING = re.compile(
-    r"task \w+: already exists|transport is closing|connection (refused|reset)|context canceled|shutting down"
+    r"task \w+: already exists|id already in use|container with id exists"
+    r"|transport is closing|connection (refused|reset)|context canceled|shutting down"
     r"|error reading from server|ttrpc: closed"
 )
 

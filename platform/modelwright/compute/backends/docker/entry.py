@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 ENDING = "/run/modelwright/ending.json"
 RELAYS = "/run/modelwright/api"
+SECRETS = "/run/modelwright/secrets"
+# Beside this program.
+MASKING = "masking.py"
 ORDER_SECONDS = 60
 SAMPLE_SECONDS = 0.25
 UNDELIVERED = 125
@@ -53,11 +56,15 @@ def carry_out(order: dict[str, Any]) -> tuple[dict[str, Any], int]:
     relays = [listen(*near) for near in order.get("relays", [])]
     for number in (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
         _signal.signal(number, pass_on)
+    write_secrets(order.get("secret_files", {}))
+    output = Output(order["masked"]) if order.get("masked") else None
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        run(order, writing)
+        run(order, writing, output)
     os.close(writing)
+    if output is not None:
+        output.start()
     with open(reading, "rb") as stream:
         problem = stream.read().decode(errors="replace")
     memory = Memory()
@@ -66,6 +73,8 @@ def carry_out(order: dict[str, Any]) -> tuple[dict[str, Any], int]:
         _thread.start_new_thread(serve, (relay, f"{RELAYS}/{number}.sock"))
     _, status = os.waitpid(pid, 0)
     memory.sample()
+    if output is not None:
+        output.finish()
     if problem:
         os.write(2, f"{problem}\n".encode())
         return {"problem": problem}, NOT_STARTED
@@ -97,6 +106,67 @@ def read_exactly(descriptor: int, length: int) -> bytes:
     return data
 
 
+def write_secrets(files: dict[str, str]) -> None:
+    """Into memory of the container that only its user reads."""
+    for name, text in files.items():
+        descriptor = os.open(f"{SECRETS}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "wb") as stream:
+            stream.write(text.encode())
+
+
+class Output:
+    """What the workload writes, on its way to the engine, with `***` in place of `texts`."""
+
+    def __init__(self, texts: list[str]) -> None:
+        """Reads the masking program, which nobody waits for where there is nothing to mask."""
+        import sys
+
+        sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+        from masking import Masker  # type: ignore[import-not-found]  # it lies beside this program
+
+        self._masker = Masker([text.encode() for text in texts])
+        self._reading, self.writing = os.pipe()
+        self._over, self._end = os.pipe()
+        self._done = _thread.allocate_lock()
+
+    def start(self) -> None:
+        """In the parent, after the fork."""
+        os.close(self.writing)
+        self._done.acquire()
+        _thread.start_new_thread(self._copy, ())
+
+    def finish(self) -> None:
+        """The workload has ended: copy what it has written, whoever still holds the other end."""
+        os.close(self._end)
+        self._done.acquire()
+
+    def _copy(self) -> None:
+        over = False
+        try:
+            while True:
+                ready, _, _ = select.select([self._reading], [], [], 0) if over else self._wait()
+                if self._reading not in ready:
+                    if over:
+                        break
+                    over = True
+                    continue
+                data = os.read(self._reading, 65536)
+                if not data:
+                    break
+                write_all(self._masker.feed(data))
+            write_all(self._masker.rest())
+        finally:
+            self._done.release()
+
+    def _wait(self) -> tuple[list[int], list[int], list[int]]:
+        return select.select([self._reading, self._over], [], [])
+
+
+def write_all(data: bytes) -> None:
+    while data:
+        data = data[os.write(1, data) :]
+
+
 def pass_on(number: int, _frame: object) -> None:
     """To all of the container's processes but its init and this one. Who sends it here is outside of the container."""
     told.append(number)
@@ -106,13 +176,15 @@ def pass_on(number: int, _frame: object) -> None:
         pass
 
 
-def run(order: dict[str, Any], writing: int) -> NoReturn:
+def run(order: dict[str, Any], writing: int, output: Output | None) -> NoReturn:
     """In the child: becomes the workload, or says into the pipe why not."""
     try:
         for number in (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP, _signal.SIGPIPE):
             _signal.signal(number, _signal.SIG_DFL)
         os.setsid()
         limit_open_files(order.get("open_files"))
+        if output is not None:
+            os.dup2(output.writing, 1)
         # The engine reads two pipes in no order; in one, lines stay in the order in which they were written.
         os.dup2(1, 2)
         os.umask(0o077)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from modelwright.compute.backends.docker.engine import Api
 from modelwright.compute.backends.shim import record
@@ -35,14 +36,29 @@ class LogCopy:
             os.truncate(path, min(self._size, path.stat().st_size))
         self._log = BoundedLog(str(path), limit=max(0, limit - self._size))
         self._noted_at = time.monotonic()
+        self._stream: Any = None
+        self._broken_off = False
 
     def follow(self, api: Api, container: str) -> None:
         """Copies until the container has ended, or the connection; errors go through to the caller.
 
-        Called again, it goes on where it was.
+        Called again, it goes on where it was. Once broken off, it copies what is there and does not wait for more.
         """
+        self._copy(api, container, follow=not self._broken_off)
+        if self._broken_off:
+            self._copy(api, container, follow=False)
+
+    def break_off(self) -> None:
+        """For another thread: the container has ended long ago, and the engine keeps whoever follows it waiting."""
+        self._broken_off = True
+        if self._stream is not None:
+            with contextlib.suppress(Exception):
+                self._stream.close()
+
+    def _copy(self, api: Api, container: str, *, follow: bool) -> None:
         stored = self._seen
-        for stamp, text in _frames(api, container, stored):
+        self._stream = _open(api, container, stored, follow=follow)
+        for stamp, text in _frames(self._stream):
             if stored and stamp <= stored:
                 continue
             self._log.write(text)
@@ -67,10 +83,14 @@ class LogCopy:
                 record.write_json(self._note, {"last": self._noted, "size": self._size})
 
 
-def _frames(api: Api, container: str, stored: str) -> Iterator[tuple[str, bytes]]:
-    """(time, text) of each piece of output. The engine's `since` includes its moment, and knows whole seconds."""
+def _open(api: Api, container: str, stored: str, *, follow: bool) -> Any:
+    """The engine's stream. Its `since` includes its moment, and knows whole seconds."""
     since = int(datetime.fromisoformat(stored).timestamp()) if stored else None
-    stream = api.logs(container, stream=True, follow=True, timestamps=True, since=since)
+    return api.logs(container, stream=True, follow=follow, timestamps=True, since=since)
+
+
+def _frames(stream: Any) -> Iterator[tuple[str, bytes]]:
+    """(time, text) of each piece of output."""
     with contextlib.closing(stream):
         for frame in stream:
             stamp, _, text = frame.partition(b" ")

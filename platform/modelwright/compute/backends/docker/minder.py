@@ -10,7 +10,7 @@ from modelwright.compute.backends.docker import options
 from modelwright.compute.backends.docker.config import DockerConfig
 from modelwright.compute.backends.docker.engine import is_absent, is_conflict
 from modelwright.compute.backends.docker.minding import Minding
-from modelwright.compute.backends.docker.outcome import moment
+from modelwright.compute.backends.docker.outcome import CREATED, has_ended, moment
 from modelwright.compute.backends.docker.space import SpaceWatch
 from modelwright.compute.backends.docker.tender import ENGINE_ERRORS, Tender
 from modelwright.compute.backends.folders import Folders
@@ -18,6 +18,8 @@ from modelwright.compute.backends.folders import Folders
 BUSY_SECONDS = 0.2
 # A container whose starter died between its two calls waits so long for another starter.
 ORPHAN_SECONDS = 600
+# An engine has been seen to keep a log open for good whose container has ended.
+SILENCE_SECONDS = 15
 
 
 class Minder(Minding):
@@ -29,6 +31,7 @@ class Minder(Minding):
         self._folders = Folders(config.root)
         self._tenders: dict[str, Tender] = {}
         self._asked: dict[str, float] = {}
+        self._over: dict[str, float] = {}
         self._space = SpaceWatch(config.work_bytes)
 
     def look(self) -> bool:
@@ -54,6 +57,7 @@ class Minder(Minding):
                 self._folders.write_absent(key)
         self._tenders = {name: tender for name, tender in self._tenders.items() if tender.is_alive()}
         self._asked = {name: at for name, at in self._asked.items() if name in self._tenders}
+        self._over = {name: at for name, at in self._over.items() if name in self._tenders}
         self._space.forget_all_but({tender.key for tender in self._tenders.values()})
         return bool(containers)
 
@@ -62,28 +66,40 @@ class Minder(Minding):
         return status.phase if status else None
 
     def _tend(self, key: WorkloadKey, container: dict[str, Any]) -> None:
-        if container["Id"] in self._tenders:
+        if tender := self._tenders.get(container["Id"]):
             if container["State"] == "running":
                 self._enforce(key, container)
+            elif time.monotonic() - self._over.setdefault(container["Id"], time.monotonic()) > SILENCE_SECONDS:
+                tender.break_off()
             return
         if self._folders.is_starting(key):
             return
         if not self._folders.is_listed(key) or self._phase(key) is Phase.ENDED:
             self._api.remove_container(container["Id"], v=True, force=True)
-        elif container["State"] == "created":
+        elif container["State"] == CREATED:
             self._tend_created(key, container)
         else:
-            if self._phase(key) is not Phase.RUNNING:
-                # Its starter died before it wrote that down.
-                state = self._api.inspect_container(container["Id"])["State"]
-                self._folders.write_running(key, moment(state.get("StartedAt")) or time.time())
-            limits = options.limits_of(container["Labels"])
-            tender = Tender(self._api, self._folders, key, container["Id"], limits)
-            self._tenders[container["Id"]] = tender
-            tender.start()
+            self._adopt(key, container)
+
+    def _adopt(self, key: WorkloadKey, container: dict[str, Any]) -> None:
+        if self._phase(key) is not Phase.RUNNING:
+            # Its starter died before it wrote that down.
+            state = self._api.inspect_container(container["Id"])["State"]
+            self._folders.write_running(key, moment(state.get("StartedAt")) or time.time())
+        limits = options.limits_of(container["Labels"])
+        tender = Tender(self._api, self._folders, key, container["Id"], limits)
+        self._tenders[container["Id"]] = tender
+        tender.start()
 
     def _tend_created(self, key: WorkloadKey, container: dict[str, Any]) -> None:
-        """Only a starter has its order. Nobody has come for long, or nobody must: it goes."""
+        """Only a starter has its order. Nobody has come for long, or nobody must: it goes.
+
+        One that was started before goes to a tender, which finds out what became of that.
+        """
+        state = self._api.inspect_container(container["Id"])["State"]
+        if self._phase(key) is Phase.RUNNING or has_ended(state):
+            self._adopt(key, container)
+            return
         stop = self._folders.read_stop(key)
         if stop is not None:
             self._folders.write_ended(key, stop)
@@ -110,7 +126,8 @@ class Minder(Minding):
         started_at = (self._folders.read_status(key) or {}).get("started_at")
         if timeout is not None and started_at is not None and time.time() >= started_at + timeout:
             return Cause.TIMED_OUT, f"It ran longer than its time limit of {timeout:g} seconds."
-        problem = self._space.problem(key, self._folders.work(key), self._folders.ending(key))
+        beside = [root / key.name for root in self._config.writable]
+        problem = self._space.problem(key, self._folders.work(key), self._folders.ending(key), beside=beside)
         return (Cause.FAILED, problem) if problem else None
 
     def leave(self) -> None:

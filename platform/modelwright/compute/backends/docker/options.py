@@ -15,7 +15,7 @@ from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 from modelwright.compute.backends.base import BackendError, Limits, SourceError, WorkloadKey, WorkloadSpec
 from modelwright.compute.backends.docker.config import MIB, DockerConfig
 from modelwright.compute.backends.docker.engine import Api
-from modelwright.compute.backends.docker.entry import ENDING, RELAYS
+from modelwright.compute.backends.docker.entry import ENDING, MASKING, RELAYS, SECRETS
 from modelwright.compute.backends.folders import Folders
 
 LABEL = "modelwright."
@@ -23,6 +23,7 @@ INSTANCE, KIND, WORKLOAD, FENCE, DEADLINE, LIMITS = (
     LABEL + name for name in ("instance", "kind", "workload", "fence", "deadline", "limits")
 )
 ENTRY = "/run/modelwright/entry.py"
+SECRETS_BYTES = 4 * MIB
 GPU_CAPABILITIES = ["gpu", "compute", "utility"]
 ENGINE_LOG_BYTES = 16 * MIB
 ENGINE_LOG_FILES = 3
@@ -71,6 +72,10 @@ def create_options(
     if not config.allows_image(image):
         raise BackendError(f"The image {image!r} is not one that this host allows. An administrator can add it.")
     mounts = _passable(_mounts(config, spec, entry, relay), config.root)
+    confinement = _confinement(config)
+    if spec.secret_files:
+        mine = f"uid={config.uid},gid={config.gid},mode=0700"
+        confinement["tmpfs"][SECRETS] = f"rw,nosuid,nodev,noexec,size={SECRETS_BYTES},{mine}"
     return {
         "image": image,
         "name": container_name(config.instance, spec.key),
@@ -82,7 +87,7 @@ def create_options(
         "hostname": "workload",
         "labels": labels(config, spec),
         "host_config": api.create_host_config(
-            **_confinement(config), **_bounds(config, spec.limits), **_devices(spec.gpus), mounts=mounts
+            **confinement, **_bounds(config, spec.limits), **_devices(spec.gpus), mounts=mounts
         ),
     }
 
@@ -143,6 +148,9 @@ def _mounts(config: DockerConfig, spec: WorkloadSpec, entry: Path, relay: Path |
         _mount(str(folders.ending(spec.key)), ENDING, read_only=False),
         _mount(str(entry), ENTRY, read_only=True),
     ]
+    if spec.masked:
+        masking = str(Path(ENTRY).parent / MASKING)
+        mounts.append(_mount(str(entry.with_name(f"{entry.stem}-{MASKING}")), masking, read_only=True))
     if relay is not None:
         # The folder: the socket in it is another one after a restart of whoever serves it.
         mounts.append(_mount(str(relay), RELAYS, read_only=True))

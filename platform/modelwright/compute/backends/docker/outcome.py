@@ -16,6 +16,7 @@ from modelwright.compute.backends.base import Cause
 
 KILLED = 137
 POWER_CUT = 255
+CREATED = "created"
 # Ends of a first process that had no time to write its record: SIGKILL and SIGTERM.
 BY_SIGNAL = (KILLED, 143)
 UNDELIVERED = 125
@@ -23,6 +24,7 @@ STOPPED_OUTSIDE = (
     "Its container was told to stop, and not by the platform: the container engine was restarted, or somebody stopped "
     "the container by hand."
 )
+NEVER_BEGAN = "It was not started: the container engine was restarted at that moment."
 NOT_STARTED = (126, 127)
 Values = dict[str, Any]
 
@@ -36,6 +38,8 @@ class EngineState:
     error: str = ""
     started_at: float | None = None
     finished_at: float | None = None
+    # False: its start got lost with the engine that was to carry it out.
+    began: bool = True
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> EngineState:
@@ -46,7 +50,17 @@ class EngineState:
             error=str(state.get("Error") or ""),
             started_at=moment(state.get("StartedAt")),
             finished_at=moment(state.get("FinishedAt")),
+            began=state.get("Status") != CREATED or moment(state.get("FinishedAt")) is not None,
         )
+
+
+def has_ended(state: Mapping[str, Any]) -> bool:
+    """Whether the container of this `State` has run and runs no more.
+
+    An engine that is killed before it has noted a start says "created" for ever, also of what ran and ended.
+    """
+    status = state.get("Status")
+    return status in ("exited", "dead") or (status == CREATED and moment(state.get("FinishedAt")) is not None)
 
 
 def moment(text: object) -> float | None:
@@ -114,6 +128,8 @@ def _cause(
 ) -> tuple[Cause, str]:
     if stop is not None:
         return Cause(stop["cause"]), str(stop.get("message", ""))
+    if not state.began:
+        return Cause.LOST, NEVER_BEGAN
     if "problem" in ending:
         return Cause.FAILED, str(ending["problem"])
     if code == 0:
@@ -137,7 +153,7 @@ def _cause(
 def _without_record(exit_code: int) -> tuple[Cause, str]:
     if exit_code == POWER_CUT:
         return Cause.LOST, "The host lost power or was reset while it ran."
-    if exit_code == KILLED:
+    if exit_code in BY_SIGNAL:
         return Cause.LOST, "Its container was killed from outside and left no record: the engine was restarted."
     return Cause.LOST, f"Its container ended with code {exit_code} and left no record of how."
 

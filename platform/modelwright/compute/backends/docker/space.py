@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from modelwright.compute.backends.base import WorkloadKey
@@ -27,12 +28,16 @@ class SpaceWatch:
         """Those that have ended are looked at no more."""
         self._next = {key: moment for key, moment in self._next.items() if key in keys}
 
-    def problem(self, key: WorkloadKey, folder: Path, *files: Path) -> str | None:
-        """What is wrong with the size of all, None when nothing is or it is not yet time to look."""
+    def problem(self, key: WorkloadKey, folder: Path, *files: Path, beside: Iterable[Path] = ()) -> str | None:
+        """What is wrong with the size of all, None when nothing is or it is not yet time to look.
+
+        `beside` are folders that it may have besides, such as that of its socket.
+        """
         began = time.monotonic()
         if began < self._next.get(key, 0.0):
             return None
-        used = used_bytes(folder) + sum(path.stat().st_blocks * 512 for path in files if path.exists())
+        used = sum(map(used_bytes, (folder, *beside)))
+        used += sum(path.stat().st_blocks * 512 for path in files if path.exists())
         now = time.monotonic()
         self._next[key] = now + max(LEAST_SECONDS, (now - began) / SHARE)
         if used <= self._limit:

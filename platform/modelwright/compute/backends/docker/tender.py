@@ -15,7 +15,7 @@ from docker import errors
 from modelwright.compute.backends.base import Limits, WorkloadKey
 from modelwright.compute.backends.docker.engine import Api, is_absent
 from modelwright.compute.backends.docker.logs import LogCopy
-from modelwright.compute.backends.docker.outcome import EngineState, judge
+from modelwright.compute.backends.docker.outcome import CREATED, EngineState, has_ended, judge
 from modelwright.compute.backends.folders import Folders
 
 logger = logging.getLogger(__name__)
@@ -36,18 +36,22 @@ class Tender(threading.Thread):
         self._api = api
         self._folders = folders
         self._closed = threading.Event()
+        self._log = LogCopy(folders.log(key), limit=limits.log_bytes)
 
     def close(self) -> None:
         """Leaves the container to another process."""
         self._closed.set()
 
+    def break_off(self) -> None:
+        """The engine says that the container ended a while ago: no more waiting for its output's end."""
+        self._log.break_off()
+
     def run(self) -> None:
         """Until the end is recorded, or somebody closes it."""
-        log = LogCopy(self._folders.log(self.key), limit=self.limits.log_bytes)
-        ended = self._persist(lambda: self._follow(log))
+        ended = self._persist(self._follow)
         if self._closed.is_set():
             return
-        log.close()
+        self._log.close()
         if ended is None:
             self._folders.write_absent(self.key)
         else:
@@ -66,8 +70,8 @@ class Tender(threading.Thread):
             self._closed.wait(RETRY_SECONDS)
         return None
 
-    def _follow(self, log: LogCopy) -> EngineState | None:
-        log.follow(self._api, self.container)
+    def _follow(self) -> EngineState | None:
+        self._log.follow(self._api, self.container)
         return self._ended_state()
 
     def _ended_state(self) -> EngineState | None:
@@ -78,7 +82,8 @@ class Tender(threading.Thread):
                 # Its output has ended a moment before it does.
                 self._api.wait(self.container, timeout=5)
             state = self._api.inspect_container(self.container)["State"]
-        return EngineState.of(state) if state.get("Status") in ("exited", "dead") else None
+        # Nobody starts it a second time, so one that is said to wait for its start has lost it.
+        return EngineState.of(state) if has_ended(state) or state.get("Status") == CREATED else None
 
     def _record(self, ended: EngineState) -> bool:
         values = judge(

@@ -44,6 +44,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--shm-bytes", type=int, default=defaults.shm_bytes, help="size of /dev/shm")
     parser.add_argument("--patience", type=float, default=defaults.patience_seconds, help="seconds without an engine")
     parser.add_argument("--shelf", type=Shelf.parse, help="swarm: HOST:PORT of this host that all its nodes reach")
+    parser.add_argument("--entrance", type=int, default=0, help="swarm: port of this host that leads to its replicas")
     parser.add_argument("--encrypt", action="store_true", help="swarm: encrypt what goes between its nodes")
     parser.add_argument("--registry", default="", help="swarm: where nodes find the images of environments")
     parser.add_argument("--gpu-resource", default="gpu", help="swarm: the generic resource that stands for a GPU")
@@ -114,6 +115,7 @@ def swarm_backend(given: argparse.Namespace) -> SwarmBackend:
         network="" if given.network == "none" else given.network,
         is_encrypted=given.encrypt,
         shelf=given.shelf,
+        entrance=given.entrance,
         gpu_resource=given.gpu_resource,
         tmp_bytes=given.tmp_bytes,
         shm_bytes=given.shm_bytes,

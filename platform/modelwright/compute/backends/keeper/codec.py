@@ -29,6 +29,7 @@ LARGEST_INDEX = 1024
 _LENGTH = struct.Struct(">I")
 _KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_FILE = re.compile(r"[A-Za-z0-9_]{1,128}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _IMAGE = re.compile(r"[A-Za-z0-9._/:@-]{0,255}")
 ERRORS: dict[str, type[BackendError]] = {
@@ -95,6 +96,8 @@ def spec_to_json(spec: WorkloadSpec) -> Json:
         "limits": asdict(spec.limits),
         "source": asdict(spec.source) if spec.source else None,
         "files": dict(spec.files),
+        "secret_files": dict(spec.secret_files),
+        "masked": list(spec.masked),
         "directory": spec.directory,
         "readable": list(spec.readable),
         "writable": list(spec.writable),
@@ -119,6 +122,8 @@ def spec_from_json(value: object) -> WorkloadSpec:
         limits=_limits(given.get("limits", {})),
         source=_source(given.get("source")),
         files=_mapping(given.get("files", {}), "files"),
+        secret_files=_file_names(_mapping(given.get("secret_files", {}), "secret_files")),
+        masked=tuple(_texts(given.get("masked", []), "masked")),
         directory=_text(given, "directory", default=""),
         readable=_texts(given.get("readable", []), "readable"),
         writable=_texts(given.get("writable", []), "writable"),
@@ -235,6 +240,12 @@ def _indexes(value: object) -> list[int]:
     if not isinstance(value, list) or not all(_is_whole(item) and 0 <= item < LARGEST_INDEX for item in value):
         raise RefusedError("gpus must be a list of indexes.")
     return value
+
+
+def _file_names(files: dict[str, str]) -> dict[str, str]:
+    if any(not _FILE.fullmatch(name) for name in files):
+        raise RefusedError("secret_files must be named by letters, digits and underscores.")
+    return files
 
 
 def _mapping(value: object, what: str) -> dict[str, str]:

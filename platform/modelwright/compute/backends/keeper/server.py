@@ -43,7 +43,7 @@ class Keeper:
             "remove": ({"key", "keep_record"}, self._remove),
             "build_image": ({"lock", "python", "path", "attempt"}, self._build_image),
             "remove_image": ({"image"}, self._remove_image),
-            "resolve": ({"requirements", "kind", "python", "attempt"}, self._resolve),
+            "resolve": ({"requirements", "kind", "python", "attempt", "additions"}, self._resolve),
         }
         self._listener = _listen(path, everyone=bool(users))
         # A signal that comes just before accept() begins to wait is not acted upon until it returns.

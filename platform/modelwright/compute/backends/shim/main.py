@@ -20,6 +20,7 @@ from . import processes, record
 from .child import become_subreaper, spawn
 from .limits import ControlGroup
 from .log import BoundedLog
+from .masking import Masker
 
 _CHUNK = 256 * 1024
 _PAUSE_WATCHING_MEMORY = 0.05
@@ -30,12 +31,13 @@ class Supervisor:
     """One workload from fork to record."""
 
     def __init__(self, folder: str, order: dict[str, Any]) -> None:
-        """`order` holds name, command, environment, directory and the limits of `WorkloadSpec` by name."""
+        """`order` holds the fields of `WorkloadSpec` that it needs by name."""
         self.folder = folder
         self.order = order
         self.limits: dict[str, Any] = order["limits"]
         self.group = ControlGroup.for_workload(order["name"])
         self.log = BoundedLog(os.path.join(folder, record.LOG), limit=self.limits["log_bytes"])
+        self.masker = Masker([text.encode() for text in order.get("masked", [])])
         self.pid = 0
         self.wait_status: int | None = None
         self.reason: dict[str, Any] | None = None
@@ -60,11 +62,33 @@ class Supervisor:
                 memory_bytes=self.limits["memory_bytes"],
                 processes=self.limits["processes"],
             )
+        self._write_secrets()
         problem = self._start()
         if not problem:
             self._record("running", child_pid=self.pid)
             self._watch(wake)
         self._finish(problem)
+
+    def _write_secrets(self) -> None:
+        """Before the workload starts. A disk that is full shows when it looks for them."""
+        self._remove_secrets()
+        folder = os.path.join(self.folder, record.SECRETS)
+        files: dict[str, str] = self.order.get("secret_files", {})
+        if files:
+            os.mkdir(folder, 0o700)
+        for name, text in files.items():
+            descriptor = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(descriptor, "w", encoding="utf-8", newline="") as stream, contextlib.suppress(OSError):
+                stream.write(text)
+
+    def _remove_secrets(self) -> None:
+        folder = os.path.join(self.folder, record.SECRETS)
+        # The workload may have written there; whoever removes its folder removes that.
+        with contextlib.suppress(OSError):
+            for name in os.listdir(folder):
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(folder, name))
+            os.rmdir(folder)
 
     def _on_signal(self, number: int, frame: object) -> None:
         if number != signal.SIGCHLD and self.reason is None:
@@ -121,7 +145,7 @@ class Supervisor:
             data = os.read(self._output, _CHUNK)
         except BlockingIOError:
             return True
-        self.log.write(data)
+        self.log.write(self.masker.feed(data))
         return bool(data)
 
     def _enforce(self) -> None:
@@ -168,7 +192,9 @@ class Supervisor:
         os.set_blocking(self._output, False)
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self._output, _CHUNK):
-                self.log.write(data)
+                self.log.write(self.masker.feed(data))
+        self.log.write(self.masker.rest())
+        self._remove_secrets()
         if problem:
             self.log.write(problem.encode() + b"\n")
         self.log.close()

@@ -5,6 +5,7 @@
 `stop.json`    why the workload shall end; the first reason stays
 `log`          standard output and error of the workload
 `work/`        its working folder
+`secrets/`     files with secrets, while it lives
 
 Beside the folders lies `.ended`, an empty file whose time says when a workload of the root ended last.
 """
@@ -23,6 +24,7 @@ STATUS = "status.json"
 STOP = "stop.json"
 LOG = "log"
 WORK = "work"
+SECRETS = "secrets"
 ENDED = ".ended"
 MARKER = "MODELWRIGHT_WORKLOAD"
 

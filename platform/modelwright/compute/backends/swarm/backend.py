@@ -171,6 +171,8 @@ class SwarmBackend:
         way = shared.way_to_shelf(self._api, self.config, address) if packs else ""
         if spec.gpus and not packs:
             shared.ensure_relay(self._api, self.config, address)
+        if spec.port and self.config.entrance:
+            shared.ensure_entrance(self._api, self.config, spec.port)
         token = shelf.grant(self._folders.folder(spec.key), [pack.sha256 for pack in packs]) if packs else ""
         text = order_text(spec, work=str(work), packs=packs, shelf=way, token=token)
         secret = names.secret_name(spec.key, revision)

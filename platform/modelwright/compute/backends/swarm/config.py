@@ -37,9 +37,10 @@ class SwarmConfig:
     `images` are patterns of ready images that specs may name; every node must have them or be able to pull them.
     `registry` is where the images of environments are pushed to and pulled from (`registry.example.org/ml`).
     `readable` are folders of this host below which specs may name inputs. `network` is the overlay network that tasks
-    answer in. `kept_alive` are the kinds of workloads that are started again, at most `attempts` times within
-    `window_seconds`, each after `delay_seconds`. A new task that stays ready for `monitor_seconds` renews another; its
-    port is tried every `probe_seconds`.
+    answer in; at the port `entrance` of this host replicas are reached from outside of it, 0 for nowhere. `kept_alive`
+    are the kinds of workloads that are started again, at most `attempts` times within `window_seconds`, each after
+    `delay_seconds`. A new task that stays ready for `monitor_seconds` renews another; its port is tried every
+    `probe_seconds`.
     """
 
     root: Path
@@ -53,6 +54,7 @@ class SwarmConfig:
     network: str = ""
     is_encrypted: bool = False
     shelf: Shelf | None = None
+    entrance: int = 0
     gpu_resource: str = "gpu"
     kept_alive: Sequence[str] = ("replica", "application")
     attempts: int = 3
@@ -70,6 +72,8 @@ class SwarmConfig:
             raise ValueError(f"{self.instance!r} cannot begin a service's name: use at most 16 of a-z, 0-9 and '-'")
         if self.uid == 0:
             raise ValueError("Tasks must not run as root: name another user, for example 10001:10001.")
+        if not 0 <= self.entrance <= 65535:
+            raise ValueError(f"{self.entrance} is no port.")
         if not self.root.is_absolute():
             raise ValueError(f"{self.root} must be an absolute path.")
 

@@ -23,10 +23,13 @@ def mark_of(key: WorkloadKey) -> str:
 
 def order_text(spec: WorkloadSpec, *, work: str, packs: Sequence[Pack], shelf: str, token: str) -> bytes:
     """JSON. Raises SourceError when it is larger than a secret may be."""
+    if spec.secret_files:
+        raise SourceError("A swarm hands out no secrets as files. Give them as environment variables.")
     order = {
         "key": spec.key.name,
         "command": list(spec.command),
         "environment": {**spec.environment, record.MARKER: spec.key.name},
+        "masked": list(spec.masked),
         "directory": str(Path(work) / spec.directory),
         "open_files": spec.limits.open_files,
         "inputs": [{"path": each.path, "sha256": each.sha256} for each in packs],

@@ -10,6 +10,7 @@ from typing import Any
 from modelwright_runtime.server.classifiers import ClassifierPredictor, gives_both
 from modelwright_runtime.server.results import Outcome
 
+from . import static_looks
 from .ways import Opened, PlainPredictor, Predictor, Way
 
 
@@ -22,6 +23,7 @@ def way(opened: Opened) -> Way | None:
     if opened.flavor("python_function").get("predict_fn", "predict") != "predict":
         return None
     raw = opened.raw()
+    static_looks.remember()
     predictor: Predictor = ClassifierPredictor(raw) if gives_both(raw) else PlainPredictor(raw.predict)
     return Way(opened.inputs.builder(), _WithoutRepeatedChecks(predictor), certain=True)
 

@@ -1,0 +1,1 @@
+"""Taking over the files and the history of a repository elsewhere."""

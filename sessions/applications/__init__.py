@@ -1,0 +1,1 @@
+"""Long-running web applications of a project, behind the proxy of sessions."""
