@@ -8,7 +8,7 @@ from itertools import pairwise
 from uuid import UUID
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 
 from lineage import selectors
 from lineage.kinds import EdgeKind, NodeKind
@@ -119,3 +119,23 @@ def test_a_long_chain_is_walked_quickly() -> None:
     graph = selectors.ancestors(ids[specs[-1]], visible_projects={MINE})
     assert len(graph.nodes) == 2000
     assert time.perf_counter() - began < 10
+
+
+@pytest.mark.parametrize("statistics", ["of empty tables", "of a small project"])
+@pytest.mark.parametrize(("to", "by"), [("src_id", "dst_id"), ("dst_id", "src_id")])
+def test_each_step_looks_up_one_key_whatever_the_planner_believes(statistics: str, to: str, by: str) -> None:
+    if statistics == "of a small project":
+        chain(*[spec(f"early{i}") for i in range(3)])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE lineage_node")
+        cursor.execute("ANALYZE lineage_edge")
+        ids = chain(*[spec(f"n{i}") for i in range(300)])
+        cursor.execute(selectors._BY_INDEX.format(value="off"))
+        start = next(iter(ids.values()))
+        cursor.execute(
+            "EXPLAIN " + selectors._WALK.format(to=to, by=by), {"start": start, "visible": [MINE], "limit": 10}
+        )
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "lineage_node_pkey" in plan
+    assert "lineage_node_project" not in plan
+    assert f"Index Cond: ({by} = walk_1.id)" in plan
