@@ -11,15 +11,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from models.approvals import consent_selectors
-from models.approvals.consents import DECISIONS, decide
+from models.approvals.consents import DECISIONS, decide, revoke
 from models.approvals.models import Consent
 from models.approvals.promotions import MAX_REASON
+from models.approvals.serializers import PromotionReasonSerializer
 from models.approvals.states import ConsentState
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.api import current_user
 from modelwright.accounts.permissions import Permission
 from modelwright.core.api import SIGNED_IN, PlatformAPIView, paged_schema
-from modelwright.core.errors import ValidationFailed
+from modelwright.core.parameters import choice_of, id_of
 
 _FILTERS = [
     OpenApiParameter("state", str, enum=ConsentState.values, description="Only those in this state."),
@@ -37,6 +38,7 @@ class ConsentSerializer(serializers.ModelSerializer[Consent]):
         fields = [
             *("id", "project", "endpoint_id", "endpoint_name", "kind", "digest", "content", "state"),
             *("requester_name", "reason", "created_at", "decided_by", "decided_at", "decision", "used_at"),
+            *("revoked_by", "revoked_at", "revocation"),
         ]
         read_only_fields = fields
 
@@ -59,16 +61,10 @@ class ConsentListView(PlatformAPIView):
     def get(self, request: Request) -> Response:
         """List consents, newest first."""
         found = consent_selectors.consents(current_user(request))
-        if state := request.query_params.get("state", ""):
-            if state not in ConsentState.values:
-                raise ValidationFailed(
-                    f"`state` is {state[:60]!r}.",
-                    remedy=f"Give one of {', '.join(ConsentState.values)}.",
-                    field="state",
-                )
+        if state := choice_of(request, "state", ConsentState.values):
             found = found.filter(state=state)
-        if endpoint := request.query_params.get("endpoint", ""):
-            found = found.filter(endpoint_id=_uuid(endpoint))
+        if endpoint_id := id_of(request, "endpoint", "an endpoint"):
+            found = found.filter(endpoint_id=endpoint_id)
         return self.paged(found, ConsentSerializer)
 
 
@@ -96,8 +92,15 @@ class ConsentDecisionView(PlatformAPIView):
         return Response(ConsentSerializer(decide(consent, **values, acting_user=actor_of(request))).data)
 
 
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise ValidationFailed("`endpoint` is no id.", remedy="Give an endpoint's id.", field="endpoint") from None
+class ConsentRevocationView(PlatformAPIView):
+    """Taking back a consent."""
+
+    permissions = {"POST": Permission.MODEL_APPROVE}
+
+    @extend_schema(request=PromotionReasonSerializer, responses=ConsentSerializer)
+    def post(self, request: Request, consent_id: UUID) -> Response:
+        """Take back what was given, with a reason: for whoever gave it, and administrators of the project. Nothing is
+        deployed by it any more; what serves goes on until it is changed."""
+        consent = consent_selectors.get_consent(current_user(request), consent_id, Permission.MODEL_APPROVE)
+        values = self.parse(PromotionReasonSerializer)
+        return Response(ConsentSerializer(revoke(consent, **values, acting_user=actor_of(request))).data)

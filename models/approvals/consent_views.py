@@ -13,8 +13,9 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from models.approvals import consent_selectors
-from models.approvals.consents import GIVE, REFUSE, WITHDRAW, decide
-from models.approvals.forms import reason_field
+from models.approvals.consents import GIVE, REFUSE, WITHDRAW, decide, revoke
+from models.approvals.deciding import may_take_back
+from models.approvals.forms import ReasonForm, reason_field
 from models.approvals.models import Consent
 from models.approvals.pages import ApprovalPage
 from models.approvals.states import ConsentState
@@ -77,12 +78,14 @@ class ConsentView(ApprovalPage):
         person = person_of(request)
         consent = consent_selectors.get_consent(person, consent_id)
         is_open = consent.state == "requested"
+        held = project_permissions(person, consent.project)
         context = {
             "consent": consent,
             "content": yaml.safe_dump(consent.content, sort_keys=False, allow_unicode=True),
             "is_open": is_open,
             "is_own": consent.requester_id == person.pk,
-            "may_decide": is_open and Permission.MODEL_APPROVE in project_permissions(person, consent.project),
+            "may_decide": is_open and Permission.MODEL_APPROVE in held,
+            "may_revoke": consent.state == "given" and may_take_back(person, consent.approver_id, held),
         }
         return self.page(context, crumbs=_crumbs(consent))
 
@@ -117,6 +120,42 @@ class ConsentDecideView(ApprovalPage):
         back = reverse("consent", args=[consent.pk])
         context = {"form": form, "title": f"Decide: {consent}", "submit": "Decide", "cancel_url": back}
         return self.page(context, crumbs=_crumbs(consent, ("Decide", "")), status=status)
+
+
+class ConsentRevokeView(ApprovalPage):
+    """Take back what was given."""
+
+    permissions = {"GET": Permission.MODEL_APPROVE, "POST": Permission.MODEL_APPROVE}
+    template = "components/confirm_page.html"
+
+    def get(self, request: HttpRequest, consent_id: UUID) -> HttpResponseBase:
+        """Ask whether to."""
+        return self._show(self._consent(request, consent_id), ReasonForm())
+
+    def post(self, request: HttpRequest, consent_id: UUID) -> HttpResponseBase:
+        """Take it back."""
+        consent = self._consent(request, consent_id)
+        form = ReasonForm(request.POST)
+        revoked, status = self.save(form, lambda values: revoke(consent, **values, acting_user=actor_of(request)))
+        if revoked is None:
+            return self._show(consent, form, status)
+        messages.success(request, "The consent is taken back. Nothing is deployed by it any more.")
+        return redirect("consent", consent.pk)
+
+    def _consent(self, request: HttpRequest, consent_id: UUID) -> Consent:
+        return consent_selectors.get_consent(person_of(request), consent_id, Permission.MODEL_APPROVE)
+
+    def _show(self, consent: Consent, form: forms.Form, status: int = 200) -> HttpResponse:
+        context = {
+            "form": form,
+            "title": f"Take back: {consent}",
+            "explanation": "Nothing is deployed to production by this consent any more; asking again takes a second "
+            "person again. What serves now goes on until something else is deployed or it is rolled back.",
+            "submit": "Take back the consent",
+            "danger": True,
+            "cancel_url": reverse("consent", args=[consent.pk]),
+        }
+        return self.page(context, crumbs=_crumbs(consent, ("Take back", "")), status=status)
 
 
 def _crumbs(consent: Consent, *more: tuple[str, str]) -> list[tuple[str, str]]:

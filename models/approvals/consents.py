@@ -9,8 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from models.approvals import transitions
+from models.approvals.deciding import require_may_take_back
 from models.approvals.models import Consent
 from models.approvals.promotions import MAX_REASON
 from models.registry.services import audit
@@ -45,9 +47,21 @@ def digest_of(content: Mapping[str, Any]) -> str:
 
 
 def is_given(endpoint_id: UUID, kind: str, content: Mapping[str, Any]) -> bool:
-    """Whether somebody agreed to exactly this at the endpoint, and it is not used up."""
-    found = Consent.objects.filter(endpoint_id=endpoint_id, kind=kind, digest=digest_of(content), state="given")
-    return found.exists()
+    """Whether somebody agreed to exactly this at the endpoint, and it is neither used up nor taken back.
+
+    It stays so until the transaction ends: whoever takes it back meanwhile waits, and what is deployed was agreed to.
+    """
+    found = _of(endpoint_id, kind, content).select_for_update().filter(state="given")
+    return found.first() is not None
+
+
+def is_taken_back(endpoint_id: UUID, kind: str, content: Mapping[str, Any]) -> bool:
+    """Whether somebody agreed to exactly this at the endpoint once, and it was taken back."""
+    return _of(endpoint_id, kind, content).filter(state="revoked").exists()
+
+
+def _of(endpoint_id: UUID, kind: str, content: Mapping[str, Any]) -> QuerySet[Consent]:
+    return Consent.objects.filter(endpoint_id=endpoint_id, kind=kind, digest=digest_of(content))
 
 
 @transaction.atomic
@@ -124,9 +138,30 @@ def decide(consent: Consent, *, decision: str, reason: str = "", acting_user: Ac
 
 
 @transaction.atomic
+def revoke(consent: Consent, *, reason: str, acting_user: Actor) -> Consent:
+    """Take back what was given, with a reason: nothing is deployed by it any more, and what serves goes on.
+
+    For whoever gave it, and administrators of the project. Raises PermissionRefused, ValidationFailed; Conflict where
+    it is not given, or was used.
+    """
+    role = require_may_take_back(acting_user, consent.approver_id, consent.project)
+    if not reason.strip():
+        raise ValidationFailed("To take a consent back needs a reason.", remedy="Say what was found.", field="reason")
+    if not transitions.revoke_consent(consent, name=acting_user.name[:100], reason=reason.strip()[:MAX_REASON]):
+        consent.refresh_from_db()
+        raise Conflict(
+            f"This consent is {consent.get_state_display().lower()}, so there is nothing to take back.",
+            remedy="Reload the page to see its state.",
+        )
+    consent.refresh_from_db()
+    _record(consent, AuditAction.CONSENT_REVOKED, acting_user, role, consent.revocation)
+    return consent
+
+
+@transaction.atomic
 def use(endpoint_id: UUID, kind: str, content: Mapping[str, Any], *, acting_user: Actor) -> bool:
     """Use a consent up that allows to do this once. False where there is none."""
-    found = Consent.objects.filter(endpoint_id=endpoint_id, kind=kind, digest=digest_of(content), state="given")
+    found = _of(endpoint_id, kind, content).filter(state="given")
     consent = found.select_related("project").order_by("pk").first()
     if consent is None or not transitions.use_consent(consent):
         return False

@@ -1,20 +1,25 @@
-"""What a person may do about a promotion."""
+"""What a person may do about a promotion, and who takes back what was agreed to."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from models.approvals.models import Promotion
 from models.approvals.selectors import promotions
 from models.approvals.stages import Stage
+from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import (
     PROJECT_ROLE_PERMISSIONS,
     WORKSPACE_ROLE_PERMISSIONS,
     Permission,
 )
-from projects.models import ProjectMembership
-from projects.selectors import project_permissions
+from modelwright.core.errors import PermissionRefused
+from projects.models import Project, ProjectMembership
+from projects.selectors import authorize, project_permissions
 from workspaces.models import Membership
 
 
@@ -31,6 +36,25 @@ def to_decide(person: User) -> QuerySet[Promotion]:
     return waiting.exclude(pk__in=Promotion.objects.filter(second).values("pk"))
 
 
+def may_take_back(person: User, approver_id: UUID | None, held: Collection[Permission]) -> bool:
+    """Whether it is theirs to take back what was agreed to: whoever agreed may, and administrators of the project."""
+    is_own = Permission.MODEL_APPROVE in held and approver_id == person.pk
+    return is_own or Permission.PROJECT_MANAGE in held
+
+
+def require_may_take_back(acting_user: Actor, approver_id: UUID | None, project: Project) -> str:
+    """Require that, and return the role for the audit row. Raises NotFound, PermissionRefused."""
+    role = authorize(acting_user, Permission.MODEL_APPROVE, project)
+    if not acting_user.is_system:
+        person = acting_user.require_user()
+        if not may_take_back(person, approver_id, project_permissions(person, project)):
+            raise PermissionRefused(
+                "Somebody else has given this, so it is not yours to take back.",
+                remedy="Ask whoever gave it, or an administrator of the project.",
+            )
+    return role
+
+
 def may_do(person: User, promotion: Promotion) -> dict[str, str | bool]:
     """What of a promotion's actions the person may do; `why_not` says in words why they may not approve it."""
     held = project_permissions(person, promotion.version.model.project)
@@ -45,6 +69,6 @@ def may_do(person: User, promotion: Promotion) -> dict[str, str | bool]:
         "may_approve": is_open and may_decide and not why,
         "may_refuse": is_open and may_decide,
         "may_withdraw": is_open and Permission.MODEL_EDIT in held,
-        "may_revoke": promotion.state == "approved" and may_decide,
+        "may_revoke": promotion.state == "approved" and may_take_back(person, promotion.approver_id, held),
         "why_not": why if may_decide else "",
     }

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from models.approvals.models import Promotion
-from models.approvals.selectors import approval_of, lacking, standing
+from models.approvals.selectors import lacking, standing
 from models.approvals.stages import Stage, remedy_for, words_of
 from models.registry.models import ModelVersion
 from modelwright.core.errors import Conflict
@@ -15,21 +17,28 @@ from modelwright.core.errors import Conflict
 def require_approved(versions: Iterable[ModelVersion], stage: str) -> None:
     """Raise Conflict, which says what is missing and where to get it, unless each version is approved for the stage.
 
-    What is approved for production may answer in staging too; in the lab everything may.
+    What is approved for production may answer in staging too; in the lab everything may. The approvals stay until the
+    caller's transaction ends: whoever takes one back meanwhile waits.
     """
     if stage == Stage.LAB:
         return
-    for version in versions:
-        if approval_of(version, stage) is None:
+    wanted = list(versions)
+    held = _approvals(wanted, stage).select_for_update(of=("self",), no_key=True).order_by("pk")
+    approved = set(held.values_list("version_id", flat=True))
+    for version in wanted:
+        if version.pk not in approved:
             raise _refusal(version, stage)
 
 
 def approved_of(versions: Iterable[ModelVersion], stage: str) -> set[UUID]:
     """The ids of those that `require_approved` lets pass, where the stage is staging or production."""
+    return set(_approvals(versions, stage).values_list("version_id", flat=True))
+
+
+def _approvals(versions: Iterable[ModelVersion], stage: str) -> QuerySet[Promotion]:
     stages = [Stage.STAGING, Stage.PRODUCTION] if stage == Stage.STAGING else [Stage(stage)]
     ids = [version.pk for version in versions]
-    found = Promotion.objects.filter(version__in=ids, stage__in=stages, state="approved")
-    return set(found.values_list("version_id", flat=True))
+    return Promotion.objects.filter(version__in=ids, stage__in=stages, state="approved")
 
 
 def require_once_approved(versions: Iterable[ModelVersion], stage: str) -> None:

@@ -164,6 +164,9 @@ class Consent(BaseModel):
     decided_at = models.DateTimeField(null=True, blank=True)
     decision = models.TextField(blank=True, default="")
     used_at = models.DateTimeField(null=True, blank=True)
+    revoked_by = models.CharField(max_length=100, blank=True, default="", db_default="")
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revocation = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
         constraints = [

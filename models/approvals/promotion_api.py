@@ -28,7 +28,7 @@ from modelwright.accounts.api import current_user
 from modelwright.accounts.idempotency import idempotent
 from modelwright.accounts.permissions import Permission
 from modelwright.core.api import SIGNED_IN, PlatformAPIView, paged_schema
-from modelwright.core.errors import ValidationFailed
+from modelwright.core.parameters import choice_of
 
 _FILTERS = [
     OpenApiParameter("state", str, enum=PromotionState.values, description="Only those in this state."),
@@ -46,7 +46,7 @@ class PromotionListView(PlatformAPIView):
     def get(self, request: Request) -> Response:
         """List promotions, newest first."""
         user = current_user(request)
-        wants_own = _choice(request, "mine", ["true", "false"]) == "true"
+        wants_own = choice_of(request, "mine", ["true", "false"]) == "true"
         found = to_decide(user) if wants_own else selectors.promotions(user)
         return self.paged(_filtered(request, found), PromotionSerializer)
 
@@ -130,7 +130,8 @@ class PromotionRevocationView(PlatformAPIView):
 
     @extend_schema(request=PromotionReasonSerializer, responses=PromotionSerializer)
     def post(self, request: Request, promotion_id: UUID) -> Response:
-        """Take an approval back, with a reason. What serves goes on until it is changed."""
+        """Take an approval back, with a reason: for whoever gave it, and administrators of the project. What serves
+        goes on until it is changed."""
         promotion = selectors.get_promotion(current_user(request), promotion_id, Permission.MODEL_APPROVE)
         values = self.parse(PromotionReasonSerializer)
         return _answer(services.revoke(promotion, **values, acting_user=actor_of(request)))
@@ -142,14 +143,7 @@ def _answer(promotion: Promotion) -> Response:
 
 def _filtered(request: Request, found: QuerySet[Promotion]) -> QuerySet[Promotion]:
     wanted: dict[str, Any] = {
-        "state": _choice(request, "state", PromotionState.values),
-        "stage": _choice(request, "stage", Stage.values),
+        "state": choice_of(request, "state", PromotionState.values),
+        "stage": choice_of(request, "stage", Stage.values),
     }
     return found.filter(**{name: value for name, value in wanted.items() if value})
-
-
-def _choice(request: Request, name: str, choices: list[str]) -> str:
-    given = request.query_params.get(name, "")
-    if given and given not in choices:
-        raise ValidationFailed(f"`{name}` is {given[:60]!r}.", remedy=f"Give one of {', '.join(choices)}.", field=name)
-    return given

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from models.approvals import transitions
 from models.approvals.authors import author_of
+from models.approvals.deciding import require_may_take_back
 from models.approvals.models import Promotion
 from models.approvals.selectors import lacking, serving_stage, standing
 from models.approvals.stages import Stage, remedy_for, words_of
@@ -196,11 +197,11 @@ def withdraw(promotion: Promotion, *, reason: str = "", acting_user: Actor) -> P
 def revoke(promotion: Promotion, *, reason: str, acting_user: Actor) -> Promotion:
     """Take an approval back, with a reason. The alias goes to what was approved before; what serves goes on.
 
-    Needs MODEL_APPROVE. Raises PermissionRefused, ValidationFailed, Conflict.
+    For whoever gave it, and administrators of the project. Raises PermissionRefused, ValidationFailed, Conflict.
     """
     promotion = _locked(promotion)
     model = promotion.version.model
-    role = authorize(acting_user, Permission.MODEL_APPROVE, model.project)
+    role = require_may_take_back(acting_user, promotion.approver_id, model.project)
     why = _needed(reason, "To take an approval back needs a reason.", "Say what was found.")
     _lock_model(promotion)
     if not transitions.revoke(promotion, name=acting_user.name[:100], reason=why):

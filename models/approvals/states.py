@@ -21,11 +21,12 @@ CONSENT = StateMachine(
     "consent",
     {
         "requested": frozenset({"given", "refused", "withdrawn"}),
-        # What may be done once is used up by it.
-        "given": frozenset({"used"}),
+        # What may be done once is used up by it. What was given may be taken back; what serves goes on.
+        "given": frozenset({"used", "revoked"}),
         "refused": frozenset(),
         "withdrawn": frozenset(),
         "used": frozenset(),
+        "revoked": frozenset(),
     },
 )
 
@@ -48,3 +49,4 @@ class ConsentState(models.TextChoices):
     REFUSED = "refused", "Refused"
     WITHDRAWN = "withdrawn", "Withdrawn"
     USED = "used", "Used"
+    REVOKED = "revoked", "Taken back"

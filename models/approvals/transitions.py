@@ -50,6 +50,11 @@ def decide_consent(consent: Consent, to: str, *, approver: User | None, name: st
     return _move_consent(consent, to, approver=approver, **facts)
 
 
+def revoke_consent(consent: Consent, *, name: str, reason: str) -> bool:
+    """What was given is taken back, before it was used."""
+    return _move_consent(consent, "revoked", revoked_by=name, revoked_at=timezone.now(), revocation=reason)
+
+
 def use_consent(consent: Consent) -> bool:
     """What may be done once was done."""
     return _move_consent(consent, "used", used_at=timezone.now())

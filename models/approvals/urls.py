@@ -26,11 +26,13 @@ api_urlpatterns: list[URLPattern] = [
     path("consents/", consent_api.ConsentListView.as_view(), name="api-consents"),
     path(_CONSENT, consent_api.ConsentDetailView.as_view(), name="api-consent"),
     path(f"{_CONSENT}decision/", consent_api.ConsentDecisionView.as_view(), name="api-consent-decision"),
+    path(f"{_CONSENT}revocation/", consent_api.ConsentRevocationView.as_view(), name="api-consent-revocation"),
 ]
 page_urlpatterns: list[URLPattern] = [
     path("consents/", consent_views.ConsentsView.as_view(), name="consents"),
     path(_CONSENT, consent_views.ConsentView.as_view(), name="consent"),
     path(f"{_CONSENT}decide/", consent_views.ConsentDecideView.as_view(), name="consent-decide"),
+    path(f"{_CONSENT}revoke/", consent_views.ConsentRevokeView.as_view(), name="consent-revoke"),
     path("approvals/", views.ApprovalsView.as_view(), name="approvals"),
     path("projects/<uuid:project_id>/approvals/", views.ProjectApprovalsView.as_view(), name="project-approvals"),
     path("projects/<uuid:project_id>/approvals/policy/", views.PolicyView.as_view(), name="project-approval-policy"),

@@ -41,13 +41,20 @@ def lowering(to: str) -> Matter:
     return Consent.Kind.STAGE, {"from": str(Stage.PRODUCTION), "to": to}
 
 
-def require_agreed(endpoint: Endpoint, graph: Mapping[str, Any] | None, fallback: Mapping[str, Any] | None) -> None:
+def require_agreed(
+    endpoint: Endpoint,
+    graph: Mapping[str, Any] | None,
+    fallback: Mapping[str, Any] | None,
+    *,
+    goes_back: bool = False,
+) -> None:
     """Raise Conflict unless a second person agreed to the graph and the rule, or they have served here in production.
 
-    The caller knows that the endpoint is one of production.
+    Once such a consent was taken back, that they have served is enough for going back (`goes_back`) alone. The caller
+    knows that the endpoint is one of production, and is in a transaction.
     """
     for kind, content in matters_of(graph, fallback):
-        if not consents.is_given(endpoint.pk, kind, content) and not _has_served(endpoint, kind, content):
+        if not _is_agreed(endpoint, kind, content, goes_back=goes_back):
             what = "graph" if kind == Consent.Kind.GRAPH else "rule that stands in"
             raise Conflict(
                 f"Nobody else has agreed to this {what}, which decides at {endpoint.name} beside its models, and "
@@ -56,6 +63,14 @@ def require_agreed(endpoint: Endpoint, graph: Mapping[str, Any] | None, fallback
                 "be tried at an endpoint of staging.",
                 field="graph" if kind == Consent.Kind.GRAPH else "fallback",
             )
+
+
+def _is_agreed(endpoint: Endpoint, kind: str, content: Mapping[str, Any], *, goes_back: bool) -> bool:
+    if consents.is_given(endpoint.pk, kind, content):
+        return True
+    if not goes_back and consents.is_taken_back(endpoint.pk, kind, content):
+        return False
+    return _has_served(endpoint, kind, content)
 
 
 def _has_served(endpoint: Endpoint, kind: str, content: Mapping[str, Any]) -> bool:

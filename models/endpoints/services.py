@@ -146,8 +146,11 @@ def request_deployment(
     wanted = checked(
         endpoint, targets=targets, routing=routing, fallback=fallback, graph=graph, may_stand_by=may_stand_by
     )
+    # Once the endpoint's row is locked, so that its stage stays as it is until the deployment stands.
+    locked = _locked(endpoint)
+    require_allowed(locked, wanted.targets, graph=wanted.graph, fallback=wanted.fallback)
     deployment, made = _new_deployment(
-        _locked(endpoint),
+        locked,
         wanted.targets,
         acting_user=acting_user,
         reason=reason,
@@ -158,8 +161,6 @@ def request_deployment(
         evidence=dict(evidence or {}),
         rollout_id=rollout_id,
     )
-    # Once the endpoint's row is locked, so that its stage stays as it is until the deployment stands.
-    require_allowed(endpoint, wanted.targets, graph=wanted.graph, fallback=wanted.fallback)
     hint(endpoint.pk)
     live = live_deployment(endpoint)
     _record_deployment(deployment, made, live, AuditAction.DEPLOYMENT_CREATED, acting_user, role)

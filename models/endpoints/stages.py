@@ -52,7 +52,7 @@ def require_served_rightly(
     answering = [target.model_version for target in targets if target.role != DeploymentTarget.Role.SHADOW]
     require_once_approved(answering, locked.stage)
     if locked.stage == Stage.PRODUCTION:
-        require_agreed(locked, to.graph, to.fallback)
+        require_agreed(locked, to.graph, to.fallback, goes_back=True)
 
 
 def check_change(endpoint: Endpoint, to: str, *, reason: str, acting_user: Actor) -> None:

@@ -129,12 +129,15 @@ def test_what_was_approved_may_be_taken_back(project: Project, version: ModelVer
     assert alias(newer, "production") == 2
     with pytest.raises(ValidationFailed):
         services.revoke(wanted, reason="", acting_user=actors["dot"])
+    with pytest.raises(PermissionRefused, match="Somebody else has given this"):
+        services.revoke(wanted, reason="wrong units", acting_user=actors["bob"])
     services.revoke(wanted, reason="wrong units", acting_user=actors["dot"])
     assert alias(newer, "production") == 1
     with pytest.raises(Conflict, match="not approved for production"):
         require_approved([newer], "production")
     require_approved([version], "production")
-    services.revoke(Promotion.objects.get(version=version), reason="also", acting_user=actors["dot"])
+    # Whoever gave it may, too.
+    services.revoke(Promotion.objects.get(version=version), reason="also", acting_user=actors["cid"])
     assert alias(version, "production") is None
 
 

@@ -111,7 +111,8 @@ def build() -> World:
         ModelVersion.objects.get(pk=world.values["version_id"]),
     )
     world.values |= add_rollouts(project, ModelVersion.objects.get(pk=world.values["version_id"]))
-    world.values |= add_approvals(ModelVersion.objects.get(pk=world.values["version_id"]), world.people["target"])
+    version = ModelVersion.objects.get(pk=world.values["version_id"])
+    world.values |= add_approvals(version, world.people["target"], world.people["contributor"])
     world.values |= add_sink(project)
     world.values |= add_imports(project, world.people["contributor"])
     sessions, world.references = add_sessions(project, world.people["contributor"], world.people["site-admin"])
