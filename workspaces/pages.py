@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -27,12 +27,13 @@ def workspace_crumbs(workspace: Workspace, *more: tuple[str, str]) -> Crumbs:
     return [("Workspaces", reverse("workspaces")), (workspace.name, reverse("workspace", args=[workspace.pk])), *more]
 
 
-def workspace_tabs(workspace: Workspace, current: str) -> Tabs:
-    """The sections of a workspace; `current` is the route's name."""
+def workspace_tabs(workspace: Workspace, current: str, held: Collection[Permission]) -> Tabs:
+    """The sections of a workspace for somebody with these permissions there; `current` is the route's name."""
     sections = [
         ("workspace", "Projects"),
         ("workspace-members", "Members"),
         ("data-connections", "Data connections"),
+        *([("workspace-events", "Events")] if Permission.WORKSPACE_MANAGE in held else []),
         ("workspace-settings", "Limits"),
     ]
     tabs = [(label, reverse(name, args=[workspace.pk]), name == current) for name, label in sections]
@@ -72,7 +73,7 @@ class WorkspacePage(FormView):
         held = workspace_permissions(person_of(request), workspace)
         return {
             "workspace": workspace,
-            "tabs": workspace_tabs(workspace, self.section),
+            "tabs": workspace_tabs(workspace, self.section, held),
             "may_manage": Permission.WORKSPACE_MANAGE in held,
             "may_create_projects": Permission.PROJECT_CREATE in held,
         }

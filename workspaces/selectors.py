@@ -123,6 +123,14 @@ def visible_workspaces(user: User) -> QuerySet[Workspace]:
     return workspaces.filter(memberships__user=user)
 
 
+def administered_workspaces(user: User) -> QuerySet[Workspace]:
+    """The workspaces in which the person holds WORKSPACE_MANAGE."""
+    workspaces = Workspace.objects.order_by("name")
+    if user.is_site_admin:
+        return workspaces
+    return workspaces.filter(memberships__user=user, memberships__role=WorkspaceRole.ADMIN)
+
+
 def get_workspace(user: User, workspace_id: UUID, permission: Permission = Permission.WORKSPACE_VIEW) -> Workspace:
     """Return a workspace in which the person holds `permission`. Raises as `require_workspace` does."""
     workspace: Workspace | None = visible_workspaces(user).filter(pk=workspace_id).first()

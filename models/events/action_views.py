@@ -18,16 +18,17 @@ from models.endpoints.models import Endpoint
 from models.events import services
 from models.events.forms import NewSinkForm, ReasonForm, SinkForm
 from models.events.models import Family, Sink
-from models.events.pages import MANAGE, EventsPage, sink_crumbs
+from models.events.pages import MANAGE, EventsPage, Home, events_crumbs, events_url, sink_crumbs
 from models.events.trying import send_test_event
 from modelwright.accounts.actors import actor_of
+from modelwright.accounts.permissions import Permission
 from modelwright.core.errors import PlatformError, ValidationFailed
 from projects.models import Project
-from projects.navigation import project_crumbs
 
 
-def _endpoints(project: Project) -> list[Endpoint]:
-    return list(Endpoint.objects.filter(project=project).order_by("name")[:200])
+def _endpoints(home: Home) -> list[Endpoint]:
+    found = Endpoint.objects.filter(project=home) if isinstance(home, Project) else home.endpoints.all()
+    return list(found.order_by("name")[:200])
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -39,33 +40,53 @@ class SinkCreateView(EventsPage):
 
     def get(self, request: HttpRequest, project_id: UUID) -> HttpResponseBase:
         """Show the form."""
-        project = self.project(request, project_id, MANAGE)
-        return self._show(project, NewSinkForm(_endpoints(project)))
+        return self.ask(self.project(request, project_id, MANAGE))
 
     def post(self, request: HttpRequest, project_id: UUID) -> HttpResponseBase:
         """Add it and show its secret, this once."""
-        project = self.project(request, project_id, MANAGE)
-        form = NewSinkForm(_endpoints(project), request.POST)
+        return self.add(request, self.project(request, project_id, MANAGE))
+
+    def ask(self, home: Home) -> HttpResponseBase:
+        """The empty form."""
+        return self._show(home, NewSinkForm(_endpoints(home)))
+
+    def add(self, request: HttpRequest, home: Home) -> HttpResponseBase:
+        """Add the sink of the form."""
+        form = NewSinkForm(_endpoints(home), request.POST)
         made, status = self.save(
-            form, lambda values: services.create_sink(project, **_parsed(values), acting_user=actor_of(request))
+            form, lambda values: services.create_sink(home, **_parsed(values), acting_user=actor_of(request))
         )
         if made is None:
-            return self._show(project, form, status)
+            return self._show(home, form, status)
         sink, secret = made
         return _secret(self, sink, secret, "The sink is added")
 
-    def _show(self, project: Project, form: forms.Form, status: int = 200) -> HttpResponse:
-        back = reverse("project-events", args=[project.pk])
+    def _show(self, home: Home, form: forms.Form, status: int = 200) -> HttpResponse:
+        whose = "the project" if isinstance(home, Project) else "all projects of the workspace, those to come too,"
         context = {
             "form": form,
             "title": "New sink of events",
-            "intro": "Events of the project are posted there as CloudEvents, each at least once, those of one "
+            "intro": f"Events of {whose} are posted there as CloudEvents, each at least once, those of one "
             "prediction or endpoint in order.",
             "submit": "Add sink",
-            "cancel_url": back,
+            "cancel_url": events_url(home),
         }
-        crumbs = project_crumbs(project, ("Events", back), ("New sink", ""))
-        return self.page(context, crumbs=crumbs, status=status)
+        return self.page(context, crumbs=events_crumbs(home, ("New sink", "")), status=status)
+
+
+@method_decorator(never_cache, name="dispatch")
+class WorkspaceSinkCreateView(SinkCreateView):
+    """Add a sink for all projects of a workspace."""
+
+    permissions = {"GET": Permission.WORKSPACE_MANAGE, "POST": Permission.WORKSPACE_MANAGE}
+
+    def get(self, request: HttpRequest, workspace_id: UUID) -> HttpResponseBase:
+        """Show the form."""
+        return self.ask(self.workspace(request, workspace_id))
+
+    def post(self, request: HttpRequest, workspace_id: UUID) -> HttpResponseBase:
+        """Add it and show its secret, this once."""
+        return self.add(request, self.workspace(request, workspace_id))
 
 
 class SinkEditView(EventsPage):
@@ -79,12 +100,12 @@ class SinkEditView(EventsPage):
         sink = self.sink(request, sink_id, MANAGE)
         initial = {name: getattr(sink, name) for name in ("description", "url", "mode", "families")}
         initial["endpoint_ids"] = [str(id_) for id_ in sink.endpoint_ids]
-        return self._show(sink, SinkForm(_endpoints(sink.project), initial=initial))
+        return self._show(sink, SinkForm(_endpoints(sink.home), initial=initial))
 
     def post(self, request: HttpRequest, sink_id: UUID) -> HttpResponseBase:
         """Save it."""
         sink = self.sink(request, sink_id, MANAGE)
-        form = SinkForm(_endpoints(sink.project), request.POST)
+        form = SinkForm(_endpoints(sink.home), request.POST)
         changed, status = self.save(
             form, lambda values: services.change_sink(sink, **_parsed(values), acting_user=actor_of(request))
         )
@@ -116,7 +137,24 @@ def _secret(page: EventsPage, sink: Sink, secret: str, title: str) -> HttpRespon
 class SinkSecretView(EventsPage):
     """Give a sink another secret."""
 
-    permissions = {"POST": MANAGE}
+    permissions = {"GET": MANAGE, "POST": MANAGE}
+    template = "components/confirm_page.html"
+
+    def get(self, request: HttpRequest, sink_id: UUID) -> HttpResponseBase:
+        """Ask whether to: the receiver knows the one before."""
+        sink = self.sink(request, sink_id, MANAGE)
+        context = {
+            "title": f"Another secret for {sink.name}",
+            "explanation": "The secret that the receiver has now is worthless at once. This cannot be undone.",
+            "consequences": (
+                "Until the receiver has the new one, it refuses what is sent; that waits and is sent again.",
+                "The new one is shown once, on the next page.",
+            ),
+            "submit": "Make another secret",
+            "cancel_url": reverse("event-sink", args=[sink.pk]),
+            "danger": True,
+        }
+        return self.page(context, crumbs=sink_crumbs(sink, ("Secret", "")))
 
     def post(self, request: HttpRequest, sink_id: UUID) -> HttpResponseBase:
         """Make it and show it, this once."""
@@ -202,7 +240,7 @@ class SinkRemoveView(QuestionPage):
         sink = self.sink(request, sink_id, MANAGE)
         services.remove_sink(sink, acting_user=actor_of(request))
         messages.success(request, f"The sink {sink.name} is removed.")
-        return redirect("project-events", sink.project_id)
+        return redirect(events_url(sink.home))
 
 
 class ButtonPage(EventsPage):

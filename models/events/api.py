@@ -35,7 +35,9 @@ from modelwright.accounts.permissions import Permission
 from modelwright.core.api import PlatformAPIView, paged_schema
 from modelwright.core.errors import ValidationFailed
 from modelwright.core.pagination import limit_of
+from modelwright.core.parameters import choice_of
 from projects.selectors import get_project
+from workspaces.selectors import get_workspace
 
 MANAGE = Permission.ENDPOINT_MANAGE
 _AFTER = OpenApiParameter(
@@ -58,7 +60,7 @@ class EventStreamView(PlatformAPIView):
         changes, `reason`, `before` and `after` are for administrators of the project and auditors."""
         viewer = current_user(request)
         project = get_project(viewer, project_id)
-        family = _choice(request, "family", Family.values)
+        family = choice_of(request, "family", Family.values)
         page = selectors.stream_of(
             project,
             viewer,
@@ -88,6 +90,28 @@ class SinkListView(PlatformAPIView):
         """Add a sink. Its secret, with which posts are signed, is in this answer and never again."""
         project = get_project(current_user(request), project_id, MANAGE)
         sink, secret = services.create_sink(project, **self.parse(SinkCreateSerializer), acting_user=actor_of(request))
+        return Response({**SinkSerializer(sink).data, "secret": secret}, status=201)
+
+
+class WorkspaceSinkListView(PlatformAPIView):
+    """The sinks of a workspace."""
+
+    permissions = {"GET": Permission.WORKSPACE_MANAGE, "POST": Permission.WORKSPACE_MANAGE}
+
+    @paged_schema("WorkspaceEventSink", SinkSerializer)
+    def get(self, request: Request, workspace_id: UUID) -> Response:
+        """List where the events of all projects of the workspace are sent together; for its administrators, since
+        what is sent there is of every project."""
+        workspace = get_workspace(current_user(request), workspace_id, Permission.WORKSPACE_MANAGE)
+        return self.paged(selectors.sinks_of(workspace), SinkSerializer)
+
+    @extend_schema(request=SinkCreateSerializer, responses={201: NewSinkSerializer})
+    @idempotent
+    def post(self, request: Request, workspace_id: UUID) -> Response:
+        """Add a sink for all projects that the workspace has and gets. Its secret is in this answer and never again."""
+        workspace = get_workspace(current_user(request), workspace_id, Permission.WORKSPACE_MANAGE)
+        values = self.parse(SinkCreateSerializer)
+        sink, secret = services.create_sink(workspace, **values, acting_user=actor_of(request))
         return Response({**SinkSerializer(sink).data, "secret": secret}, status=201)
 
 
@@ -178,7 +202,7 @@ class DeadLetterListView(PlatformAPIView):
     def get(self, request: Request, sink_id: UUID) -> Response:
         """List what the sink did not take, and what waits behind such an event of the same key."""
         letters = selectors.letters_of(selectors.get_sink(current_user(request), sink_id))
-        if state := _choice(request, "state", LetterState.values):
+        if state := choice_of(request, "state", LetterState.values):
             letters = letters.filter(state=state)
         return self.paged(letters, DeadLetterSerializer)
 
@@ -211,13 +235,6 @@ class DeadLetterDiscardView(PlatformAPIView):
 
 def _detail(sink: Sink) -> Response:
     return Response(SinkDetailSerializer(sink, context={"progress": selectors.progress_of(sink)}).data)
-
-
-def _choice(request: Request, name: str, choices: list[str]) -> str:
-    given = request.query_params.get(name, "")
-    if given and given not in choices:
-        raise ValidationFailed(f"`{name}` is {given[:40]!r}.", remedy=f"Give one of {', '.join(choices)}.", field=name)
-    return given
 
 
 def _position(request: Request) -> int:

@@ -41,7 +41,7 @@ class Packet:
 
 def filters_of(sink: Sink) -> Filters:
     """Which things the sink is for."""
-    return Filters(sink.project_id, sink.endpoint_ids, frozenset(sink.families))
+    return Filters(sink.project_id, sink.endpoint_ids, frozenset(sink.families), sink.workspace_id)
 
 
 def limit_of(sink: Sink) -> int:
@@ -97,4 +97,5 @@ def _open_keys(sink: Sink, keys: set[str]) -> dict[str, str]:
 
 def _thing(sink: Sink, letter: DeadLetter) -> Thing:
     at = letter.created_at
+    # Of which project it is, its row says.
     return Thing(letter.position, at, letter.kind, "", sink.project_id, letter.endpoint_id, letter.thing_id)

@@ -25,6 +25,7 @@ BATCH_TYPE = "application/cloudevents-batch+json; charset=utf-8"
 # What is larger comes without its data, which the event then says where to find.
 MOST_BYTES = 512 * 1024
 _REQUEST, _ANSWER = 0, 1
+Row = Prediction | Feedback | AuditEvent
 
 
 class Event(NamedTuple):
@@ -50,18 +51,18 @@ def events_of(thing: Thing, rows: Rows, families: Collection[str], *, with_detai
     if isinstance(row, Prediction):
         if Family.REQUEST in families:
             data = None if is_large else _request(row)
-            yield _event(thing, _REQUEST, f"{row.pk.hex}.request", "request", key, row.at, data)
+            yield _event(thing, row, _REQUEST, f"{row.pk.hex}.request", "request", key, row.at, data)
         if Family.ANSWER in families:
             data = None if is_large else _answer(row)
-            yield _event(thing, _ANSWER, f"{row.pk.hex}.answer", "answer", key, row.at, data)
+            yield _event(thing, row, _ANSWER, f"{row.pk.hex}.answer", "answer", key, row.at, data)
     elif isinstance(row, Feedback):
         if Family.FEEDBACK in families:
             data = None if is_large else _feedback(row, path)
-            yield _event(thing, 0, row.pk.hex, "feedback", key, row.created_at, data)
+            yield _event(thing, row, 0, row.pk.hex, "feedback", key, row.created_at, data)
     elif isinstance(row, AuditEvent) and family_of(row.action) in families:
         data = _details(row) if with_details and not is_large else {}
         change = None if with_details and is_large else {**_change(row, path), **data}
-        yield _event(thing, 0, row.pk.hex, row.action, key, row.at, change)
+        yield _event(thing, row, 0, row.pk.hex, row.action, key, row.at, change)
 
 
 def key_of(thing: Thing, rows: Rows) -> str:
@@ -80,9 +81,9 @@ def family_of(action: str) -> str:
 
 
 def _event(
-    thing: Thing, part: int, id_: str, kind: str, key: str, time: datetime, data: dict[str, Any] | None
+    thing: Thing, row: Row, part: int, id_: str, kind: str, key: str, time: datetime, data: dict[str, Any] | None
 ) -> Event:
-    source = f"/endpoints/{thing.endpoint_id}" if thing.endpoint_id else f"/projects/{thing.project_id}"
+    source = f"/endpoints/{thing.endpoint_id}" if thing.endpoint_id else f"/projects/{row.project_id}"
     attributes: dict[str, Any] = {
         "specversion": "1.0",
         "id": id_,
@@ -93,6 +94,7 @@ def _event(
         "datacontenttype": "application/json",
         "partitionkey": key,
         "sequence": f"{thing.position:018d}.{part}",
+        "project": str(row.project_id),
     }
     body = orjson.dumps({**attributes, "data": data}) if data is not None else b""
     if data is None or len(body) > MOST_BYTES:

@@ -43,8 +43,9 @@ TURN_SECONDS = 5.0
 
 
 class Deliverer:
-    """Delivers to several sinks at once, so that a slow one holds up no other; of each project to one at a time, so
-    that none takes more than one of the threads, however many sinks it has and however slow they are."""
+    """Delivers to several sinks at once, so that a slow one holds up no other; of each project, and of each workspace,
+    to one at a time, so that none takes more than one of the threads, however many sinks it has and however slow they
+    are."""
 
     def __init__(self, threads: int = THREADS) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="event-sink")
@@ -55,14 +56,14 @@ class Deliverer:
     def tick(self) -> int:
         """Hand what is due to the threads; how many sinks that were. It waits for none of them."""
         found = self._next(due())
-        for sink_id, project_id in found.items():
-            self._busy.add(project_id)
+        for sink_id, home_id in found.items():
+            self._busy.add(home_id)
             self._last_turn[sink_id] = next(self._turns)
-            self._pool.submit(self._deliver, sink_id, project_id)
+            self._pool.submit(self._deliver, sink_id, home_id)
         return len(found)
 
     def _next(self, waiting: Mapping[UUID, UUID]) -> dict[UUID, UUID]:
-        """Of each project that has none at work, the sink whose turn is longest ago."""
+        """Of each project or workspace that has none at work, the sink whose turn is longest ago."""
         self._last_turn = {sink_id: turn for sink_id, turn in self._last_turn.items() if sink_id in waiting}
         chosen: dict[UUID, UUID] = {}
         for sink_id in sorted(waiting, key=lambda sink_id: self._last_turn.get(sink_id, 0)):
@@ -70,14 +71,14 @@ class Deliverer:
                 chosen[sink_id] = waiting[sink_id]
         return chosen
 
-    def _deliver(self, sink_id: UUID, project_id: UUID) -> None:
+    def _deliver(self, sink_id: UUID, home_id: UUID) -> None:
         close_old_connections()
         try:
             deliver(sink_id)
         except Exception:
             logger.exception("events could not be delivered to the sink %s; it is tried again", sink_id)
         finally:
-            self._busy.discard(project_id)
+            self._busy.discard(home_id)
             connections.close_all()
 
 
@@ -156,5 +157,5 @@ def _still_held(held: _Held) -> Sink | None:
 def _look(held: _Held) -> Sink | None:
     may_wait = Q(next_attempt_at=None) | Q(next_attempt_at__lte=timezone.now())
     found = Sink.objects.filter(may_wait, pk=held.sink_id, fence=held.fence, state="active")
-    sink: Sink | None = found.select_related("project").first()
+    sink: Sink | None = found.select_related("project", "workspace").first()
     return sink

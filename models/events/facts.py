@@ -47,11 +47,11 @@ def audit(
     record(
         acting_user=acting_user,
         action=action,
-        target=Target("event sink", sink.pk, f"{sink.project.name}/{sink.name}"),
+        target=Target("event sink", sink.pk, f"{sink.home.name}/{sink.name}"),
         before=before,
         after=after,
         reason=reason,
         role=role,
-        workspace_id=sink.project.workspace_id,
+        workspace_id=sink.project.workspace_id if sink.project else sink.workspace_id,
         project_id=sink.project_id,
     )

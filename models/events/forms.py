@@ -36,7 +36,7 @@ class SinkForm(forms.Form):
             required=False,
             choices=[(str(endpoint.pk), endpoint.name) for endpoint in endpoints],
             widget=forms.CheckboxSelectMultiple,
-            help_text="None chosen: of all endpoints of the project, and what is of no endpoint, such as approvals.",
+            help_text="None chosen: of all there are and will be, and what is of no endpoint, such as approvals.",
         )
 
 

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from models.events.states import LetterState, SinkState
 from modelwright.core.models import BaseModel, NamedModel
 from projects.models import Project
+from workspaces.models import Workspace
 
 # The most events of one POST.
 MOST_EVENTS = 100
@@ -88,7 +89,8 @@ class Subscriber(models.Model):
 
 
 class Sink(NamedModel):
-    """Where the events of a project are posted to. Only `transitions.py` writes `state`.
+    """Where the events of a project, or of all projects of a workspace, are posted to. Only `transitions.py` writes
+    `state`.
 
     `position` is that of the last thing that it is done with, `part` how many events of the next one it has already.
     `secret` is encrypted. Whoever delivers holds it until `leased_until`, by its own `fence`.
@@ -100,11 +102,15 @@ class Sink(NamedModel):
         BATCH = "batch", "Several at once (application/cloudevents-batch+json)"
         SINGLE = "single", "One at a time (application/cloudevents+json)"
 
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="event_sinks")
+    # Of one of the two.
+    project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.PROTECT, related_name="event_sinks")
+    workspace = models.ForeignKey(
+        Workspace, null=True, blank=True, on_delete=models.PROTECT, related_name="event_sinks"
+    )
     url = models.CharField(max_length=1000)
     mode = models.CharField(max_length=16, choices=Mode.choices, default=Mode.BATCH)
     families = ArrayField(models.CharField(max_length=16, choices=Family.choices))
-    # Of these endpoints alone; empty for all of the project.
+    # Of these endpoints alone; empty for all there are.
     endpoint_ids = ArrayField(models.UUIDField(), default=list, blank=True)
     secret = models.TextField()
     created_by = models.CharField(max_length=100)
@@ -131,7 +137,22 @@ class Sink(NamedModel):
     fence = models.BigIntegerField(default=0)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "name"], name="event_sink_name")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="event_sink_name"),
+            models.UniqueConstraint(fields=["workspace", "name"], name="event_sink_workspace_name"),
+            models.CheckConstraint(
+                condition=models.Q(project=None, workspace__isnull=False)
+                | models.Q(workspace=None, project__isnull=False),
+                name="event_sink_of_one",
+            ),
+        ]
+
+    @property
+    def home(self) -> Project | Workspace:
+        """Whose events it gets."""
+        found: Project | Workspace | None = self.project or self.workspace
+        assert found is not None  # noqa: S101 - the database sees to it
+        return found
 
 
 class DeadLetter(BaseModel):

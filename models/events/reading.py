@@ -17,13 +17,14 @@ from models.events.ordering import head
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     Family.DEPLOYMENT: ("deployment.", "rollback.", "endpoint."),
     Family.ROLLOUT: ("rollout.",),
-    Family.APPROVAL: ("promotion.", "approval-policy.", "model-check.", "model-card.", "model-alias."),
+    Family.APPROVAL: ("promotion.", "consent.", "approval-policy.", "model-check.", "model-card.", "model-alias."),
     Family.MODEL: ("model.", "model-version.", "model-tests."),
     Family.ALERT: ("alert", "availability", "drill", "replay"),
     Family.RUN: ("run.", "batch."),
     Family.SOURCE: ("project.committed", "project.imported", "project.pushed", "session.committed", "session.merged"),
 }
 EVERYTHING = frozenset(Family.values)
+_PROJECTS = "SELECT p.id FROM projects_project p WHERE p.workspace_id = %(workspace)s"
 
 
 class Thing(NamedTuple):
@@ -47,11 +48,13 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which things: of one project (None: of all), of some endpoints (empty: of all), of some families."""
+    """Which things: of one project, or of the projects of one workspace (None and None: of all), of some endpoints
+    (empty: of all), of some families."""
 
     project_id: UUID | None = None
     endpoint_ids: Sequence[UUID] = ()
     families: Iterable[str] = field(default=EVERYTHING)
+    workspace_id: UUID | None = None
 
     def sql(self) -> tuple[str, dict[str, Any]]:
         """A condition on arrivals, and its parameters."""
@@ -65,6 +68,9 @@ class Filters:
         if self.project_id is not None:
             conditions.append("a.project_id = %(project)s")
             values["project"] = self.project_id
+        if self.workspace_id is not None:
+            conditions.append(f"a.project_id = ANY(ARRAY({_PROJECTS}))")
+            values["workspace"] = self.workspace_id
         if self.endpoint_ids:
             conditions.append("a.endpoint_id = ANY(%(endpoints)s)")
             values["endpoints"] = list(self.endpoint_ids)

@@ -15,7 +15,8 @@ MOST_LETTERS = 1000
 
 
 class SinkSerializer(serializers.ModelSerializer[Sink]):
-    """A sink. Of its address everybody sees what stands before `?`; its secret nobody sees again."""
+    """A sink, of a `project` or of a whole `workspace`. Of its address everybody sees what stands before `?`; its
+    secret nobody sees again."""
 
     url = serializers.SerializerMethodField()
     families = serializers.ListField(child=serializers.ChoiceField(choices=Family.choices), read_only=True)
@@ -24,7 +25,8 @@ class SinkSerializer(serializers.ModelSerializer[Sink]):
     class Meta:
         model = Sink
         fields = [
-            *("id", "name", "description", "project", "url", "mode", "families", "endpoint_ids", "state", "detail"),
+            *("id", "name", "description", "project", "workspace", "url", "mode", "families", "endpoint_ids"),
+            *("state", "detail"),
             *("position", "delivered", "delivered_at", "missed", "failures", "failing_since", "last_error"),
             *("next_attempt_at", "created_by", "created_at"),
         ]

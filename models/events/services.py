@@ -16,25 +16,25 @@ from models.events.guarding import check_url
 from models.events.letters import open_letters
 from models.events.models import MOST_EVENTS, DeadLetter, Family, Sink
 from models.events.ordering import head
+from models.events.selectors import authorize_for
 from models.events.signing import new_secret
 from modelwright.accounts.actors import Actor
-from modelwright.accounts.permissions import Permission
 from modelwright.audit.actions import AuditAction
 from modelwright.core.crypto import encrypt
 from modelwright.core.errors import Conflict, QuotaExceeded, ValidationFailed
 from modelwright.core.saving import insert, update
 from projects.models import Project
-from projects.selectors import authorize
+from workspaces.models import Workspace
 
 NEWEST, OLDEST = "newest", "oldest"
-# Each costs a look at every turn of the delivery, which all projects share.
+# Of a project, and of a workspace. Each costs a look at every turn of the delivery, which all share.
 MOST_SINKS = 20
 CHANGEABLE = ("description", "url", "mode", "families", "endpoint_ids")
 
 
 @transaction.atomic
 def create_sink(
-    project: Project,
+    home: Project | Workspace,
     *,
     name: str,
     url: str,
@@ -45,24 +45,25 @@ def create_sink(
     start: str = NEWEST,
     acting_user: Actor,
 ) -> tuple[Sink, str]:
-    """Add a sink; return it and its secret, which is not shown again. `start`: from now on, or with the oldest event
-    that the stream still has. Raises ValidationFailed, Conflict, QuotaExceeded, PermissionRefused."""
-    role = authorize(acting_user, Permission.ENDPOINT_MANAGE, project)
-    _require_room(project)
+    """Add a sink for the events of a project, or of all projects of a workspace; return it and its secret, which is not
+    shown again. `start`: from now on, or with the oldest event that the stream still has. Raises ValidationFailed,
+    Conflict, QuotaExceeded, PermissionRefused."""
+    role = authorize_for(acting_user, home)
+    _require_room(home)
     secret, now = new_secret(), head()
     sink = Sink(
-        project=project,
+        **_of(home),
         name=name,
         description=description,
         url=check_url(url),
         mode=mode,
         families=_families(families),
-        endpoint_ids=_endpoints(project, endpoint_ids),
+        endpoint_ids=_endpoints(home, endpoint_ids),
         secret=encrypt(secret),
         created_by=acting_user.name,
         position=now.position if start == NEWEST else now.kept_from - 1,
     )
-    insert(sink, taken=f"The project has a sink called {name} already.")
+    insert(sink, taken=f"The {_word(home)} has a sink called {name} already.")
     audit(AuditAction.EVENT_SINK_CREATED, sink, acting_user=acting_user, role=role, after=facts_of(sink))
     return sink, secret
 
@@ -73,15 +74,15 @@ def change_sink(sink: Sink, *, acting_user: Actor, **changes: Any) -> Sink:
 
     Raises ValidationFailed, PermissionRefused.
     """
-    role = authorize(acting_user, Permission.ENDPOINT_MANAGE, sink.project)
-    sink = Sink.objects.select_for_update(of=("self",)).select_related("project").get(pk=sink.pk)
+    role = authorize_for(acting_user, sink.home)
+    sink = _locked(sink)
     before = facts_of(sink)
     if "url" in changes:
         changes["url"] = check_url(changes["url"])
     if "families" in changes:
         changes["families"] = _families(changes["families"])
     if "endpoint_ids" in changes:
-        changes["endpoint_ids"] = _endpoints(sink.project, changes["endpoint_ids"])
+        changes["endpoint_ids"] = _endpoints(sink.home, changes["endpoint_ids"])
     for field in CHANGEABLE:
         if field in changes:
             setattr(sink, field, changes[field])
@@ -95,7 +96,7 @@ def change_sink(sink: Sink, *, acting_user: Actor, **changes: Any) -> Sink:
 @transaction.atomic
 def make_secret(sink: Sink, *, acting_user: Actor) -> str:
     """Give the sink another secret and return it, this once; the one before signs nothing more."""
-    role = authorize(acting_user, Permission.ENDPOINT_MANAGE, sink.project)
+    role = authorize_for(acting_user, sink.home)
     secret = new_secret()
     sink.secret = encrypt(secret)
     sink.save(update_fields=["secret"])
@@ -106,7 +107,7 @@ def make_secret(sink: Sink, *, acting_user: Actor) -> str:
 @transaction.atomic
 def pause_sink(sink: Sink, *, reason: str = "", acting_user: Actor) -> None:
     """Send it nothing until it is resumed; what arrives meanwhile waits in the stream. Pausing twice is harmless."""
-    role = authorize(acting_user, Permission.ENDPOINT_MANAGE, sink.project)
+    role = authorize_for(acting_user, sink.home)
     if transitions.pause(sink, detail=f"Paused by {acting_user.name}. {reason}".strip()):
         audit(AuditAction.EVENT_SINK_PAUSED, sink, acting_user=acting_user, role=role, reason=reason)
 
@@ -114,7 +115,7 @@ def pause_sink(sink: Sink, *, reason: str = "", acting_user: Actor) -> None:
 @transaction.atomic
 def resume_sink(sink: Sink, *, acting_user: Actor) -> None:
     """Send it what waits, at once. Resuming twice is harmless."""
-    role = authorize(acting_user, Permission.ENDPOINT_MANAGE, sink.project)
+    role = authorize_for(acting_user, sink.home)
     if transitions.resume(sink):
         audit(AuditAction.EVENT_SINK_RESUMED, sink, acting_user=acting_user, role=role)
 
@@ -122,7 +123,7 @@ def resume_sink(sink: Sink, *, acting_user: Actor) -> None:
 @transaction.atomic
 def remove_sink(sink: Sink, *, acting_user: Actor) -> None:
     """Remove it with its dead letters. What was not sent yet is not sent any more."""
-    role = authorize(acting_user, Permission.ENDPOINT_MANAGE, sink.project)
+    role = authorize_for(acting_user, sink.home)
     audit(AuditAction.EVENT_SINK_REMOVED, sink, acting_user=acting_user, role=role, before=facts_of(sink))
     sink.delete()
 
@@ -131,7 +132,7 @@ def remove_sink(sink: Sink, *, acting_user: Actor) -> None:
 def send_again(sink: Sink, letters: Sequence[UUID] | None = None, *, acting_user: Actor) -> int:
     """Have events that the sink did not take sent to it again, all where none are named; what waits behind one follows
     it, in order. How many are to be sent now. Raises Conflict where there is nothing to send, PermissionRefused."""
-    role = authorize(acting_user, Permission.ENDPOINT_MANAGE, sink.project)
+    role = authorize_for(acting_user, sink.home)
     sink = _locked(sink)
     before = _due(sink).count()
     if not transitions.send_again(_chosen(sink, letters)):
@@ -147,7 +148,7 @@ def send_again(sink: Sink, letters: Sequence[UUID] | None = None, *, acting_user
 def discard(sink: Sink, letters: Sequence[UUID] | None = None, *, reason: str = "", acting_user: Actor) -> int:
     """Give up events that the sink did not take, all where none are named; how many. What waits behind one that is
     named alone is sent. Raises Conflict where there is nothing, PermissionRefused."""
-    role = authorize(acting_user, Permission.ENDPOINT_MANAGE, sink.project)
+    role = authorize_for(acting_user, sink.home)
     sink = _locked(sink)
     chosen = _chosen(sink, letters)
     count = chosen.count()
@@ -159,12 +160,20 @@ def discard(sink: Sink, letters: Sequence[UUID] | None = None, *, reason: str = 
     return count
 
 
-def _require_room(project: Project) -> None:
+def _of(home: Project | Workspace) -> dict[str, Any]:
+    return {"project": home} if isinstance(home, Project) else {"workspace": home}
+
+
+def _word(home: Project | Workspace) -> str:
+    return "project" if isinstance(home, Project) else "workspace"
+
+
+def _require_room(home: Project | Workspace) -> None:
     """One after another: two that are added at once are not both the last. Sinks beyond stay that were there before."""
-    Project.objects.select_for_update(no_key=True, of=("self",)).get(pk=project.pk)
-    if Sink.objects.filter(project=project).count() >= MOST_SINKS:
+    type(home).objects.select_for_update(no_key=True, of=("self",)).get(pk=home.pk)
+    if Sink.objects.filter(**_of(home)).count() >= MOST_SINKS:
         raise QuotaExceeded(
-            f"The project has {MOST_SINKS} sinks already, which is the most.",
+            f"The {_word(home)} has {MOST_SINKS} sinks already, which is the most.",
             remedy="Remove one that is no longer needed, or send to one address what several shall get, and share it "
             "out there.",
         )
@@ -172,7 +181,8 @@ def _require_room(project: Project) -> None:
 
 def _locked(sink: Sink) -> Sink:
     """The deliverer settles letters under the same lock."""
-    found: Sink = Sink.objects.select_for_update(of=("self",)).select_related("project").get(pk=sink.pk)
+    rows = Sink.objects.select_for_update(of=("self",)).select_related("project", "workspace")
+    found: Sink = rows.get(pk=sink.pk)
     return found
 
 
@@ -207,10 +217,12 @@ def _families(families: Sequence[str]) -> list[str]:
     return chosen
 
 
-def _endpoints(project: Project, ids: Sequence[UUID]) -> list[UUID]:
-    found = set(Endpoint.objects.filter(project=project, pk__in=list(ids)).values_list("pk", flat=True))
+def _endpoints(home: Project | Workspace, ids: Sequence[UUID]) -> list[UUID]:
+    found = set(Endpoint.objects.filter(**_of(home), pk__in=list(ids)).values_list("pk", flat=True))
     if missing := [str(id_) for id_ in ids if id_ not in found]:
         raise ValidationFailed(
-            f"The project has no endpoint {missing[0]}.", remedy="Give endpoints of this project.", field="endpoint_ids"
+            f"The {_word(home)} has no endpoint {missing[0]}.",
+            remedy=f"Give endpoints of this {_word(home)}.",
+            field="endpoint_ids",
         )
     return sorted(found)

@@ -13,13 +13,12 @@ from models.events.cloudevents import BATCH_TYPE, PREFIX, SINGLE_TYPE
 from models.events.facts import audit
 from models.events.models import Sink
 from models.events.posting import Answer, post
+from models.events.selectors import authorize_for
 from models.events.signing import signed_headers
 from modelwright.accounts.actors import Actor
-from modelwright.accounts.permissions import Permission
 from modelwright.audit.actions import AuditAction
 from modelwright.core.crypto import decrypt
 from modelwright.core.ids import new_id
-from projects.selectors import authorize
 
 TYPE = f"{PREFIX}sink.test"
 # A person waits for it.
@@ -31,7 +30,7 @@ def send_test_event(sink: Sink, *, acting_user: Actor) -> Answer:
 
     Raises PermissionRefused, PlatformError where the sink's secret cannot be read.
     """
-    role = authorize(acting_user, Permission.ENDPOINT_MANAGE, sink.project)
+    role = authorize_for(acting_user, sink.home)
     event_id = new_id().hex
     body, kind = _body(sink, event_id, acting_user)
     headers = signed_headers(decrypt(sink.secret), f"{sink.pk.hex}.{event_id}.1", int(time.time()), body)
@@ -51,7 +50,7 @@ def _body(sink: Sink, event_id: str, acting_user: Actor) -> tuple[bytes, str]:
     event = {
         "specversion": "1.0",
         "id": event_id,
-        "source": f"/projects/{sink.project_id}",
+        "source": f"/projects/{sink.project_id}" if sink.project_id else f"/workspaces/{sink.workspace_id}",
         "type": TYPE,
         "subject": sink.pk.hex,
         "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),

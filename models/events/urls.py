@@ -5,11 +5,13 @@ from django.urls import URLPattern, path
 from models.events import action_views, api, views
 
 _PROJECT = "projects/<uuid:project_id>/"
+_WORKSPACE = "workspaces/<uuid:workspace_id>/"
 _SINK = "event-sinks/<uuid:sink_id>/"
 
 api_urlpatterns: list[URLPattern] = [
     path(f"{_PROJECT}events/", api.EventStreamView.as_view(), name="api-project-events"),
     path(f"{_PROJECT}event-sinks/", api.SinkListView.as_view(), name="api-project-event-sinks"),
+    path(f"{_WORKSPACE}event-sinks/", api.WorkspaceSinkListView.as_view(), name="api-workspace-event-sinks"),
     path(_SINK, api.SinkDetailView.as_view(), name="api-event-sink"),
     path(f"{_SINK}pause/", api.SinkPauseView.as_view(), name="api-event-sink-pause"),
     path(f"{_SINK}resume/", api.SinkResumeView.as_view(), name="api-event-sink-resume"),
@@ -22,6 +24,12 @@ api_urlpatterns: list[URLPattern] = [
 page_urlpatterns: list[URLPattern] = [
     path(f"{_PROJECT}events/", views.ProjectEventsView.as_view(), name="project-events"),
     path(f"{_PROJECT}event-sinks/new/", action_views.SinkCreateView.as_view(), name="event-sink-create"),
+    path(f"{_WORKSPACE}events/", views.WorkspaceEventsView.as_view(), name="workspace-events"),
+    path(
+        f"{_WORKSPACE}event-sinks/new/",
+        action_views.WorkspaceSinkCreateView.as_view(),
+        name="workspace-event-sink-create",
+    ),
     path(_SINK, views.SinkView.as_view(), name="event-sink"),
     path(f"{_SINK}state/", views.SinkStateView.as_view(), name="event-sink-state"),
     path(f"{_SINK}edit/", action_views.SinkEditView.as_view(), name="event-sink-edit"),

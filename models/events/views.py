@@ -6,23 +6,22 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
 
 from models.endpoints.models import Endpoint
 from models.events import selectors
 from models.events.facts import shown_url
 from models.events.models import DeadLetter, Family, Sink
 from models.events.ordering import head
-from models.events.pages import EventsPage, sink_crumbs
+from models.events.pages import EventsPage, Home, events_crumbs, sink_crumbs
 from models.events.states import LetterState, SinkState
 from modelwright.accounts.permissions import Permission
 from modelwright.core.listing import Column, Filter, Listing
-from projects.models import Project
-from projects.navigation import project_crumbs
 
 NEWEST_EVENTS = 20
 
 
-def _sinks(request: HttpRequest, project: Project) -> Listing[Sink]:
+def _sinks(request: HttpRequest, home: Home) -> Listing[Sink]:
     columns = [
         Column("Sink", "name"),
         Column("State", "state"),
@@ -37,7 +36,15 @@ def _sinks(request: HttpRequest, project: Project) -> Listing[Sink]:
         Filter("q", "Name or description", ("name", "description")),
         Filter("state", "State", ("state",), SinkState.choices),
     ]
-    return Listing(selectors.sinks_of(project), request.GET, columns=columns, filters=filters, default_sort="name")
+    listing = Listing(selectors.sinks_of(home), request.GET, columns=columns, filters=filters, default_sort="name")
+    for sink in listing.rows:
+        sink.shown_url = shown_url(sink.url)  # type: ignore[attr-defined]  # for the template alone
+    return listing
+
+
+def _events(request: HttpRequest, home: Home) -> dict[str, Any]:
+    newest = selectors.newest_of(home, limit=NEWEST_EVENTS, families=frozenset(Family.values))
+    return {"listing": _sinks(request, home), "newest": newest, "head": head()}
 
 
 class ProjectEventsView(EventsPage):
@@ -49,17 +56,30 @@ class ProjectEventsView(EventsPage):
     def get(self, request: HttpRequest, project_id: UUID) -> HttpResponseBase:
         """Show them."""
         project = self.project(request, project_id)
-        listing = _sinks(request, project)
-        for sink in listing.rows:
-            sink.shown_url = shown_url(sink.url)  # type: ignore[attr-defined]  # for the template alone
         context = {
-            **self.frame(request, project),
-            **self.may(request, project),
-            "listing": listing,
-            "newest": selectors.newest_of(project, limit=NEWEST_EVENTS, families=frozenset(Family.values)),
-            "head": head(),
+            **self.frame_of(request, project),
+            **_events(request, project),
+            "create_url": reverse("event-sink-create", args=[project.pk]),
+            "sinks_beside": selectors.sinks_beside(project),
         }
-        return self.page(context, crumbs=project_crumbs(project, ("Events", "")))
+        return self.page(context, crumbs=events_crumbs(project))
+
+
+class WorkspaceEventsView(EventsPage):
+    """The events of all projects of a workspace, and where they are sent together."""
+
+    permissions = {"GET": Permission.WORKSPACE_MANAGE}
+    template = "events/workspace_events.html"
+
+    def get(self, request: HttpRequest, workspace_id: UUID) -> HttpResponseBase:
+        """Show them."""
+        workspace = self.workspace(request, workspace_id)
+        context = {
+            **self.frame_of(request, workspace),
+            **_events(request, workspace),
+            "create_url": reverse("workspace-event-sink-create", args=[workspace.pk]),
+        }
+        return self.page(context, crumbs=events_crumbs(workspace))
 
 
 class SinkView(EventsPage):
@@ -73,8 +93,7 @@ class SinkView(EventsPage):
         sink = self.sink(request, sink_id)
         endpoints = Endpoint.objects.filter(pk__in=sink.endpoint_ids).order_by("name")
         context = {
-            **self.frame(request, sink.project),
-            **self.may(request, sink.project),
+            **self.frame_of(request, sink.home),
             **_state(sink),
             "shown_url": shown_url(sink.url),
             "families": [Family(family).label for family in sink.families],

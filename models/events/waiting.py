@@ -14,8 +14,13 @@ from models.events.reading import ACTIONS
 # A cursor that passes over nothing but others' events is moved when it would be moved so far.
 IDLE_STEP = 1000
 _DUE = """
-SELECT s.id, s.project_id
-  FROM events_sink s CROSS JOIN (SELECT coalesce(max(position), 0) AS position FROM events_streamhead) h
+SELECT s.id, coalesce(s.project_id, s.workspace_id)
+  FROM (
+    SELECT *, CASE WHEN workspace_id IS NULL THEN ARRAY[project_id]
+                   ELSE ARRAY(SELECT p.id FROM projects_project p WHERE p.workspace_id = events_sink.workspace_id)
+              END AS projects
+      FROM events_sink
+  ) s CROSS JOIN (SELECT coalesce(max(position), 0) AS position FROM events_streamhead) h
  WHERE s.state IN ('active')
    AND (s.next_attempt_at IS NULL OR s.next_attempt_at <= %(now)s)
    AND (s.leased_until IS NULL OR s.leased_until < %(now)s)
@@ -24,7 +29,7 @@ SELECT s.id, s.project_id
      OR EXISTS (SELECT 1 FROM events_deadletter l WHERE l.sink_id = s.id AND l.state IN ('due'))
      OR (s.position < h.position AND EXISTS (
        SELECT 1 FROM events_arrival a
-        WHERE a.project_id = s.project_id
+        WHERE a.project_id = ANY(s.projects)
           AND a.first >= coalesce((SELECT max(b.first) FROM events_arrival b WHERE b.first <= s.position + 1), 0)
           AND a.first + a.size - 1 > s.position
           AND (cardinality(s.endpoint_ids) = 0 OR a.endpoint_id = ANY(s.endpoint_ids))
@@ -41,8 +46,8 @@ _STARTS = [(str(family), start) for family, starts in ACTIONS.items() for start 
 
 
 def due() -> dict[UUID, UUID]:
-    """The sinks to which something may be sent now, with their projects, those that have waited longest first: what
-    they asked for waits, or their cursor is so far behind that it should move on all the same."""
+    """The sinks to which something may be sent now, with their projects or workspaces, those that have waited longest
+    first: what they asked for waits, or their cursor is so far behind that it should move on all the same."""
     values: dict[str, Any] = {
         "now": timezone.now(),
         "step": IDLE_STEP,

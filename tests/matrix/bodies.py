@@ -129,7 +129,15 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("batch-job-cancel", "POST"): {"reason": "no longer needed"},
     ("api-project-event-sinks", "POST"): {"name": "second", "url": "https://events.example.org/in"},
+    ("api-workspace-event-sinks", "POST"): {"name": "second", "url": "https://events.example.org/in"},
     ("api-event-sink", "PATCH"): {"description": "changed"},
+    ("workspace-event-sink-create", "POST"): {
+        "name": "second",
+        "url": "https://events.example.org/in",
+        "mode": "batch",
+        "families": "answer",
+        "start": "newest",
+    },
     ("event-sink-create", "POST"): {
         "name": "second",
         "url": "https://events.example.org/in",
@@ -184,6 +192,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("api-promotion-revocation", "POST"): {"reason": "It counts wrongly."},
     ("api-consent-decision", "POST"): {"decision": "refuse", "reason": "It is not tested."},
     ("consent-decide", "POST"): {"decision": "withdraw"},
+    ("api-consent-revocation", "POST"): {"reason": "It refuses too many."},
+    ("consent-revoke", "POST"): {"reason": "It refuses too many."},
     ("api-endpoint-consents", "POST"): {
         "kind": "rule",
         "rule": {"when": [{"column": "tenure", "below": 1}], "then": {"prediction": 0}, "otherwise": {"prediction": 1}},
@@ -264,6 +274,8 @@ VALUES: dict[str, dict[str, str]] = {
     "replay-cancel": {"replay_id": "{running_replay_id}"},
     "api-promotion-revocation": {"promotion_id": "{approved_promotion_id}"},
     "promotion-revoke": {"promotion_id": "{approved_promotion_id}"},
+    "api-consent-revocation": {"consent_id": "{given_consent_id}"},
+    "consent-revoke": {"consent_id": "{given_consent_id}"},
     "api-rollout-resume": {"rollout_id": "{paused_rollout_id}"},
     "rollout-resume": {"rollout_id": "{paused_rollout_id}"},
     "api-deployment-differences": {"other_id": "{deployment_id}"},

@@ -15,6 +15,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from modelwright.accounts.actors import actor_of
+from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
 from modelwright.accounts.selectors import require_site
 from modelwright.accounts.views import person_of
@@ -27,8 +28,9 @@ from modelwright.core.api import SIGNED_IN
 from modelwright.core.cells import cell
 from modelwright.core.errors import ValidationFailed
 from modelwright.core.pages import PlatformView
-from workspaces.pages import FormView, workspace_tabs
-from workspaces.selectors import visible_workspaces
+from workspaces.models import Workspace
+from workspaces.pages import FormView, Tabs, workspace_tabs
+from workspaces.selectors import visible_workspaces, workspace_permissions
 
 MAX_CHOICES = 200
 
@@ -60,9 +62,13 @@ class UsageView(PlatformView):
             "measures": [(name, label) for name, (label, _) in MEASURES.items()],
             "measure": measure if measure in MEASURES else "cpu",
             "presets": _presets(table),
-            "tabs": workspace_tabs(question.workspace, "usage") if question.workspace else [],
+            "tabs": _tabs(viewer, question.workspace),
         }
         return self.page(context, crumbs=[("Usage", "")])
+
+
+def _tabs(viewer: User, workspace: Workspace | None) -> Tabs:
+    return workspace_tabs(workspace, "usage", workspace_permissions(viewer, workspace)) if workspace else []
 
 
 class UsageChartView(PlatformView):
