@@ -8,6 +8,7 @@ import atexit
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -20,6 +21,11 @@ from modelwright.local.process import Child, start, wait_until
 from modelwright.local.redis import Redis
 
 READY_SECONDS = 90
+
+# Where nothing may be written, pytest rewrites the assertions of all test files in each process anew, which takes ten
+# seconds, and every gateway and every server that a test starts compiles the platform's code.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 _owner = os.getpid()
 _directory: Path | None = None
