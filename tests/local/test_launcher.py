@@ -1,11 +1,14 @@
 """The executable explains itself without anything being installed."""
 
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from modelwright.local.layout import REPOSITORY
+from modelwright.local.installation import from_environment
+from modelwright.local.layout import REPOSITORY, Layout
 
 
 def launch(*words: str) -> subprocess.CompletedProcess[str]:
@@ -45,3 +48,18 @@ def test_the_options_of_a_command_are_listed() -> None:
     )
     for option in ("--data-dir", "--web-port", "--gateway-port", "--sessions-port", "--host"):
         assert option in result.stdout
+
+
+@pytest.mark.parametrize(("backend", "words"), [("process", []), ("docker", ["--backend", "docker"])])
+def test_the_steps_that_are_announced_are_those_that_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, words: list[str]
+) -> None:
+    for name in ("DATABASE_URL", "REDIS_URL", "MLFLOW_DATABASE_URL", "MODELWRIGHT_BACKEND"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "argv", ["modelwright", "up", *words])
+    launcher = runpy.run_path(str(REPOSITORY / "modelwright"), run_name="launcher")
+    layout = Layout(tmp_path)
+    layout.admin_created.parent.mkdir(parents=True)
+    layout.admin_created.touch()
+    programs = from_environment(layout, "127.0.0.1", 1, 2, backend, None, 3).programs()
+    assert launcher["Progress"]("up").total == launcher["STEPS_OF"]["up"] + len(programs)

@@ -65,6 +65,9 @@ class Work(Thread):
 
     def _demonstrate(self) -> Outcome:
         password = self.installation.layout.admin_password.read_text().strip()
+        # It takes minutes: whoever wants to can look on meanwhile.
+        self.progress.note(f"\nThe pages are at {self.installation.web_url} already: sign in as {ADMIN}; the password")
+        self.progress.note(f"is in {self.installation.layout.admin_password}")
         client = sign_in(self.installation.web_url, ADMIN, password, "demonstration")
         steps = Demonstration(client, self.progress.note, self.give_up)
         return steps.run()
