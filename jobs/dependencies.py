@@ -45,10 +45,13 @@ def _cached(key: _Key) -> Snapshot:
     files = source.list_files(key.project, key.commit)
     for kind in _NAMES:
         if kind.value in files:
-            text = source.read_file(key.project, key.commit, kind.value).text
+            content = source.read_file(key.project, key.commit, kind.value)
+            text = None if content.is_truncated else content.text
             if text is None:
                 raise ValidationFailed(
-                    f"{kind.value} is not UTF-8 text.", remedy="Save it as UTF-8 and commit it.", field="commit"
+                    f"{kind.value} is not UTF-8 text of at most {source.MAX_FILE_BYTES // 1024**2} MiB.",
+                    remedy="Save it as UTF-8 and commit it.",
+                    field="commit",
                 )
             return Snapshot(frozenset(files), kind.value, text)
     return Snapshot(frozenset(files), EnvironmentRequest.Kind.REQUIREMENTS.value, "")

@@ -158,7 +158,13 @@ def _put_on_top(form: FileForm, project: Project, path: str) -> Meanwhile:
 def _editable(project: Project, commit: str, path: str) -> str:
     content = source.read_file(project, commit, path)
     text = content.text
-    if text is None or content.is_truncated:
+    if content.is_truncated:
+        raise ValidationFailed(
+            f"{path} has {content.size / 1024**2:,.0f} MiB; a page edits files of "
+            f"{source.MAX_FILE_BYTES // 1024**2} MiB at most.",
+            remedy="Change it in a session, or in a clone of your own, and push it.",
+        )
+    if text is None:
         raise ValidationFailed(
             f"{path} is no text that a page could edit.", remedy="Change it through the API, or in a copy of your own."
         )

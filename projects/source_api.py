@@ -15,6 +15,7 @@ from modelwright.accounts.api import current_user
 from modelwright.accounts.idempotency import idempotent
 from modelwright.accounts.permissions import Permission
 from modelwright.core.api import PlatformAPIView
+from modelwright.core.errors import ValidationFailed
 from modelwright.core.pagination import limit_of
 from projects import selectors, services, source
 from projects.manifest import read_manifest
@@ -72,7 +73,15 @@ class FileView(SourceView):
         """Answer the file at `path`: text as it is, everything else in base64."""
         project = self.project(request, project_id)
         commit = source.resolve(project, self.parameter(request, "commit"))
-        return Response(file_answer(commit, source.read_file(project, commit, self.parameter(request, "path"))))
+        content = source.read_file(project, commit, self.parameter(request, "path"))
+        if content.is_truncated:
+            raise ValidationFailed(
+                f"{content.path} has {content.size:,} bytes; this operation answers files of at most "
+                f"{source.MAX_FILE_BYTES:,}.",
+                remedy="Clone the project with Git, or take `archive/`.",
+                field="path",
+            )
+        return Response(file_answer(commit, content))
 
 
 class ManifestView(SourceView):

@@ -73,7 +73,13 @@ class FilesView(ProjectPage):
 
     def _notebook(self, project: Project, commit: str, path: str) -> dict[str, Any]:
         try:
-            return {"notebook": read_notebook(source.read_file(project, commit, path).data)}
+            content = source.read_file(project, commit, path)
+            if content.is_truncated:
+                raise ValidationFailed(
+                    f"The notebook has {content.size / 1024**2:,.0f} MiB; pages show notebooks of "
+                    f"{source.MAX_FILE_BYTES // 1024**2} MiB at most. Download it, or open it in a session."
+                )
+            return {"notebook": read_notebook(content.data)}
         except ValidationFailed as error:
             return {"notebook_problem": error}
 
@@ -104,7 +110,7 @@ class FileDownloadView(ProjectPage):
         """Answer its bytes."""
         project = self.project(request, project_id)
         commit = source.resolve(project, request.GET.get("commit", ""))
-        return file_answer(source.read_file(project, commit, request.GET.get("path", "")))
+        return file_answer(request, project, source.read_file(project, commit, request.GET.get("path", "")))
 
 
 class HistoryView(ProjectPage):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from modelwright.core.errors import Conflict, Unavailable
 from projects import source
 from projects.models import Project
-from projects.source.git import GitRefused, command, environment, run
+from projects.source.git import GitRefused, command, environment, run, run_for_beginning
 from projects.source.records import Author, ChangedFile
 from projects.source.writing import commit_tree
 from sessions.models import Session
@@ -112,11 +112,13 @@ def changes(project: Project, before: str, after: str) -> Changes:
     for line in numbers[:MAX_FILES]:
         added, removed, path = line.split("\t", 2)
         files.append(ChangedFile(path, *(int(n) if n.isdigit() else None for n in (added, removed))))
-    patch = run(repository, [*_DIFF, "--patch", before, after]) if files else b""
+    patch, is_more = b"", False
+    if files:
+        patch, is_more = run_for_beginning(repository, [*_DIFF, "--patch", before, after], MAX_PATCH_BYTES)
     return Changes(
         files=tuple(files),
-        patch=patch[:MAX_PATCH_BYTES].decode(errors="replace"),
-        is_truncated=len(patch) > MAX_PATCH_BYTES or len(numbers) > MAX_FILES,
+        patch=patch.decode(errors="replace"),
+        is_truncated=is_more or len(numbers) > MAX_FILES,
     )
 
 

@@ -92,6 +92,8 @@ IMPORT_NETWORKS = networks(os.environ.get("MODELWRIGHT_IMPORT_NETWORKS", ""))
 IMPORT_CA_FILE = os.environ.get("MODELWRIGHT_IMPORT_CA_FILE", "")
 EVENT_RETENTION_DAYS = int(os.environ.get("MODELWRIGHT_EVENT_RETENTION_DAYS", "7"))
 # Where e-mail is handed in, empty for none.
+# The largest file that may come in by a push, an import or a commit in a session.
+GIT_FILE_BYTES = int(os.environ.get("MODELWRIGHT_GIT_FILE_MIB", "100")) * 1024**2
 MAIL_URL = os.environ.get("MODELWRIGHT_MAIL_URL", "")
 MAIL_PASSWORD_FILE = os.environ.get("MODELWRIGHT_MAIL_PASSWORD_FILE", "")
 MAIL_FROM = os.environ.get("MODELWRIGHT_MAIL_FROM", "modelwright@localhost")

@@ -7,7 +7,7 @@ runs and nothing is loaded.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import BinaryIO
 
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -35,10 +35,17 @@ def picture_type(data: bytes) -> str | None:
     return next((kind for start, kind in _PICTURES.items() if data.startswith(start)), None)
 
 
-def file_answer(content: source.FileContent) -> HttpResponseBase:
-    """The file's bytes."""
+def file_answer(request: HttpRequest, project: Project, content: source.FileContent) -> HttpResponseBase:
+    """The file's bytes, all of them: `content` may be the beginning alone."""
     kind = picture_type(content.data) or OCTETS
-    return _saved(HttpResponse(content.data, content_type=kind), content.path.rsplit("/", 1)[-1])
+    answer: HttpResponseBase
+    if content.is_truncated:
+        blocks = _file_blocks if hasattr(request, "scope") else _plain_file_blocks
+        answer = StreamingHttpResponse(blocks(project, content.digest), content_type=kind)
+        answer.headers["Content-Length"] = str(content.size)
+    else:
+        answer = HttpResponse(content.data, content_type=kind)
+    return _saved(answer, content.path.rsplit("/", 1)[-1])
 
 
 def archive_answer(request: HttpRequest | Request, project: Project, commit: str) -> HttpResponseBase:
@@ -46,14 +53,25 @@ def archive_answer(request: HttpRequest | Request, project: Project, commit: str
     archive = zip_of(project, commit)
     answer: HttpResponseBase
     if hasattr(request, "scope"):
-        # Under ASGI Django would read the whole of a synchronous stream into memory first.
+        # Django would read the whole of a synchronous stream into memory first.
         answer = StreamingHttpResponse(_blocks(archive), content_type="application/zip")
     else:
         answer = FileResponse(archive, content_type="application/zip")
     return _saved(answer, f"{project.name}-{commit[:12]}.zip")
 
 
-async def _blocks(stream: BinaryIO) -> AsyncIterator[bytes]:
+def _plain_file_blocks(project: Project, digest: str) -> Iterator[bytes]:
+    with source.FileStream(project, digest) as stream:
+        while block := stream.read(_BLOCK):
+            yield block
+
+
+async def _file_blocks(project: Project, digest: str) -> AsyncIterator[bytes]:
+    async for block in _blocks(await asyncio.to_thread(source.FileStream, project, digest)):
+        yield block
+
+
+async def _blocks(stream: BinaryIO | source.FileStream) -> AsyncIterator[bytes]:
     with stream:
         while block := await asyncio.to_thread(stream.read, _BLOCK):
             yield block

@@ -45,7 +45,6 @@ _OPTIONS = (
     "fetch.fsckObjects=true",
     # Always one pack, which is bounded, and never single files, which are what they claim to be once unpacked.
     "fetch.unpackLimit=1",
-    "core.bigFileThreshold=16m",
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
@@ -105,6 +106,7 @@ class ImportView(ProjectPage):
             selectors.imports_of(project), request.GET, columns=columns, filters=filters, default_sort="-at"
         )
         context = {**self.frame(request, project), "form": form, "listing": listing, **_newest(project)}
+        context["most_mib"] = settings.GIT_FILE_BYTES // 1024**2
         files = reverse("project-files", args=[project.pk])
         crumbs = project_crumbs(project, ("Files", files), ("Import", ""))
         return self.page(context, crumbs=crumbs, status=status)

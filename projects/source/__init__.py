@@ -20,6 +20,7 @@ from projects.source.reading import (
 )
 from projects.source.records import Author, ChangedFile, Commit, CommitDiff, Comparison, Entry, FileContent
 from projects.source.refs import Reference, list_references, resolve
+from projects.source.streaming import FileStream
 from projects.source.writing import MAX_CHANGES, MAX_MESSAGE, check_head, commit_files, move_head, write_commit
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Comparison",
     "Entry",
     "FileContent",
+    "FileStream",
     "Reference",
     "archive",
     "check_commit",

@@ -25,6 +25,8 @@ _OPTIONS = (
     "log.showSignature=false",
 )
 _ENVIRONMENT = {
+    # Larger files are passed on as they are: neither held in memory nor compared line by line.
+    "core.bigFileThreshold=5m",
     "PATH": os.environ.get("PATH", os.defpath),
     "HOME": "/nonexistent",
     "LC_ALL": "C.UTF-8",

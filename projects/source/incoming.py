@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from django.conf import settings
+
 from modelwright.core.errors import Conflict, Unavailable, ValidationFailed
 from projects.models import Project
 from projects.source.git import GitRefused, command, environment, missing, run
 from projects.source.paths import check_path
-from projects.source.reading import MAX_FILE_BYTES, branch_ref, repository_path
+from projects.source.reading import branch_ref, repository_path
 
 NO_COMMIT = "0" * 40
 MAX_PACK_BYTES = 512 * 1024 * 1024
@@ -146,10 +148,12 @@ class Incoming:
         )
         for line in facts.decode(errors="replace").splitlines():
             kind, size, path = (*line.split(" ", 2), "", "")[:3]
-            if kind == "blob" and int(size) > MAX_FILE_BYTES:
+            if kind == "blob" and int(size) > settings.GIT_FILE_BYTES:
                 raise ValidationFailed(
-                    f"{path[:200]} has {int(size):,} bytes; a file under Git has at most {MAX_FILE_BYTES:,}.",
-                    remedy="Keep data out of Git: let a run read it and log it as an artifact.",
+                    f"{path[:200]} has {int(size):,} bytes, in the newest commit or an earlier one; a file under Git "
+                    f"has at most {settings.GIT_FILE_BYTES // 1024**2} MiB here.",
+                    remedy="Keep data out of Git: let a run read it and log it as an artifact. Or have the "
+                    "administrator allow larger files (MODELWRIGHT_GIT_FILE_MIB).",
                 )
         for tip in tips:
             for path in self._git("ls-tree", "-r", "-z", "--name-only", tip).split("\0")[:-1]:

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from django.conf import settings
+
 from modelwright.core.errors import Conflict, Unavailable, ValidationFailed
 from projects.models import Project
 from projects.source.git import GitRefused, run
@@ -166,8 +168,9 @@ def _check_changes(changes: Mapping[str, bytes | None], message: str) -> None:
         check_path(path)
         if data is not None and len(data) > MAX_FILE_BYTES:
             raise ValidationFailed(
-                f"{path} has {len(data):,} bytes; a file under Git has at most {MAX_FILE_BYTES:,}.",
-                remedy="Keep data out of Git: let a run read it and log it as an artifact.",
+                f"{path} has {len(data):,} bytes; a file that is written here has at most {MAX_FILE_BYTES:,}.",
+                remedy=f"Push it with Git, where a file may have {settings.GIT_FILE_BYTES // 1024**2} MiB. Or keep "
+                "data out of Git: let a run read it and log it as an artifact.",
                 field="changes",
             )
     if sum(len(data or b"") for data in changes.values()) > MAX_COMMIT_BYTES:

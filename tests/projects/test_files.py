@@ -238,7 +238,7 @@ def test_files_are_uploaded_together_and_replace_nothing_unasked(browser_client:
     body = {"message": "m", "expected_head": _head(cast), "uploads": [large]}
     refused = client.post(_page(cast, "files/upload/"), body)
     assert refused.status_code == 422
-    assert "a file under Git has at most" in _text(refused)
+    assert "a file that is written here has at most" in _text(refused)
     assert browser_client(cast.viewer).post(_page(cast, "files/upload/"), body).status_code == 403
 
 

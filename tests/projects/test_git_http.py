@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -148,7 +149,10 @@ def test_who_was_slower_is_told_to_fetch(cast: Cast, git: Git, clone: Path) -> N
     ("name", "size", "why"),
     [("data.csv", MAX_FILE_BYTES + 1, "Keep data out of Git"), ("odd\u202ename.py", 1, "cannot be seen")],
 )
-def test_a_refused_push_leaves_no_trace(cast: Cast, git: Git, clone: Path, name: str, size: int, why: str) -> None:
+def test_a_refused_push_leaves_no_trace(
+    cast: Cast, git: Git, clone: Path, settings: Any, name: str, size: int, why: str
+) -> None:
+    settings.GIT_FILE_BYTES = MAX_FILE_BYTES
     (clone / name).write_bytes(b"x" * size)
     git(clone, "add", "--all")
     git(clone, "commit", "--quiet", "--message", "Wrong")

@@ -317,8 +317,9 @@ def test_a_repository_that_is_too_large_is_refused(
     [("data.csv", MAX_FILE_BYTES + 1, "Keep data out of Git"), ("odd\u202ename.py", 1, "cannot be seen")],
 )
 def test_files_that_a_project_does_not_take_leave_no_trace(
-    cast: Cast, theirs: Upstream, name: str, size: int, why: str
+    cast: Cast, theirs: Upstream, settings: Any, name: str, size: int, why: str
 ) -> None:
+    settings.GIT_FILE_BYTES = MAX_FILE_BYTES
     tip = theirs.commit({name: b"x" * size})
     before = source.head(cast.project)
     one = imported(cast, theirs.server.address())
