@@ -22,6 +22,7 @@ from modelwright.core import counting  # noqa: E402
 from modelwright.core.bodies import Bodies  # noqa: E402
 from modelwright.core.threads import Threads  # noqa: E402
 from modelwright.observability.middleware import counted  # noqa: E402
+from modelwright.senders import is_known  # noqa: E402
 
 if TYPE_CHECKING:
     from modelwright.observability.tracing import Tracing
@@ -34,8 +35,8 @@ Send = Callable[[Any], Awaitable[None]]
 tracking = tracking_application()
 
 MIB = 1024**2
-# Views have bounds of their own, and the tracking proxy too; these keep what nobody reads off the disk. A form has a
-# little around its file.
+# Views have bounds of their own, and the tracking proxy too; these keep what nobody reads off the disk, and what
+# strangers send. A form has a little around its file.
 BODIES = Bodies(
     usual=32 * MIB,
     larger={
@@ -97,7 +98,7 @@ async def _answer(scope: Any, receive: Receive, send: Send) -> None:
         await _track(scope, receive, send)
     elif scope["type"] == "http":
         async with THREADS.one():
-            await BODIES.bounded(django_application, scope, receive, send)
+            await BODIES.bounded(django_application, scope, receive, send, is_known=is_known)
     else:
         await django_application(scope, receive, send)
 

@@ -34,8 +34,8 @@ class Told:
         await send({"type": "http.response.body", "body": b""})
 
 
-def ask(path: str, pieces: list[bytes], length: int | None = None) -> tuple[Told, list[Any]]:
-    """Send the pieces; what the application got, and what was answered."""
+def ask(path: str, pieces: list[bytes], length: int | None = None, *, known: bool = True) -> tuple[Told, list[Any]]:
+    """Send the pieces as somebody whom it knows, or does not; what the application got, and what was answered."""
     told, answers, left = Told(), list[Any](), list(pieces)
 
     async def receive() -> Any:
@@ -46,7 +46,11 @@ def ask(path: str, pieces: list[bytes], length: int | None = None) -> tuple[Told
 
     headers = [] if length is None else [(b"content-length", str(length).encode())]
     scope = {"type": "http", "path": path, "headers": headers}
-    asyncio.run(FEW.bounded(told, scope, receive, send))
+
+    async def is_known(_: Any) -> bool:
+        return known
+
+    asyncio.run(FEW.bounded(told, scope, receive, send, is_known=is_known))
     return told, answers
 
 
@@ -72,6 +76,17 @@ def test_addresses_for_files_take_more() -> None:
     assert ask("/projects/7/uploads/", [b"x" * 100])[1][0]["status"] == 200
     assert ask("/projects/7/uploads/", [b"x" * 101])[1][0]["status"] == 413
     assert ask("/uploads/12/", [b"x" * 100])[1][0]["status"] == 200
+
+
+def test_strangers_send_no_more_than_usual_wherever_they_send_it() -> None:
+    """Django writes a body to disk before it asks who sent it: 64 GiB of them would fill it."""
+    told, answers = ask("/uploads/", [b"x" * 11], length=11, known=False)
+    assert (told.body, answers[0]["status"]) == (b"", 401)
+    told, answers = ask("/uploads/", [b"12345", b"678901", b"never read"], known=False)
+    assert (told.body, told.was_cut) == (b"12345", True)
+    assert [answer.get("status") for answer in answers] == [401, None]
+    assert ask("/uploads/", [b"x" * 101], length=101, known=False)[1][0]["status"] == 413
+    assert ask("/uploads/", [b"x" * 10], known=False)[1][0]["status"] == 200
 
 
 @pytest.mark.parametrize(
