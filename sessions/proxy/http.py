@@ -14,6 +14,7 @@ from sessions.proxy.admitting import Admitted
 from sessions.proxy.site import Site
 
 _BODILESS = frozenset({204, 304})
+FIRST_FINAL = 200
 
 
 class TooLarge(Exception):
@@ -55,6 +56,9 @@ async def relay(
     except (aiohttp.ClientError, ValueError, TimeoutError) as error:
         raise NoAnswer(str(error)) from error
     async with answer:
+        if answer.status < FIRST_FINAL:
+            # What comes after "switching protocols" would be no answer of ours to whoever stands in front.
+            raise NoAnswer(f"it answered {answer.status}")
         return await _hand_on(request, answer, admitted)
 
 
