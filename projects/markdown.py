@@ -70,6 +70,20 @@ def _parser() -> MarkdownIt:
 _PARSER = _parser()
 
 
+class Allowance:
+    """How much Markdown one page renders at most: some texts take a hundred times as long as others."""
+
+    def __init__(self, characters: int = MAX_CHARACTERS) -> None:
+        self._left = characters
+
+    def render(self, text: str, name: str) -> SafeString | None:
+        """As `render`; None where the page has rendered as much as it may, so that the text is shown as it is."""
+        if len(text) > self._left:
+            return None
+        self._left -= len(text)
+        return render(text, name)
+
+
 def render(text: str, name: str = "the text") -> SafeString:
     """The beginning of `text` as HTML for a card of a page, on which `name` (the platform's words) is its only one."""
     # HTML is off and every text is escaped.

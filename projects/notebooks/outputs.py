@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.safestring import SafeString
-
 from projects.files.answers import picture_type
-from projects.markdown import render
+from projects.markdown import Allowance
 from projects.notebooks.cleaning import clean_html, clean_text
 
 MAX_PICTURE_BYTES = 4 * 1024 * 1024
@@ -28,7 +26,7 @@ class Output:
     left_out: str = ""
 
 
-def read_output(raw: Any, name: str) -> Output | None:
+def read_output(raw: Any, name: str, allowance: Allowance) -> Output | None:
     """The output, None for one that says nothing or is none. `name` tells its tables from others on the page."""
     if not isinstance(raw, Mapping):
         return None
@@ -40,7 +38,7 @@ def read_output(raw: Any, name: str) -> Output | None:
         return _text(trace, "error")
     data = raw.get("data")
     if kind in ("execute_result", "display_data") and isinstance(data, Mapping):
-        return _richest(data, name)
+        return _richest(data, name, allowance)
     return None
 
 
@@ -56,7 +54,7 @@ def _text(text: str, kind: str) -> Output | None:
     return Output(kind, cleaned) if cleaned.strip() else None
 
 
-def _richest(data: Mapping[str, Any], name: str) -> Output | None:
+def _richest(data: Mapping[str, Any], name: str, allowance: Allowance) -> Output | None:
     others = [str(kind)[:60] for kind in data if kind not in _HARMLESS]
     left_out = clean_text(", ".join(sorted(others)[:5]))
     for kind in _PICTURES:
@@ -68,15 +66,12 @@ def _richest(data: Mapping[str, Any], name: str) -> Output | None:
             return Output("html", html, left_out)
         left_out = left_out or "text/html"
     if markdown := joined(data.get("text/markdown")):
-        return Output("html", _marked(markdown, name), left_out)
+        rendered = allowance.render(markdown, name)
+        return Output("html", rendered, left_out) if rendered is not None else _text(markdown, "text")
     found = _text(joined(data.get("text/plain")) or joined(data.get("text/latex")), "text")
     if found is None and not left_out:
         return None
     return Output("text", found.text if found else "", left_out)
-
-
-def _marked(text: str, name: str) -> SafeString:
-    return render(text, name)
 
 
 def _picture(text: str) -> str | None:

@@ -10,7 +10,7 @@ import orjson
 from django.utils.safestring import SafeString
 
 from modelwright.core.errors import ValidationFailed
-from projects.markdown import render
+from projects.markdown import Allowance
 from projects.notebooks.cleaning import clean_text
 from projects.notebooks.outputs import Output, joined, read_output
 
@@ -50,20 +50,25 @@ def read_notebook(data: bytes) -> Notebook:
     if not isinstance(raw, Mapping) or raw.get("nbformat") != _FORMAT or not isinstance(raw.get("cells"), list):
         raise ValidationFailed("The file is no notebook of format 4, which alone is shown.", remedy=_REMEDY)
     cells = raw["cells"]
-    shown = [_cell(number, cell) for number, cell in enumerate(cells[:MAX_CELLS], 1) if isinstance(cell, Mapping)]
+    allowance = Allowance()
+    shown = [
+        _cell(number, cell, allowance) for number, cell in enumerate(cells[:MAX_CELLS], 1) if isinstance(cell, Mapping)
+    ]
     return Notebook(_language(raw), tuple(shown), max(0, len(cells) - MAX_CELLS))
 
 
-def _cell(number: int, raw: Mapping[str, Any]) -> Cell:
+def _cell(number: int, raw: Mapping[str, Any], allowance: Allowance) -> Cell:
     kind = raw.get("cell_type")
     kind = kind if kind in ("markdown", "code") else "raw"
     text = clean_text(joined(raw.get("source")))
-    html = render(text, f"cell {number}") if kind == "markdown" else None
+    html = allowance.render(text, f"cell {number}") if kind == "markdown" else None
+    if kind == "markdown" and html is None:
+        kind = "raw"
     if kind != "code":
         return Cell(number, kind, text, html, "", ())
     count, outputs = raw.get("execution_count"), raw.get("outputs")
     found = outputs[:MAX_OUTPUTS] if isinstance(outputs, list) else []
-    read = [read_output(one, f"output {place} of cell {number}") for place, one in enumerate(found, 1)]
+    read = [read_output(one, f"output {place} of cell {number}", allowance) for place, one in enumerate(found, 1)]
     is_number = isinstance(count, int) and not isinstance(count, bool)
     return Cell(number, kind, text, None, str(count) if is_number else "", tuple(one for one in read if one))
 

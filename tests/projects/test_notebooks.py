@@ -231,3 +231,16 @@ def test_a_notebook_of_a_project_is_shown(browser_client: Any, cast: Cast) -> No
     broken = client.get(f"/projects/{cast.project.pk}/files/?path=b.ipynb").content.decode()
     assert "it is not valid JSON" in broken
     assert "&lt;script&gt;" in broken
+
+
+def test_a_page_renders_so_much_markdown_and_shows_the_rest_as_it_is() -> None:
+    """Five megabytes of beginnings of pictures took four minutes, for each time that somebody opened the page."""
+    hostile = {"cell_type": "markdown", "source": "![" * 6000}
+    outputs = [{"output_type": "display_data", "data": {"text/markdown": "![" * 6000}, "metadata": {}}]
+    cells = [hostile] * 300 + [{"cell_type": "code", "source": "", "outputs": outputs * 40}]
+    notebook = read_notebook(json.dumps({"nbformat": 4, "metadata": {}, "cells": cells}).encode())
+    rendered = [cell for cell in notebook.cells if cell.html is not None]
+    assert len(rendered) == 100_000 // 12_000
+    assert {cell.kind for cell in notebook.cells if cell.html is None and cell.number <= 300} == {"raw"}
+    assert all(cell.text for cell in notebook.cells[:300])
+    assert {output.kind for output in notebook.cells[-1].outputs} == {"text"}
