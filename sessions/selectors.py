@@ -117,6 +117,13 @@ def policy_of(project: Project) -> SessionPolicy:
     return SessionPolicy.objects.filter(project=project).first() or SessionPolicy(project=project)
 
 
+# What to do where `can_run` says no.
+NEEDS_A_HOST = (
+    "Have an administrator of the installation choose Hosts → Add a host, and give the command that is shown there, "
+    "with `--backend docker` or `--backend process` behind it, on a machine beside the swarm. Then start it again."
+)
+
+
 def can_run() -> bool:
     """Whether a host of this installation could run sessions: what a task of a swarm writes goes with it."""
     hosts = Host.objects.exclude(state="removed")

@@ -21,7 +21,7 @@ from projects.models import Project
 from projects.selectors import authorize
 from sessions import repository
 from sessions.applications.models import Application
-from sessions.selectors import can_run
+from sessions.selectors import NEEDS_A_HOST, can_run
 from sessions.tokens import new_key
 
 
@@ -153,8 +153,9 @@ def _require(project: Project, acting_user: Actor) -> None:
     authorize(acting_user, Permission.PROJECT_EDIT, project)
     if not can_run():
         raise Conflict(
-            "All hosts of this installation are swarms, which run no applications yet.",
-            remedy="Have an administrator add a host whose workloads are processes or containers of its own.",
+            "All hosts of this installation are swarms. What is written in one of their tasks goes with it, so no "
+            "application runs there.",
+            remedy=NEEDS_A_HOST,
         )
 
 

@@ -29,7 +29,7 @@ from projects.services import author_of
 from projects.variables.giving import Subject, record_reads
 from sessions import lab, repository
 from sessions.models import DEFAULT_IDLE_SECONDS, DEFAULT_LIFE_SECONDS, Session, SessionStart
-from sessions.selectors import can_run, policy_of
+from sessions.selectors import NEEDS_A_HOST, can_run, policy_of
 from sessions.services.facts import audit
 from sessions.tokens import new_key, new_session_token
 from workspaces.models import Workspace
@@ -130,7 +130,7 @@ def _require(project: Project, acting_user: Actor) -> None:
         raise Conflict(
             "All hosts of this installation are swarms. What is written in one of their tasks goes with it, so no "
             "session runs there.",
-            remedy="Have an administrator add a host whose workloads are processes or containers of its own.",
+            remedy=NEEDS_A_HOST,
         )
 
 

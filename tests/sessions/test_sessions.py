@@ -107,10 +107,30 @@ def test_a_viewer_starts_none_and_a_swarm_runs_none(project: Project, ann: User,
     with pytest.raises(PermissionRefused):
         start_session(project, SessionRequest(), acting_user=Actor.person(ben))
     Host.objects.create(name="swarm", backend="swarm", cpu=4, memory_bytes=2**34)
-    with pytest.raises(Conflict, match="swarms"):
+    with pytest.raises(Conflict, match="swarms") as refused:
         start_session(project, SessionRequest(), acting_user=Actor.person(ann))
+    assert "Hosts → Add a host" in refused.value.remedy
+    assert "`--backend docker`" in refused.value.remedy
     Host.objects.create(name="boxed", backend="docker", cpu=4, memory_bytes=2**34)
     assert start_session(project, SessionRequest(), acting_user=Actor.person(ann)).state == "queued"
+
+
+def test_where_all_hosts_are_swarms_the_page_says_what_to_do_to_whoever_can(
+    project: Project, ann: User, admin: User, browser_client: Callable[[User], Client]
+) -> None:
+    sessions = f"/projects/{project.pk}/sessions/"
+    applications = f"/projects/{project.pk}/applications/"
+    Host.objects.create(name="swarm", backend="swarm", cpu=4, memory_bytes=2**34)
+    for place, what in ((sessions, "session"), (applications, "application")):
+        text = browser_client(ann).get(place).content.decode()
+        assert f"so no {what} runs there" in text
+        assert "Have an administrator of the installation add a host of another kind" in text
+        assert 'href="/hosts/add/"' not in text
+        assert 'href="/hosts/add/"' in browser_client(admin).get(place).content.decode()
+    refused = browser_client(ann).post(f"{sessions}new/", {})
+    assert (refused.status_code, "Hosts → Add a host" in refused.content.decode()) == (409, True)
+    Host.objects.create(name="boxed", backend="docker", cpu=4, memory_bytes=2**34)
+    assert "swarms" not in browser_client(ann).get(sessions).content.decode()
 
 
 def test_a_ready_image_that_is_allowed_takes_the_place_of_the_requirements(

@@ -50,7 +50,10 @@ def for_a_host(need: Need, hosts: Sequence[Host]) -> str:
     if not need.suits_swarms:
         hosts = [host for host in hosts if host.backend != Host.Backend.SWARM]
         if not hosts:
-            return "Only a swarm is active, and a swarm runs models alone. Nobody can know how long it waits."
+            return (
+                "Only a swarm is active, and a swarm runs models alone. It begins once a host whose workloads are "
+                "processes or containers is active: Hosts → Add a host, or activate one."
+            )
     labelled = [host for host in hosts if not missing_labels(host, need.labels)]
     if not labelled:
         return f"It needs a host with {label_words(need.labels)}, and no active host has that."
