@@ -19,6 +19,8 @@ from modelwright_runtime.session.hooks import SAVED
 from modelwright_runtime.session.orders import Orders
 
 ASK_SECONDS = 10
+# What we add to its pages.
+EXTENSIONS = Path(__file__).with_name("lab_extension")
 # Nobody is asked whether Lab may fetch news from outside; who wants them switches them on.
 OVERRIDES = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
 
@@ -87,6 +89,7 @@ def _settings(orders: Orders) -> dict[str, dict[str, Any]]:
             "news_url": None,
             "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
             "extension_manager": "readonly",
+            "extra_labextensions_path": [str(EXTENSIONS)],
         },
     }
 
