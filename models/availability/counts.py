@@ -12,7 +12,9 @@ from django.db import connection
 from django.db.models import Max
 
 from models.availability.budget import Counts
+from models.availability.compacting import finest_at
 from models.availability.models import AvailabilityMinute
+from models.predictions.compacting import floor
 
 MINUTE = timedelta(minutes=1)
 MAX_STEPS = 2000
@@ -35,9 +37,11 @@ SELECT date_bin(%(step)s, minute, %(since)s), sum(answered)::bigint, sum(refused
 
 
 def steps(endpoint_id: UUID, since: datetime, until: datetime, step: timedelta) -> list[Step]:
-    """One for each step from `since` (down to its minute) to `until`, those without requests too."""
-    since = since.astimezone(UTC).replace(second=0, microsecond=0)
-    step = max(step // MINUTE, 1, -(-(until - since) // (MAX_STEPS * MINUTE))) * MINUTE
+    """One for each step from `since` (down to its minute) to `until`, those without requests too. Of what is kept by
+    the hour, it is whole hours that are told."""
+    finest = finest_at(since)
+    since, until = floor(since.astimezone(UTC), finest), floor(until, finest_at(until)) if finest > MINUTE else until
+    step = max(step // finest, 1, -(-(until - since) // (MAX_STEPS * finest))) * finest
     with connection.cursor() as cursor:
         values: dict[str, Any] = {"endpoint": endpoint_id, "since": since, "until": until, "step": step}
         cursor.execute(_STEPS, values)

@@ -11,7 +11,8 @@ from modelwright.core.models import BaseModel
 
 
 class AvailabilityMinute(models.Model):
-    """What one process of a gateway, `source`, counted of an endpoint within a minute, as it told it last.
+    """What one process of a gateway, `source`, counted of an endpoint within a minute, as it told it last. What is old
+    is what all of them counted within an hour, and has no source.
 
     No foreign key: a gateway may have counted for what is gone by now. `refused` were turned away for want of room
     (429), `failed` are 5xx; both should have been answered.

@@ -13,6 +13,8 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from models.availability.compacting import first_by_minute
+
 _STORE = """
 INSERT INTO availability_availabilityminute AS m (endpoint_id, minute, source, answered, refused, failed)
 SELECT * FROM unnest(%s::uuid[], %s::timestamptz[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
@@ -27,10 +29,14 @@ _Counts = tuple[int, int, int]
 
 @transaction.atomic
 def store(records: Sequence[dict[str, Any]]) -> None:
-    """Store them. Raises ValueError, KeyError or TypeError for what is no such record."""
+    """Store them, but what is told of times that are no longer kept by the minute. Raises ValueError, KeyError or
+    TypeError for what is no such record."""
     found: dict[_Place, _Counts] = {}
+    kept = first_by_minute()
     for record in records:
         place, counts = _read(record)
+        if place[1] < kept:
+            continue
         before = found.get(place, (0, 0, 0))
         found[place] = (max(before[0], counts[0]), max(before[1], counts[1]), max(before[2], counts[2]))
     if not found:

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection
 
 from models.endpoints.models import Endpoint
+from models.predictions.compacting import MINUTE, floor, step_at
 from models.predictions.partitions import floor_id
 
 _SQL = """
@@ -35,7 +36,8 @@ def first_of_newest(
         "endpoint": endpoint.pk,
         "deployment": deployment,
         "failed": only_failed,
-        "before": before,
+        # Counts of a whole hour or day say nothing of its first minutes.
+        "before": floor(before, step_at(before)) if step_at(before) > MINUTE else before,
         "wanted": wanted,
     }
     with connection.cursor() as cursor:

@@ -12,6 +12,7 @@ from django.db import connection
 
 from models.endpoints.models import Endpoint
 from models.predictions import histogram
+from models.predictions.compacting import floor, step_at
 
 MINUTE = timedelta(minutes=1)
 MAX_POINTS = 2000
@@ -75,13 +76,15 @@ def buckets_of(
 ) -> list[Rate]:
     """One `Rate` for each step from `since` (down to its minute) to `until`, those without requests too.
 
-    `step` is of whole minutes, and lengthened where there would be more than `MAX_POINTS`. The caller has required
-    PROJECT_VIEW. Requests are counted when they were received, a second or so after they were answered. Rows of batch
-    jobs are none: nobody waited for them. So are those of shadows, and what a fallback did is counted for the version
-    that was meant; `role` asks for what was answered in that role alone.
+    `step` is of whole minutes, and lengthened where there would be more than `MAX_POINTS`. What is old is counted by
+    the hour or day (`compacting.LEVELS`): then `since`, `until` and `step` are of whole hours or days. The caller has
+    required PROJECT_VIEW. Requests are counted when they were received, a second or so after they were answered. Rows
+    of batch jobs are none: nobody waited for them. So are those of shadows, and what a fallback did is counted for the
+    version that was meant; `role` asks for what was answered in that role alone.
     """
-    since = since.astimezone(UTC).replace(second=0, microsecond=0)
-    step = max(step // MINUTE, 1, -(-(until - since) // (MAX_POINTS * MINUTE))) * MINUTE
+    finest = step_at(since)
+    since, until = floor(since.astimezone(UTC), finest), floor(until, step_at(until)) if finest > MINUTE else until
+    step = max(step // finest, 1, -(-(until - since) // (MAX_POINTS * finest))) * finest
     values: dict[str, Any] = {"endpoint": endpoint.pk, "since": since, "until": until, "step": step}
     values |= {"deployment": deployment, "version": version, "role": role}
     with connection.cursor() as cursor:

@@ -19,6 +19,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint
 from models.gateway.recording import digest_of, redaction_key
 from models.predictions.activity import first_of_newest
+from models.predictions.compacting import floor, step_at
 from models.predictions.conditions import MAX_NAME, Condition, typed
 from models.predictions.models import Prediction, PredictionBucket
 from models.predictions.partitions import floor_id, time_of
@@ -29,7 +30,7 @@ SCAN = 20_000
 MAX_VERSIONS = 20
 # An id is made after its request was received, at most so much later.
 ID_LAG = timedelta(hours=1)
-MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+DAY = timedelta(days=1)
 FAILED = ("failed", "502", "504")
 ROLES = ("live", "canary", "shadow", "fallback", "node")
 PROTOCOLS = ("own", "mlflow", "v2", "tensorflow", "batch")
@@ -177,9 +178,10 @@ def _narrowed(endpoint: Endpoint, search: Search) -> Search:
     ).values("model_version")
     of_version = PredictionBucket.objects.filter(endpoint_id=endpoint.pk, model_version_id__in=versions)
     newest = of_version.aggregate(newest=Max("minute"))["newest"]
-    if newest is None or (search.until is not None and search.until <= newest + MINUTE):
+    if newest is None:
         return search
-    return replace(search, until=newest + MINUTE)
+    ends = floor(newest, step_at(newest)) + step_at(newest)
+    return search if search.until is not None and search.until <= ends else replace(search, until=ends)
 
 
 def columns_of(endpoint: Endpoint) -> dict[str, str]:

@@ -85,7 +85,7 @@ def traffic(endpoint: Endpoint, period: Period, *, until: datetime | None = None
 def in_all(endpoint: Endpoint, period: Period, *, until: datetime | None = None, role: str | None = None) -> Rate:
     """The period as one; of what was answered in that role alone, where it is given."""
     end = _whole_minute(until)
-    (rate,) = buckets_of(endpoint, end - period.length, end, period.length, role=role)
+    rate, *_ = buckets_of(endpoint, end - period.length, end, period.length, role=role)
     return rate
 
 
