@@ -128,7 +128,7 @@ async def _serve(options: argparse.Namespace, opens_bridges: Access, metrics_tok
         _when_input_ends(partial(_left_alone, stop, options.siblings))
     try:
         server = await loop.create_server(
-            lambda: Connection(site), host, port, backlog=1024, reuse_port=is_one_of_many or None
+            lambda: Connection(site), [host, *options.also], port, backlog=1024, reuse_port=is_one_of_many or None
         )
     except OSError as error:
         return _no_address(options.listen, error)
@@ -222,6 +222,9 @@ def _gateway_id(text: str) -> str:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="models.gateway", description=__doc__)
     parser.add_argument("--listen", type=host_and_port, required=True, help="HOST:PORT; port 0 takes a free one")
+    parser.add_argument(
+        "--also", action="append", default=[], metavar="HOST", help="listen at that port of this address, too"
+    )
     parser.add_argument("--routes", type=Path, required=True, help="route table, watched; may not exist yet")
     parser.add_argument("--spool", type=Path, required=True, help="folder of the spool's segments")
     parser.add_argument("--gateway-id", type=_gateway_id, default="gateway", help="begins the names of the segments")
@@ -258,7 +261,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         default=_file(METRICS_TOKEN),
         help=f"the bearer token for /metrics, which is open to all without one (default: ${METRICS_TOKEN})",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.also and not options.listen[1]:
+        parser.error("--also needs a port in --listen")
+    return options
 
 
 if __name__ == "__main__":

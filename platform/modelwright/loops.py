@@ -19,7 +19,7 @@ from models.rollouts import controller as rollouts
 from modelwright.accounts import idempotency
 from modelwright.audit import sealing
 from modelwright.celery import app
-from modelwright.compute import copies, cut_off, environment_results, handing_in, redis_users, watcher
+from modelwright.compute import copies, cut_off, environment_results, handing_in, redis_users, swarm_room, watcher
 from modelwright.compute import silence as silent_hosts
 from modelwright.compute.log_pieces import Shipper
 from modelwright.compute.services import removal
@@ -36,6 +36,7 @@ app.set_default()
 
 _OWN = (
     Loop("heartbeat", watcher.heartbeat, 2.0),
+    Loop("machines", swarm_room.READER.read, 2.0),
     Loop("cut-off", cut_off.end_when_cut_off, 1.0),
     Loop("workloads", watcher.tick, 1.0, watcher.News()),
     Loop("handing-in-runs", handing_in.tick_runs, 0.2),

@@ -111,6 +111,8 @@ HOST_LABELS = os.environ.get("MODELWRIGHT_HOST_LABELS", "")
 HOST_ADDRESS = os.environ.get("MODELWRIGHT_HOST_ADDRESS", "")
 BRIDGE_PORT = int(os.environ.get("MODELWRIGHT_BRIDGE_PORT", "0"))
 BRIDGE_CA_FILE = os.environ.get("MODELWRIGHT_BRIDGE_CA_FILE", "")
+# On a host that joined: where what runs here reaches the gateway, which may be elsewhere for everybody else.
+HOST_GATEWAY_URL = os.environ.get("MODELWRIGHT_HOST_GATEWAY_URL", "").rstrip("/")
 BACKEND = os.environ.get("MODELWRIGHT_BACKEND", "process")
 IMAGES = [name.strip() for name in os.environ.get("MODELWRIGHT_IMAGES", "").split(",") if name.strip()]
 KEEPER_SOCKET = os.environ.get("MODELWRIGHT_KEEPER_SOCKET", str(SOCKETS_DIR / "keeper.sock"))
@@ -120,6 +122,7 @@ HOSTS_DATABASE_ADMIN_URL = os.environ.get("MODELWRIGHT_HOSTS_DATABASE_ADMIN_URL"
 HOSTS_REDIS_URL = os.environ.get("MODELWRIGHT_HOSTS_REDIS_URL", "")
 HOSTS_REDIS_USERS = os.environ.get("MODELWRIGHT_HOSTS_REDIS_USERS", "no") == "yes"
 HOSTS_WEB_URL = os.environ.get("MODELWRIGHT_HOSTS_WEB_URL", "").rstrip("/")
+HOSTS_GATEWAY_URL = os.environ.get("MODELWRIGHT_HOSTS_GATEWAY_URL", "").rstrip("/")
 HOSTS_BLOBS = os.environ.get("MODELWRIGHT_HOSTS_BLOBS", "")
 MODELWRIGHT_RUNTIME_SOURCE = Path(os.environ.get("MODELWRIGHT_RUNTIME_SOURCE", BASE_DIR / "platform" / "runtime"))
 

@@ -155,6 +155,23 @@ def test_what_no_other_machine_can_reach_is_refused_before_a_token_is_made(
     assert addresses(), "what is set for hosts is taken at its word"
 
 
+@pytest.mark.parametrize(
+    ("for_hosts", "for_all", "told"),
+    [
+        ("http://10.0.0.5:8001", "http://127.0.0.1:8001", "http://10.0.0.5:8001"),
+        ("", "https://models.example.org", "https://models.example.org"),
+        ("", "http://127.0.0.1:8001", ""),
+    ],
+)
+def test_a_host_is_told_where_applications_there_ask_endpoints(
+    api: Api, admin: User, settings: Settings, for_hosts: str, for_all: str, told: str
+) -> None:
+    settings.HOSTS_GATEWAY_URL, settings.GATEWAY_URL = for_hosts, for_all
+    asked = {"token": make(admin), "name": "a"}
+    answer = Client().post("/api/v1/hosts/join/", asked, content_type=JSON)
+    assert (answer.status_code, answer.json()["gateway_url"]) == (200, told)
+
+
 @pytest.mark.parametrize("labels", [{"a b": "c"}, {"": "c"}, {"a": "x y"}, {str(n): "" for n in range(21)}])
 def test_labels_are_checked(admin: User, labels: dict[str, str]) -> None:
     with pytest.raises(ValidationFailed):

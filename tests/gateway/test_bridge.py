@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import json
 import os
 import re
@@ -19,13 +17,11 @@ from uuid import uuid4
 import psutil
 import pytest
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from modelwright_runtime.handshake import NO_SUCH_NAME, WRONG_TOKEN, Asking, HandshakeError
 from modelwright_runtime.server import frames
 
 from models.gateway.addresses import Access, AddressError, BridgeAddress, bridge_address, connect, parse
+from tests.certificates import certificate
 from tests.gateway.load import Load
 from tests.gateway.processes import RECORD, SECRET, Bridge, Gateway, ModelServer, Process, endpoint, target, wait_for
 
@@ -243,28 +239,6 @@ def test_when_the_workload_ends_its_guests_are_told(start_bridge: StartBridge, w
         assert client.recv(1) == b""
     bridge_process = psutil.Process(bridge.popen.pid)
     wait_for(lambda: len(bridge_process.net_connections("tcp")) == 1, what="the end of every connection")
-
-
-def certificate(directory: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that signs itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "bridge")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    cert, secret = directory / "cert.pem", directory / "key.pem"
-    cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return cert, secret
 
 
 def test_with_tls_nothing_is_said_in_the_clear(start_bridge: StartBridge, workload: Listening, directory: Path) -> None:

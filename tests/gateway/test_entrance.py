@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -23,6 +27,8 @@ from models.gateway.addresses import (
     parse,
 )
 from modelwright.compute.backends.swarm import entrance
+from tests.certificates import certificate
+from tests.gateway.processes import wait_for
 
 SECRET = "the installation's token"
 NAME = "01890a5d-ac96-774b-bcce-b302099a8057-7"
@@ -77,23 +83,49 @@ def task() -> Iterator[Task]:
     made.close()
 
 
+Way = Callable[..., int]
+
+
 @pytest.fixture
-def way(task: Task, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """The port of an entrance whose network knows the task by its name, as the DNS of a swarm does."""
+def open_way(task: Task, monkeypatch: pytest.MonkeyPatch) -> Iterator[Way]:
+    """Opens an entrance whose network knows the task by its name, as the DNS of a swarm does; its port."""
     known = socket.getaddrinfo
 
     def getaddrinfo(host: str | bytes | None, *rest: object, **named: object) -> object:
         return known("127.0.0.1" if host == NAME else host, *rest, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with ExitStack() as opened:
+
+        def start(certificate: str = "") -> int:
+            listener = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
+            listener.setblocking(False)
+            tls = entrance.encrypting(certificate) if certificate else None
+            opened.enter_context(running(entrance.Entrance(task.port, most=3, tls=tls).serve(listener)))
+            return int(listener.getsockname()[1])
+
+        yield start
+
+
+@contextmanager
+def running(work: Coroutine[Any, Any, None]) -> Iterator[None]:
+    """A loop of its own for what would go on for ever."""
     loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(entrance.Entrance(task.port, most=3).join, "127.0.0.1", 0))
+    task = loop.create_task(work)
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    yield int(server.sockets[0].getsockname()[1])
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(30)
-    server.close()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(30)
+
+
+@pytest.fixture
+def way(open_way: Way) -> int:
+    """The port of an entrance."""
+    return open_way()
 
 
 def address(port: int, name: str = NAME) -> str:
@@ -148,3 +180,36 @@ def test_the_end_of_one_side_is_the_end_of_the_other(way: int, task: Task) -> No
     connection.shutdown(socket.SHUT_WR)
     assert connection.recv(100) == b""
     connection.close()
+
+
+def test_with_a_certificate_nothing_is_said_in_the_clear(open_way: Way, task: Task, tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    both = tmp_path / "entrance.pem"
+    both.write_bytes(cert.read_bytes() + key.read_bytes())
+    port = open_way(str(both))
+    access = Access(SECRET, ssl.create_default_context(cafile=str(cert)))
+    assert ping(address(port), access) == {"version_id": "v"}
+    assert task.asked == [NAME]
+    with pytest.raises(ssl.SSLCertVerificationError):
+        connect(address(port), Access(SECRET, ssl.create_default_context()), timeout=10)
+    with pytest.raises((OSError, HandshakeError)):
+        connect(address(port), ACCESS, timeout=10)
+    assert task.asked == [NAME]
+
+
+def test_who_does_not_finish_the_greeting_of_tls_takes_a_place(open_way: Way, tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    both = tmp_path / "entrance.pem"
+    both.write_bytes(cert.read_bytes() + key.read_bytes())
+    port = open_way(str(both))
+    silent = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(3)]
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        assert connection.recv(10) == b""
+    for connection in silent:
+        connection.close()
+    access = Access(SECRET, ssl.create_default_context(cafile=str(cert)))
+
+    def is_answered() -> bool:
+        return ping(address(port), access) == {"version_id": "v"}
+
+    wait_for(is_answered, what="a place that is free again")

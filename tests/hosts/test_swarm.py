@@ -1,27 +1,34 @@
 """An endpoint in a swarm: its replicas are services on three machines, and answer through the gateway of this one.
 
 The platform and the swarm's host are programs of this machine, as people start them; the machines of the swarm are
-namespaces with engines of their own. Nothing is attached to the swarm's network by hand.
+namespaces with engines of their own. Nothing is attached to the swarm's network by hand. What goes through the swarm's
+entrance is encrypted, and the platform insists on that.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 
+from models.gateway.addresses import ENTRANCE_MAGIC
 from modelwright.local.demo.client import Client, sign_in
 from modelwright.local.demo.steps import Demonstration
 from modelwright.local.keeper import instance
 from modelwright.local.layout import Layout
+from tests.certificates import certificate
 from tests.compose.journey import Served, recorded, serve_iris
 from tests.compute.registry import Registry
 from tests.compute.swarm_support import MARKS, OWN_ADDRESS, Nodes, require_nodes, take_down
@@ -41,6 +48,9 @@ class Swarm:
         self.registry = Registry(OWN_ADDRESS)
         self.layout = Layout(folder / "host")
         blobs = str(folder / "files")
+        self.certificates = [certificate(folder, MANAGER, name) for name in ("first-", "second-")]
+        self.trusted = folder / "trusted.pem"
+        self.trusted.write_bytes(b"".join(cert.read_bytes() for cert, _ in self.certificates))
         ports = ["--hosts-database-port", str(free_port()), "--hosts-redis-port", str(free_port())]
         self.platform = Stack(
             folder,
@@ -48,6 +58,7 @@ class Swarm:
             *("--hosts-address", OWN_ADDRESS, *ports),
             MODELWRIGHT_BLOBS=blobs,
             MODELWRIGHT_HOSTS_BLOBS=blobs,
+            MODELWRIGHT_BRIDGE_CA_FILE=str(self.trusted),
         )
         self.host: subprocess.Popen[bytes] | None = None
         self.api: Client
@@ -68,12 +79,13 @@ class Swarm:
             "--registry",
             self.registry.name,
         ]
-        size = {"MODELWRIGHT_HOST_CPU": "6", "MODELWRIGHT_HOST_MEMORY_GIB": "12"}
+        cert, key = self.certificates[0]
+        command += ["--tls-cert", str(cert), "--tls-key", str(key)]
         with (self.folder / "host.txt").open("wb") as printed:
             self.host = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env={**own_environment(), **size, "DOCKER_HOST": self.nodes.engine(1)},
+                env={**own_environment(), "DOCKER_HOST": self.nodes.engine(1)},
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,
@@ -85,7 +97,12 @@ class Swarm:
         """Whether the host has told what it has."""
         assert self.host is not None
         assert self.host.poll() is None, self.said()
-        return any(one["name"] == HOST and one["cpu"] == 6 for one in self.api.get("/api/v1/hosts/")["results"])
+        return any(one["name"] == HOST and one["machines"] for one in self.api.get("/api/v1/hosts/")["results"])
+
+    def row(self) -> dict[str, Any]:
+        """The host as the platform knows it."""
+        (found,) = [one for one in self.api.get("/api/v1/hosts/")["results"] if one["name"] == HOST]
+        return dict(found)
 
     def said(self) -> str:
         """The ends of the host's logs."""
@@ -157,6 +174,50 @@ def test_a_registered_model_answers_from_the_swarm_through_the_gateway(swarm: Sw
     runs = list(swarm.api.pages(f"/api/v1/projects/{project['id']}/runs/"))
     assert runs
     assert HOST not in {run["host"] for run in runs}
+
+
+def shown() -> str:
+    """The certificate of the entrance, empty while it shows none."""
+    try:
+        return ssl.get_server_certificate((MANAGER, 8100), timeout=5).strip()
+    except OSError:
+        return ""
+
+
+def test_nothing_is_said_in_the_clear_at_the_entrance(swarm: Swarm, served: Served) -> None:
+    assert shown() == swarm.certificates[0][0].read_text().strip()
+    with socket.create_connection((MANAGER, 8100), 10) as connection, suppress(ConnectionResetError):
+        connection.sendall(ENTRANCE_MAGIC + bytes([50]) + b"x" * 50)
+        assert b"mw" not in connection.recv(100)
+    key = swarm.certificates[0][1].read_text().splitlines()[1]
+    told = [swarm.nodes.docker(1, "secret", "inspect", known["ID"]) for known in swarm.nodes.api.secrets()]
+    told += [swarm.nodes.docker(1, "service", "inspect", f"{instance(swarm.layout)}-entrance")]
+    assert not [text for text in told if key in text]
+
+
+def test_a_certificate_that_is_renewed_is_used_soon(swarm: Swarm, served: Served) -> None:
+    (cert, key), (later_cert, later_key) = swarm.certificates
+    wanted = later_cert.read_text().strip()
+    for source, target in ((later_cert, cert), (later_key, key)):
+        target.write_bytes(source.read_bytes())
+    wait_for("the certificate", lambda: shown() == wanted, 120, swarm.said)
+    assert wait_for("answers", served.answers, 120, swarm.said)
+    label = f"modelwright.site={instance(swarm.layout)}"
+    wait_for("one secret", lambda: len(swarm.nodes.api.secrets(filters={"label": label})) == 1, 60, swarm.said)
+
+
+def test_a_machine_that_is_drained_is_not_counted(swarm: Swarm) -> None:
+    """Nobody has told the platform how much there is."""
+    one = os.cpu_count() or 0
+    assert [each["name"] for each in swarm.row()["machines"]] == ["node1", "node2", "node3"]
+    assert (swarm.row()["cpu"], len(swarm.row()["gpus"])) == (3 * one, 2)
+    try:
+        swarm.nodes.docker(1, "node", "update", "--availability", "drain", "node3")
+        wait_for("less room", lambda: swarm.row()["cpu"] == 2 * one, 30, swarm.said)
+        assert swarm.row()["gpus"] == []
+    finally:
+        swarm.nodes.docker(1, "node", "update", "--availability", "active", "node3")
+    wait_for("all room", lambda: (swarm.row()["cpu"], len(swarm.row()["gpus"])) == (3 * one, 2), 30, swarm.said)
 
 
 def test_a_version_is_renewed_without_a_failed_request(swarm: Swarm, served: Served) -> None:

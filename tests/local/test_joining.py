@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from modelwright.accounts.actors import Actor
@@ -18,6 +21,7 @@ from modelwright.local.host_file import NoHost
 from modelwright.local.hosting import Hosting
 from modelwright.local.joining import JoinFailed
 from modelwright.local.layout import Layout
+from tests.certificates import certificate
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,8 +31,8 @@ def layout(tmp_path: Path) -> Layout:
     return Layout(tmp_path / "d")
 
 
-def join(layout: Layout, platform: str, token: str, **more: str) -> host_file.HostFile:
-    values = {"name": "gpu-1", "backend": "docker", "address": "10.0.0.7", **more}
+def join(layout: Layout, platform: str, token: str, **more: Any) -> host_file.HostFile:
+    values: dict[str, Any] = {"name": "gpu-1", "backend": "docker", "address": "10.0.0.7", **more}
     return joining.join(layout, platform, token=token, bridge_port=8200, **values)
 
 
@@ -46,6 +50,27 @@ def test_a_machine_joins_and_keeps_what_it_needs(layout: Layout, live_server: Li
     assert "MLFLOW_DATABASE_URL" not in settings
     programs = [program.name for program in Hosting(layout, joined).programs()]
     assert programs == ["keeper", "worker", "watcher", "bridge"]
+
+
+def test_containers_reach_the_gateway_where_the_platform_says(
+    layout: Layout, live_server: LiveServer, admin: User, settings: Settings
+) -> None:
+    settings.HOSTS_GATEWAY_URL = "http://10.0.0.5:8001"
+    _, token = services.create_join_token(acting_user=Actor.person(admin))
+    joined = join(layout, live_server.url, token)
+    assert host_file.read(layout).gateway_url == "http://10.0.0.5:8001"
+    assert Hosting(layout, joined).settings()["MODELWRIGHT_HOST_GATEWAY_URL"] == "http://10.0.0.5:8001"
+    assert relays(layout, joined) == ["platform.example.org:443", "10.0.0.5:8001"]
+    one_for_both = replace(joined, gateway_url=f"{joined.web_url}/models")
+    assert relays(layout, one_for_both) == ["platform.example.org:443"]
+    assert relays(layout, replace(joined, gateway_url="")) == ["platform.example.org:443"]
+
+
+def relays(layout: Layout, host: host_file.HostFile) -> list[str]:
+    """What the keeper lets containers reach."""
+    (keeper,) = [program for program in Hosting(layout, host).programs() if program.name == "keeper"]
+    words = list(keeper.argv)
+    return [words[index + 1] for index, word in enumerate(words) if word == "--relay"]
 
 
 def test_without_an_address_there_is_no_bridge(layout: Layout, live_server: LiveServer, admin: User) -> None:
@@ -74,6 +99,47 @@ def test_a_manager_of_a_swarm_joins_with_an_entrance_in_place_of_a_bridge(
         assert words[words.index(name) + 1] == value
 
 
+@pytest.mark.parametrize(
+    ("backend", "program", "options"),
+    [
+        ("process", "bridge", ("--tls-cert", "--tls-key")),
+        ("docker", "bridge", ("--tls-cert", "--tls-key")),
+        ("swarm", "keeper", ("--entrance-cert", "--entrance-key")),
+    ],
+)
+def test_a_host_with_a_certificate_is_reached_encrypted(
+    layout: Layout,
+    live_server: LiveServer,
+    admin: User,
+    tmp_path: Path,
+    backend: str,
+    program: str,
+    options: tuple[str, str],
+) -> None:
+    cert, key = certificate(tmp_path, "10.0.0.7")
+    _, token = services.create_join_token(acting_user=Actor.person(admin))
+    joined = join(layout, live_server.url, token, backend=backend, tls_cert=cert, tls_key=key)
+    (found,) = [one for one in Hosting(layout, joined).programs() if one.name == program]
+    words = list(found.argv)
+    assert [words[words.index(name) + 1] for name in options] == [str(cert), str(key)]
+
+
+def test_a_certificate_that_cannot_be_used_uses_up_nothing(
+    layout: Layout, live_server: LiveServer, admin: User, tmp_path: Path
+) -> None:
+    _, token = services.create_join_token(acting_user=Actor.person(admin))
+    cert, key = certificate(tmp_path)
+    other, _ = certificate(tmp_path, name="other-")
+    for given, why in [
+        ({"tls_cert": cert}, "belong together"),
+        ({"tls_cert": other, "tls_key": key}, "cannot be used"),
+        ({"tls_cert": tmp_path / "missing", "tls_key": key}, "cannot be used"),
+    ]:
+        with pytest.raises(JoinFailed, match=why):
+            join(layout, live_server.url, token, **given)
+    assert join(layout, live_server.url, token).tls_cert == ""
+
+
 def test_a_swarm_that_nobody_could_reach_is_not_joined(layout: Layout, live_server: LiveServer, admin: User) -> None:
     _, token = services.create_join_token(acting_user=Actor.person(admin))
     with pytest.raises(JoinFailed, match="--address"):
@@ -85,7 +151,7 @@ def test_a_file_of_an_earlier_version_is_read(layout: Layout, live_server: LiveS
     _, token = services.create_join_token(acting_user=Actor.person(admin))
     joined = join(layout, live_server.url, token)
     values = json.loads(host_file.path(layout).read_text())
-    for name in ("shelf", "registry"):
+    for name in ("shelf", "registry", "tls_cert", "tls_key", "gateway_url"):
         del values[name]
     host_file.path(layout).write_text(json.dumps(values))
     assert host_file.read(layout) == joined

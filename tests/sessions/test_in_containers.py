@@ -200,7 +200,9 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
 def test_an_application_runs_in_a_container_answers_and_stops(
     keeper: KeeperKind, settings: Any, ann: User, admin: User, project: Project, proxy: Proxy
 ) -> None:
-    settings.GATEWAY_URL = "http://10.0.0.5:8001"
+    settings.GATEWAY_URL = "http://127.0.0.1:8001"
+    # As on a host that joined, which reaches the gateway elsewhere.
+    settings.HOST_GATEWAY_URL = "http://10.0.0.5:8009"
     ready_image("")
     source.commit_files(
         project,
@@ -222,7 +224,7 @@ def test_an_application_runs_in_a_container_answers_and_stops(
     turn_until(lambda: health() == "running")
     turn()
     # A bare address of a machine has none in a container but the container's own.
-    expected = "hello False http://127.0.0.1:8001"
+    expected = "hello False http://127.0.0.1:8009"
     wait_for(lambda: proxy.ask("/", key=made.key).text == expected, what="the application")
     (name,) = keeper.names()
     assert keeper.client.containers.get(name).attrs["HostConfig"]["NetworkMode"] == "none"

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 from django.conf import settings
 
+from modelwright.compute import swarm_room
 from modelwright.compute.ending import SYSTEM
 from modelwright.compute.gpus import GpuReading, read_gpus
 from modelwright.compute.labels import parse_labels
@@ -26,23 +27,53 @@ GPU_SECONDS = 10
 
 def announce_host() -> Host:
     """Enters this host with what it has for workloads, or renews its heartbeat."""
-    cpu = float(os.environ.get("MODELWRIGHT_HOST_CPU") or len(os.sched_getaffinity(0)))
-    memory_gib = os.environ.get("MODELWRIGHT_HOST_MEMORY_GIB")
-    total = psutil.virtual_memory().total
-    memory = int(float(memory_gib) * GIB) if memory_gib else max(total - RESERVED_MEMORY_BYTES, total // 2)
-    reading = _reading(settings.HOST_GPUS, int(time.monotonic() // GPU_SECONDS))
     return enter(
         name=settings.HOST_NAME,
-        cpu=cpu,
-        memory_bytes=memory,
-        gpus=reading.gpus,
         labels=parse_labels(settings.HOST_LABELS) if settings.HOST_LABELS else None,
         backend=settings.BACKEND,
         address=settings.HOST_ADDRESS or None,
         bridge_port=settings.BRIDGE_PORT or None,
-        facts=facts(reading),
         acting_user=SYSTEM,
+        **(_of_the_swarm() if settings.BACKEND == "swarm" else _of_this_machine()),
     )
+
+
+def _of_this_machine() -> dict[str, Any]:
+    cpu, memory = _wanted()
+    total = psutil.virtual_memory().total
+    reading = _reading(settings.HOST_GPUS, int(time.monotonic() // GPU_SECONDS))
+    return {
+        "cpu": len(os.sched_getaffinity(0)) if cpu is None else cpu,
+        "memory_bytes": max(total - RESERVED_MEMORY_BYTES, total // 2) if memory is None else memory,
+        "gpus": reading.gpus,
+        "machines": [],
+        "facts": facts(reading),
+    }
+
+
+def _of_the_swarm() -> dict[str, Any]:
+    """What its machines have together; an administrator's setting bounds it. Until it is known all stays as it was."""
+    machines, problem = swarm_room.READER.machines, swarm_room.READER.problem
+    told = {**facts(GpuReading()), **({"machines_problem": problem} if problem else {})}
+    if machines is None:
+        return {"cpu": None, "memory_bytes": None, "facts": told}
+    cpu, memory = _wanted()
+    known = Host.objects.filter(name=settings.HOST_NAME).values_list("gpus", flat=True).first() or []
+    has_cpu = round(sum(machine.cpu for machine in machines), 3)
+    has_memory = sum(machine.memory_bytes for machine in machines)
+    return {
+        "cpu": has_cpu if cpu is None else min(cpu, has_cpu),
+        "memory_bytes": has_memory if memory is None else min(memory, has_memory),
+        "gpus": swarm_room.numbered(machines, known),
+        "machines": swarm_room.rows(machines),
+        "facts": told,
+    }
+
+
+def _wanted() -> tuple[float | None, int | None]:
+    """CPUs and bytes that an administrator gives to workloads here, None where nobody has said."""
+    cpu, memory_gib = os.environ.get("MODELWRIGHT_HOST_CPU"), os.environ.get("MODELWRIGHT_HOST_MEMORY_GIB")
+    return float(cpu) if cpu else None, int(float(memory_gib) * GIB) if memory_gib else None
 
 
 def facts(reading: GpuReading) -> dict[str, Any]:

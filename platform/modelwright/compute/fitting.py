@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from modelwright.compute.models import Host, Workload
-from modelwright.compute.rooms import Room, usable_gpus, whole_room
+from modelwright.compute.rooms import Room, machine_rooms, usable_gpus, whole_room
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class Need:
     in_container: bool = False
     # `Workload.Kind`, empty where that is not known yet.
     kind: str = ""
+    # Those of `labels` that its size asks for: of a swarm the very machine must have them.
+    own_labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -34,6 +36,7 @@ class Need:
             self.in_container,
             self.kind,
             *sorted(self.labels.items()),
+            *sorted(self.own_labels.items()),
         )
 
     @property
@@ -62,12 +65,18 @@ def need_of(workload: Workload, labels: Mapping[str, str], *, in_container: bool
         workload.pinned_host_id,
         in_container=in_container,
         kind=workload.kind,
+        own_labels=workload.labels,
     )
 
 
 def missing_labels(host: Host, labels: Mapping[str, str]) -> dict[str, str]:
-    """Those that the host has not, or has with another value."""
-    return {name: value for name, value in labels.items() if host.labels.get(name) != value}
+    """Those that the host has not, or has with another value; of a swarm, those that its best machine lacks."""
+    machines = [_lacking({**host.labels, **machine["labels"]}, labels) for machine in host.machines]
+    return min(machines, key=len, default=_lacking(host.labels, labels))
+
+
+def _lacking(has: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in wanted.items() if has.get(name) != value}
 
 
 def could_hold(host: Host, need: Need) -> bool:
@@ -78,7 +87,17 @@ def could_hold(host: Host, need: Need) -> bool:
         return False
     if host.backend == Host.Backend.SWARM and not need.suits_swarms:
         return False
-    return need.fits(whole_room(host)) and not missing_labels(host, need.labels)
+    if not need.fits(whole_room(host)):
+        return False
+    if not host.machines:
+        return not missing_labels(host, need.labels)
+    return any(_machine_suits(host, machine["labels"], room, need) for machine, room in machine_rooms(host))
+
+
+def _machine_suits(host: Host, labels: Mapping[str, str], room: Room, need: Need) -> bool:
+    """The swarm puts a workload on one machine, which has what its size asks for by itself."""
+    is_labelled = not _lacking({**host.labels, **labels}, need.labels) and not _lacking(labels, need.own_labels)
+    return need.fits(room) and is_labelled
 
 
 def choose_from(hosts: Iterable[Host], rooms: Mapping[UUID, Room], need: Need) -> list[Host]:

@@ -88,6 +88,7 @@ class JoinView(PlatformAPIView):
             "name": joined.host.name,
             "labels": joined.host.labels,
             "web_url": reach.web_url,
+            "gateway_url": reach.gateway_url,
             "database_url": reach.database_url,
             "redis_url": reach.redis_url,
             "blobs": reach.blobs,

@@ -59,6 +59,7 @@ class JoinedSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     labels = serializers.DictField(child=serializers.CharField())
     web_url = serializers.CharField()
+    gateway_url = serializers.CharField(allow_blank=True, help_text="Where what runs there asks endpoints.")
     database_url = serializers.CharField()
     redis_url = serializers.CharField()
     blobs = serializers.CharField()

@@ -22,7 +22,8 @@ GIB = 1024**3
 class Host(BaseModel):
     """A machine that runs workloads. Its watcher keeps `heartbeat_at` fresh.
 
-    `gpus` are what it announces: `[{"index", "uuid", "name", "memory_bytes", "mig"}]`. `facts` are shown and not used:
+    `gpus` are what it announces: `[{"index", "uuid", "name", "memory_bytes", "mig"}]`, and `machines` those of a swarm
+    that take workloads: `[{"id", "name", "cpu", "memory_bytes", "gpus", "labels"}]`. `facts` are shown and not used:
     versions of driver, engine and platform. `address` is where other hosts reach it, empty while nobody has to.
     """
 
@@ -45,6 +46,7 @@ class Host(BaseModel):
     cpu = models.FloatField()
     memory_bytes = models.BigIntegerField()
     gpus = models.JSONField(default=list, blank=True)
+    machines = models.JSONField(default=list, blank=True)
     facts = models.JSONField(default=dict, blank=True)
     labels = models.JSONField(default=dict, blank=True)
     state = models.CharField(max_length=16, choices=HostState.choices, default=HostState.ACTIVE)

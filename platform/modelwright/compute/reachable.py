@@ -24,6 +24,8 @@ class Addresses:
     redis_url: str = field(repr=False)
     web_url: str
     blobs: str
+    # Where what runs on hosts asks endpoints, empty where it cannot.
+    gateway_url: str = ""
     # What the file of MODELWRIGHT_BLOBS_CREDENTIALS_FILE holds, empty without one.
     blobs_credentials: str = field(default="", repr=False)
 
@@ -35,6 +37,7 @@ def addresses() -> Addresses:
         redis_url=settings.HOSTS_REDIS_URL or _elsewhere(settings.REDIS_URL, "Redis", "REDIS_URL"),
         web_url=settings.HOSTS_WEB_URL or _elsewhere(settings.WEB_URL, "the platform's pages", "WEB_URL"),
         blobs=settings.HOSTS_BLOBS or _shared_blobs(settings.BLOBS),
+        gateway_url=settings.HOSTS_GATEWAY_URL or ("" if _is_here(settings.GATEWAY_URL) else settings.GATEWAY_URL),
         blobs_credentials=_credentials(),
     )
 
@@ -46,9 +49,14 @@ def with_role(url: str, role: str, password: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{quote(role, safe='')}:{quote(password, safe='')}@{place}"))
 
 
-def _elsewhere(url: str, what: str, setting: str) -> str:
+def _is_here(url: str) -> bool:
+    """Whether no other machine reaches that address."""
     host = urlsplit(url).hostname or ""
-    if not host or host in LOOPBACK or host.startswith("127.") or url.startswith("unix:"):
+    return not host or host in LOOPBACK or host.startswith("127.") or url.startswith("unix:")
+
+
+def _elsewhere(url: str, what: str, setting: str) -> str:
+    if _is_here(url):
         raise Conflict(
             f"No other machine can reach {what} of this installation: it listens on this machine alone.",
             remedy=f"Start it with `./modelwright up --hosts-address <address of this machine>`, or set "

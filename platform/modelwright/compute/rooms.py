@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Sum
@@ -42,6 +43,29 @@ def usable_gpus(host: Host) -> tuple[int, ...]:
 def whole_room(host: Host) -> Room:
     """All that the host has for workloads."""
     return Room(host.cpu, host.memory_bytes, usable_gpus(host))
+
+
+def machine_rooms(host: Host) -> list[tuple[Mapping[str, Any], Room]]:
+    """The machines of a swarm and what each can have for one workload, within what the host may give."""
+    usable = usable_gpus(host)
+    return [
+        (
+            machine,
+            Room(
+                min(machine["cpu"], host.cpu),
+                min(machine["memory_bytes"], host.memory_bytes),
+                usable[: machine["gpus"]],
+            ),
+        )
+        for machine in host.machines
+    ]
+
+
+def largest_of(hosts: Sequence[Host]) -> tuple[str, Room]:
+    """Which of the hosts could give most to one workload, in words, and how much: of a swarm its largest machine."""
+    found = [(host.name, whole_room(host)) for host in hosts if not host.machines]
+    found += [(f"a machine of {host.name}", room) for host in hosts for _, room in machine_rooms(host)]
+    return max(found, key=lambda each: (len(each[1].gpus), each[1].memory_bytes, each[1].cpu))
 
 
 def free_rooms(hosts: Iterable[Host]) -> dict[UUID, Room]:

@@ -35,12 +35,26 @@ class GpuSerializer(serializers.Serializer[dict[str, object]]):
     problem = serializers.CharField(help_text="Why it is given to nobody; empty for a GPU that can be used.")
 
 
+class MachineSerializer(serializers.Serializer[dict[str, object]]):
+    """A machine of a host that is a swarm."""
+
+    id = serializers.CharField(help_text="What the swarm knows it by.")
+    name = serializers.CharField()
+    cpu = serializers.FloatField()
+    memory_bytes = serializers.IntegerField()
+    gpus = serializers.IntegerField(help_text="How many GPUs it offers.")
+    labels = serializers.DictField(child=serializers.CharField())
+
+
 class HostSerializer(serializers.ModelSerializer[Host]):
     """A machine that runs workloads, and what of it is free."""
 
     free = serializers.SerializerMethodField()
     live_workloads = serializers.IntegerField(source="live", read_only=True)
     gpus = GpuSerializer(many=True, read_only=True)
+    machines = MachineSerializer(
+        many=True, read_only=True, help_text="Of a swarm: those that take workloads now. Empty for one machine."
+    )
     labels = serializers.DictField(child=serializers.CharField(), read_only=True)
 
     class Meta:
@@ -53,6 +67,7 @@ class HostSerializer(serializers.ModelSerializer[Host]):
             "cpu",
             "memory_bytes",
             "gpus",
+            "machines",
             "free",
             "live_workloads",
             "labels",

@@ -73,7 +73,7 @@ def make_spec(workload: Workload) -> WorkloadSpec:
     plain = {name: _fill(value, names) for name, value in spec["environment"].items()}
     paths = {name: f"{names['{secrets}']}/{name}" for name in secrets.files}
     if GATEWAY in plain:
-        plain[GATEWAY] = address_for_workloads(plain[GATEWAY])
+        plain[GATEWAY] = address_for_workloads(settings.HOST_GATEWAY_URL or plain[GATEWAY])
     given = {**plain, **secrets.variables, **paths}
     made = WorkloadSpec(
         key=key,

@@ -8,7 +8,7 @@ from uuid import UUID
 from modelwright.compute.fitting import Need, missing_labels
 from modelwright.compute.forecast import Wait
 from modelwright.compute.models import EnvironmentCopy, Host, Workload
-from modelwright.compute.rooms import Room, usable_gpus
+from modelwright.compute.rooms import Room, largest_of
 from modelwright.compute.words import label_words, size_words, time_words
 
 # More hosts than these are counted and not named.
@@ -57,10 +57,10 @@ def for_a_host(need: Need, hosts: Sequence[Host]) -> str:
     labelled = [host for host in hosts if not missing_labels(host, need.labels)]
     if not labelled:
         return f"It needs a host with {label_words(need.labels)}, and no active host has that."
-    largest = max(labelled, key=lambda host: (len(usable_gpus(host)), host.memory_bytes, host.cpu))
-    has = size_words(largest.cpu, largest.memory_bytes, len(usable_gpus(largest)), always_gpus=bool(need.gpus))
+    name, room = largest_of(labelled)
+    has = size_words(room.cpu, room.memory_bytes, len(room.gpus), always_gpus=bool(need.gpus))
     such = f" with {label_words(need.labels)}" if need.labels else ""
-    return f"It needs {size}; no active host{such} is that large: the largest, {largest.name}, has {has}."
+    return f"It needs {size}; no active host{such} is that large: the largest, {name}, has {has}."
 
 
 def for_limit(workspace: str, why: str, next_end: Wait | None) -> str:

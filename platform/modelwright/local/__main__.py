@@ -57,7 +57,7 @@ def host(options: argparse.Namespace) -> int:
     """Join if that is what is asked, then run the host."""
     layout = layout_of(options)
     if options.command == "join":
-        names = ("token", "name", "backend", "address", "bridge_port", "shelf", "registry")
+        names = ("token", "name", "backend", "address", "bridge_port", "shelf", "registry", "tls_cert", "tls_key")
         asked = {name: getattr(options, name) for name in names}
         joined = joining.join(layout, options.platform, **asked)
         print(f"Joined {joined.web_url} as the host {joined.name}.", flush=True)
@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
     shared.add_argument("--sessions-port", type=int, help="port of sessions (default: the first free one from 8002)")
     shared.add_argument(
         "--backend",
-        choices=["process", "docker"],
+        metavar="{process,docker}",
         default=os.environ.get("MODELWRIGHT_BACKEND") or "process",
         help="what runs and models are: processes of this machine, or containers (default: %(default)s)",
     )
@@ -112,6 +112,8 @@ def parser() -> argparse.ArgumentParser:
         "--shelf", default="", help="swarm: HOST:PORT where its machines fetch files (default: port 8090)"
     )
     entry.add_argument("--registry", default="", help="swarm: where images of environments are pushed to")
+    entry.add_argument("--tls-cert", type=Path, help="certificate chain: the platform reaches this machine encrypted")
+    entry.add_argument("--tls-key", type=Path, help="its private key")
     entry.add_argument("--only", action="store_true", help="join and do not run the host yet")
     commands.add_parser("host", parents=[place], help="run the host that this machine has become")
     keep = commands.add_parser("backup", parents=[place], help="back up everything, also while the platform runs")
@@ -129,12 +131,28 @@ def layout_of(options: argparse.Namespace) -> Layout:
 
 def from_options(options: argparse.Namespace) -> Installation:
     """The installation that the options and the environment describe. Raises `PortTaken` or `BadEnvironment`."""
+    check_backend(options.backend)
     layout = layout_of(options)
     web = choose(options.host, options.web_port, 8000, option="--web-port")
     gateway = choose(options.host, options.gateway_port, 8001, option="--gateway-port", taken=frozenset({web}))
     taken = frozenset({web, gateway})
     sessions = choose(options.host, options.sessions_port, 8002, option="--sessions-port", taken=taken)
     return from_environment(layout, options.host, web, gateway, options.backend, reach(options), sessions)
+
+
+def check_backend(name: str) -> None:
+    """Raises `BadEnvironment` for what the platform's own machine cannot run workloads as."""
+    if name == "swarm":
+        raise BadEnvironment(
+            "A swarm joins the platform as a host of its own, also on the platform's machine, so that jobs have one "
+            "besides. Start the platform with `./modelwright up --hosts-address <address of this machine>`; choose "
+            "Hosts, Add a host on its pages; and give the command that it shows on a manager of the swarm, which may "
+            "be this machine, with `--backend swarm --data-dir <another folder>`. docs/swarm.md tells the rest."
+        )
+    if name not in ("process", "docker"):
+        raise BadEnvironment(
+            f"There is no backend {name!r}. Choose process or docker, by --backend or by MODELWRIGHT_BACKEND."
+        )
 
 
 def reach(options: argparse.Namespace) -> Reach | None:

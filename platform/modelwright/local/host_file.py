@@ -18,10 +18,12 @@ class NoHost(Exception):
 @dataclass(frozen=True)
 class HostFile:
     """`host.json`. `web_url` is the platform's address, `address` where other machines reach this one.
+    `gateway_url` is where what runs here asks endpoints, empty where the platform did not say.
 
     The bridge to replicas of this host listens there at `bridge_port`; without an address there is none. Of a swarm's
     manager it is the entrance to the swarm's replicas; `shelf` is where its machines fetch files, as `HOST:PORT`, and
-    `registry` where images of environments are pushed to.
+    `registry` where images of environments are pushed to. With the files `tls_cert` and `tls_key` what goes through
+    the bridge or the entrance is encrypted.
     """
 
     host_id: str
@@ -33,6 +35,9 @@ class HostFile:
     bridge_port: int = 8100
     shelf: str = ""
     registry: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+    gateway_url: str = ""
 
 
 def path(layout: Layout) -> Path:
@@ -66,6 +71,7 @@ def write(layout: Layout, answer: dict[str, Any], **own: Any) -> HostFile:
         name=str(answer["name"]),
         web_url=str(answer["web_url"]),
         blobs=str(answer["blobs"]),
+        gateway_url=str(answer.get("gateway_url", "")),
         **own,
     )
     write_private(path(layout), json.dumps(asdict(host), indent=2) + "\n")

@@ -40,6 +40,7 @@ class Hosting:
             "MODELWRIGHT_SECRET_KEY_FILE": str(layout.secret_key),
             "MODELWRIGHT_SOCKETS_DIR": str(layout.sockets),
             "MODELWRIGHT_WEB_URL": self.host.web_url,
+            "MODELWRIGHT_HOST_GATEWAY_URL": self.host.gateway_url,
             "MODELWRIGHT_BACKEND": self.host.backend,
             "MODELWRIGHT_KEEPER_SOCKET": str(layout.sockets / keeper.SOCKET),
             "MODELWRIGHT_HOST_NAME": self.host.name,
@@ -53,7 +54,7 @@ class Hosting:
         environment = process_environment(self.settings())
         containers = []
         if self.host.backend == "docker":
-            containers = [keeper.program(self.layout, environment, (self.host.web_url,))]
+            containers = [keeper.program(self.layout, environment, self._platform())]
         if self.host.backend == "swarm":
             options = keeper.swarm_options(self.layout, environment, self.host)
             containers = [keeper.program_of(self.layout, environment, options)]
@@ -70,12 +71,18 @@ class Hosting:
             *([self._bridge(environment)] if self.host.address and self.host.backend != "swarm" else []),
         ]
 
+    def _platform(self) -> list[str]:
+        """What containers reach of the platform: pages and tracking, and where endpoints are asked."""
+        return [url for url in (self.host.web_url, self.host.gateway_url) if url]
+
     def _bridge(self, environment: Mapping[str, str]) -> Program:
         address = f"[{self.host.address}]" if ":" in self.host.address else self.host.address
         words = [
             *("-m", "models.gateway.bridge", "--listen", f"{address}:{self.host.bridge_port}"),
             *("--sockets", str(self.layout.sockets), "--secret-file", str(self.layout.secret_key)),
         ]
+        if self.host.tls_cert:
+            words += ["--tls-cert", self.host.tls_cert, "--tls-key", self.host.tls_key]
         return self._program("bridge", "Bridge (models for the gateway)", words, "listening on", environment, ())
 
     def _program(

@@ -26,7 +26,7 @@ UNWANTED = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV", "MLFLOW_TRAC
 
 
 class BadEnvironment(Exception):
-    """The environment names one server and not the other; the text says what to set."""
+    """The environment or an option asks for what cannot be; the text says what to set."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,10 @@ class Installation:
         if self.hosts is None:
             return {}
         host = f"[{self.hosts.address}]" if ":" in self.hosts.address else self.hosts.address
-        told = {"MODELWRIGHT_HOSTS_WEB_URL": f"http://{host}:{self.web_port}"}
+        told = {
+            "MODELWRIGHT_HOSTS_WEB_URL": f"http://{host}:{self.web_port}",
+            "MODELWRIGHT_HOSTS_GATEWAY_URL": f"http://{host}:{self.gateway_port}",
+        }
         if not self.database_url:
             told["MODELWRIGHT_HOSTS_DATABASE_URL"] = self.postgres.network_url("modelwright")
             told["MODELWRIGHT_HOSTS_DATABASE_ADMIN_URL"] = self.postgres.url("postgres")
@@ -259,6 +262,7 @@ class Installation:
                 *(sys.executable, "-m", "models.gateway", "--listen", f"{self.host}:{self.gateway_port}"),
                 *("--routes", str(self.layout.gateway / "routes.json"), "--spool", str(self.layout.gateway / "spool")),
                 *("--processes", os.environ.get("MODELWRIGHT_GATEWAY_PROCESSES") or "auto"),
+                *(("--also", self.hosts.address) if self.hosts is not None and self._hosts_are_elsewhere else ()),
             ],
             env=environment,
             cwd=REPOSITORY,
@@ -279,10 +283,15 @@ class Installation:
 
     def _web_places(self) -> list[str]:
         places = [f"{self.host}:{self.web_port}"]
-        if self.hosts is not None and self.host not in (self.hosts.address, "0.0.0.0"):  # noqa: S104 - compared
+        if self.hosts is not None and self._hosts_are_elsewhere:
             address = self.hosts.address
             places.append(f"[{address}]:{self.web_port}" if ":" in address else f"{address}:{self.web_port}")
         return places
+
+    @property
+    def _hosts_are_elsewhere(self) -> bool:
+        """Whether hosts come to an address that pages and gateway would not listen at for others."""
+        return self.hosts is not None and self.host not in (self.hosts.address, "0.0.0.0")  # noqa: S104 - compared
 
     def _probe(self, port: int) -> tuple[str, int]:
         return ("127.0.0.1" if self.host == "0.0.0.0" else self.host, port)  # noqa: S104 - compared, not bound

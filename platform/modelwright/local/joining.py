@@ -2,9 +2,11 @@
 
 import json
 import socket
+import ssl
 import urllib.error
 import urllib.request
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,12 +34,16 @@ def join(
     bridge_port: int,
     shelf: str = "",
     registry: str = "",
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
 ) -> HostFile:
     """Join with the token, which is used up by it, and keep what a host needs. Raises NoHost and JoinFailed.
 
-    Without a name the host gets the machine's, without an address the one that leads to the platform.
+    Without a name the host gets the machine's, without an address the one that leads to the platform. With a
+    certificate and its key the platform reaches what runs here encrypted.
     """
     host_file.check_free(layout)
+    encrypts = _certificate(tls_cert, tls_key)
     layout.create()
     given = address or own_address(platform)
     shelf = shelf or (f"{given}:{SHELF_PORT}" if backend == "swarm" else "")
@@ -49,7 +55,7 @@ def join(
     asked = {"token": token, "name": name or socket.gethostname(), "backend": backend, "address": given}
     answer = ask(platform, asked)
     own = {"backend": backend, "address": given, "bridge_port": bridge_port, "shelf": shelf, "registry": registry}
-    return host_file.write(layout, answer, **own)
+    return host_file.write(layout, answer, **own, **encrypts)
 
 
 def ask(platform: str, body: dict[str, str]) -> dict[str, Any]:
@@ -71,6 +77,22 @@ def ask(platform: str, body: dict[str, str]) -> dict[str, Any]:
             f"The platform at {platform} does not answer: {reason}. Check the address, and that this machine may "
             "reach it. The token is still good."
         ) from None
+
+
+def _certificate(certificate: Path | None, key: Path | None) -> dict[str, str]:
+    """Where the files lie, if they are good. Raises JoinFailed: with others nobody would reach the host."""
+    if certificate is None and key is None:
+        return {}
+    if certificate is None or key is None:
+        raise JoinFailed("--tls-cert and --tls-key belong together: name both files, or neither.")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
+    except (OSError, ValueError) as error:
+        raise JoinFailed(
+            f"{certificate} and {key} cannot be used: {error}. Name a chain of certificates and its private key, both "
+            "as PEM and without a password, that this account may read. The token is still good."
+        ) from None
+    return {"tls_cert": str(certificate.absolute()), "tls_key": str(key.absolute())}
 
 
 def own_address(platform: str) -> str:

@@ -66,7 +66,7 @@ def options(layout: Layout, environment: Mapping[str, str], addresses: Sequence[
         *repeated("--readable", [str(folder) for folder in readable]),
         *("--writable", str(layout.sockets)),
         *repeated("--sources", [str(folder) for folder in archives(layout, environment)]),
-        *repeated("--relay", [address(url) for url in addresses]),
+        *repeated("--relay", list(dict.fromkeys(address(url) for url in addresses))),
         *repeated("--allow-image", [name for name in environment.get("MODELWRIGHT_IMAGES", "").split(",") if name]),
         *[part for name, value in chosen.items() if value for part in (name, value)],
         *(("--uv", uv) if uv else ()),
@@ -79,6 +79,8 @@ def swarm_options(layout: Layout, environment: Mapping[str, str], host: HostFile
         "--image": environment.get("MODELWRIGHT_IMAGE", ""),
         "--network": environment.get("MODELWRIGHT_CONTAINER_NETWORK", ""),
         "--registry": host.registry,
+        "--entrance-cert": host.tls_cert,
+        "--entrance-key": host.tls_key,
         "--uv": environment.get("MODELWRIGHT_UV") or shutil.which("uv") or "",
     }
     readable = [layout.data / "models", Path(environment["MODELWRIGHT_RUNTIME_SOURCE"])]

@@ -179,6 +179,30 @@ class Backend(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Machine:
+    """One machine of a backend that spreads workloads over several, and what it has for them in all.
+
+    `name` is its own for as long as it belongs to them, `title` what people call it. `gpus` are names of whole GPUs.
+    """
+
+    name: str
+    title: str
+    cpu: float
+    memory_bytes: int
+    gpus: Sequence[str] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Spreading(Protocol):
+    """What a backend with many machines can tell."""
+
+    def machines(self) -> Sequence[Machine]:
+        """Those that take workloads now, by title. Raises UnavailableError where nobody can say."""
+        ...
+
+
 @runtime_checkable
 class Renewing(Protocol):
     """What a backend for long-lived workloads may be able to do besides."""

@@ -23,7 +23,7 @@ from modelwright.core.errors import Conflict, ValidationFailed
 LOAD, READ_AT = "gpu_load", "gpus_read_at"
 LOAD_SECONDS = 30
 # The facts that a host's own watcher tells and takes back; others may have added more.
-ANNOUNCED = ("python", "system", "platform", "gpu_driver", "nvml", "cuda", "gpu_problem")
+ANNOUNCED = ("python", "system", "platform", "gpu_driver", "nvml", "cuda", "gpu_problem", "machines_problem")
 
 
 @transaction.atomic
@@ -61,10 +61,11 @@ def set_host_state(host: Host, *, state: str, acting_user: Actor) -> Host:
 def announce_host(
     *,
     name: str,
-    cpu: float,
-    memory_bytes: int,
+    cpu: float | None,
+    memory_bytes: int | None,
     acting_user: Actor,
     gpus: Sequence[Gpu] | None = None,
+    machines: Sequence[Mapping[str, Any]] | None = None,
     labels: Mapping[str, str] | None = None,
     backend: str | None = None,
     address: str | None = None,
@@ -74,29 +75,31 @@ def announce_host(
     """Enters the host, or notes that it lives and what it has now.
 
     An offline host becomes active again, or draining where somebody drained it; a removed one stays removed and is
-    only answered: it has to join again. What is None stays as it was. The audit trail tells what a host has, when that
-    changes; how busy its GPUs are is written every half minute and stands in `facts["gpu_load"]`.
+    only answered: it has to join again. What is None stays as it was; a new host has no room then. The audit trail
+    tells what a host has, when that changes; how busy its GPUs are is written every half minute and stands in
+    `facts["gpu_load"]`.
     """
-    has: dict[str, Any] = {"cpu": cpu, "memory_bytes": memory_bytes}
-    if gpus is not None:
-        has["gpus"] = [gpu.identity() for gpu in gpus]
-    if labels is not None:
-        has["labels"] = dict(labels)
-    if backend is not None:
-        has["backend"] = backend
-    if address is not None:
-        has["address"] = address
-    if bridge_port is not None:
-        has["bridge_port"] = bridge_port
-    host, created = Host.objects.get_or_create(name=name, defaults={**has, "facts": dict(facts or {})})
+    told = {
+        "cpu": cpu,
+        "memory_bytes": memory_bytes,
+        "gpus": None if gpus is None else [gpu.identity() for gpu in gpus],
+        "machines": None if machines is None else [dict(machine) for machine in machines],
+        "labels": None if labels is None else dict(labels),
+        "backend": backend,
+        "address": address,
+        "bridge_port": bridge_port,
+    }
+    has: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
+    new = {"cpu": 0, "memory_bytes": 0, **has, "facts": dict(facts or {})}
+    host, created = Host.objects.get_or_create(name=name, defaults=new)
     if host.state == "removed":
         return host
     if host.state == "offline":
         transitions.host_state(host, to="draining" if host.drained else "active")
     before = {field: getattr(host, field) for field in has}
     changes: dict[str, Any] = {field: value for field, value in has.items() if value != before[field]}
-    told = _facts(host, gpus, facts)
-    Host.objects.filter(pk=host.pk).update(heartbeat_at=Now(), **changes, **({} if told is None else {"facts": told}))
+    known = _facts(host, gpus, facts)
+    Host.objects.filter(pk=host.pk).update(heartbeat_at=Now(), **changes, **({} if known is None else {"facts": known}))
     if created or changes:
         record(
             acting_user=acting_user,

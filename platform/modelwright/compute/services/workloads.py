@@ -18,7 +18,7 @@ from modelwright.compute.backends.base import Cause
 from modelwright.compute.ending import end_workload
 from modelwright.compute.fitting import Need, could_hold, missing_labels
 from modelwright.compute.models import Environment, EnvironmentRequest, Host, Workload
-from modelwright.compute.rooms import usable_gpus
+from modelwright.compute.rooms import largest_of
 from modelwright.compute.sealed import Secrets, seal
 from modelwright.compute.words import label_words, size_words
 from modelwright.core.errors import Conflict, QuotaExceeded, ValidationFailed
@@ -123,7 +123,8 @@ def check_size(cpu: float, memory_bytes: int, *, gpus: int = 0, labels: Mapping[
     if cpu <= 0 or memory_bytes <= 0:
         raise ValidationFailed("CPU and memory must be more than zero.", remedy="Choose a profile.", field="profile")
     hosts = list(Host.objects.exclude(state__in=("offline", "removed")))
-    if not hosts or any(could_hold(host, Need(cpu, memory_bytes, gpus, labels or {}, None)) for host in hosts):
+    need = Need(cpu, memory_bytes, gpus, labels or {}, None, own_labels=labels or {})
+    if not hosts or any(could_hold(host, need) for host in hosts):
         return
     remedy = "Choose a smaller profile, or add a larger host."
     labelled = [host for host in hosts if not missing_labels(host, labels or {})]
@@ -133,10 +134,10 @@ def check_size(cpu: float, memory_bytes: int, *, gpus: int = 0, labels: Mapping[
             remedy="Choose another profile, or add a host with these labels.",
             field="profile",
         )
-    largest = max(labelled, key=lambda host: (len(usable_gpus(host)), host.memory_bytes, host.cpu))
+    name, room = largest_of(labelled)
     raise QuotaExceeded(
-        f"It asks for {size_words(cpu, memory_bytes, gpus)}, and no host is that large: the largest, {largest.name}, "
-        f"has {size_words(largest.cpu, largest.memory_bytes, len(usable_gpus(largest)))} for workloads.",
+        f"It asks for {size_words(cpu, memory_bytes, gpus)}, and no host is that large: the largest, {name}, "
+        f"has {size_words(room.cpu, room.memory_bytes, len(room.gpus))} for workloads.",
         remedy=remedy,
         field="profile",
     )

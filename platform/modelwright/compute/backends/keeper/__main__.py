@@ -45,11 +45,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--patience", type=float, default=defaults.patience_seconds, help="seconds without an engine")
     parser.add_argument("--shelf", type=Shelf.parse, help="swarm: HOST:PORT of this host that all its nodes reach")
     parser.add_argument("--entrance", type=int, default=0, help="swarm: port of this host that leads to its replicas")
+    parser.add_argument("--entrance-cert", type=Path, help="swarm: certificate chain; without it that is not encrypted")
+    parser.add_argument("--entrance-key", type=Path, help="swarm: its private key")
     parser.add_argument("--encrypt", action="store_true", help="swarm: encrypt what goes between its nodes")
     parser.add_argument("--registry", default="", help="swarm: where nodes find the images of environments")
     parser.add_argument("--gpu-resource", default="gpu", help="swarm: the generic resource that stands for a GPU")
     parser.add_argument("--allow-user", action="append", default=[], type=int, help="user that may ask besides its own")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if (given.entrance_cert is None) != (given.entrance_key is None):
+        parser.error("--entrance-cert and --entrance-key belong together")
+    return given
 
 
 def patterns(given: list[str]) -> list[str]:
@@ -116,6 +121,8 @@ def swarm_backend(given: argparse.Namespace) -> SwarmBackend:
         is_encrypted=given.encrypt,
         shelf=given.shelf,
         entrance=given.entrance,
+        certificate=given.entrance_cert,
+        key=given.entrance_key,
         gpu_resource=given.gpu_resource,
         tmp_bytes=given.tmp_bytes,
         shm_bytes=given.shm_bytes,

@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from modelwright.compute.backends.base import Cause, UnavailableError, WorkloadKey, WorkloadSpec, WorkloadStatus
+from modelwright.compute.backends.base import (
+    Cause,
+    Machine,
+    UnavailableError,
+    WorkloadKey,
+    WorkloadSpec,
+    WorkloadStatus,
+)
 from modelwright.compute.backends.folders import Folders
 from modelwright.compute.backends.keeper import codec
 from modelwright.compute.images.order import BuildOrder, BuildState, LockOrder
@@ -64,6 +71,10 @@ class KeeperBackend:
     def remove(self, key: WorkloadKey, *, keep_record: bool = True) -> None:
         """See `Backend.remove`."""
         self._ask("remove", key=codec.key_to_json(key), keep_record=keep_record)
+
+    def machines(self) -> Sequence[Machine]:
+        """See `Spreading.machines`. Raises BackendError where the keeper's backend has one machine."""
+        return [codec.machine_from_json(value) for value in self._ask("machines")["machines"]]
 
     def build_image(self, order: BuildOrder) -> BuildState:
         """Begins to build the environment's image unless it is there or being built. Returns at once; ask again."""

@@ -16,6 +16,7 @@ from modelwright.compute.backends.base import (
     Cause,
     ImageMissingError,
     Limits,
+    Machine,
     Phase,
     SourceError,
     UnavailableError,
@@ -150,6 +151,16 @@ def status_from_json(value: object) -> WorkloadStatus:
         cause=Cause(cause) if cause else None,
         **given,
     )
+
+
+def machine_to_json(machine: Machine) -> Json:
+    """The inverse of `machine_from_json`."""
+    return {**asdict(machine), "gpus": list(machine.gpus), "labels": dict(machine.labels)}
+
+
+def machine_from_json(value: object) -> Machine:
+    """A machine, from the keeper, which is trusted to send whole ones."""
+    return Machine(**_known(value, "machine", {field.name for field in fields(Machine)}))
 
 
 def error_to_json(error: BackendError) -> Json:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from modelwright.compute.backends.base import Backend, BackendError, Cause, Renewing
+from modelwright.compute.backends.base import Backend, BackendError, Cause, Renewing, Spreading
 from modelwright.compute.backends.keeper import codec
 from modelwright.compute.images.builder import ImageBuilder
 from modelwright.compute.images.order import BuildOrder, LockOrder
@@ -40,6 +40,7 @@ class Keeper:
             "status": ({"key"}, self._status),
             "list": (set(), self._list),
             "renew": ({"spec"}, self._renew),
+            "machines": (set(), self._machines),
             "remove": ({"key", "keep_record"}, self._remove),
             "build_image": ({"lock", "python", "path", "attempt"}, self._build_image),
             "remove_image": ({"image"}, self._remove_image),
@@ -109,6 +110,11 @@ class Keeper:
             raise codec.RefusedError("What runs on this host cannot be renewed: start another one in its place.")
         self._backend.renew(codec.spec_from_json(spec))
         return {}
+
+    def _machines(self) -> Answer:
+        if not isinstance(self._backend, Spreading):
+            raise codec.RefusedError("What runs on this host runs on one machine.")
+        return {"machines": [codec.machine_to_json(machine) for machine in self._backend.machines()]}
 
     def _stop(self, key: object, cause: object, message: object) -> Answer:
         if not isinstance(message, str) or cause not in set(Cause):

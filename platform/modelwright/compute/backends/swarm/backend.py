@@ -12,6 +12,7 @@ from docker import errors
 from modelwright.compute.backends.base import (
     BackendError,
     Cause,
+    Machine,
     Phase,
     SourceError,
     WorkloadKey,
@@ -21,9 +22,10 @@ from modelwright.compute.backends.base import (
 from modelwright.compute.backends.docker.engine import Api, connect, is_conflict
 from modelwright.compute.backends.docker.options import INSTANCE
 from modelwright.compute.backends.source import prepare_work
-from modelwright.compute.backends.swarm import names, shared, shelf
+from modelwright.compute.backends.swarm import entrance_service, names, shared, shelf
 from modelwright.compute.backends.swarm.config import SwarmConfig
 from modelwright.compute.backends.swarm.engine import swarm_told_apart
+from modelwright.compute.backends.swarm.machines import machines_of
 from modelwright.compute.backends.swarm.minder import SwarmMinder
 from modelwright.compute.backends.swarm.options import Made, image_of, service_arguments
 from modelwright.compute.backends.swarm.order import order_text, pack_inputs
@@ -128,6 +130,11 @@ class SwarmBackend:
         self._folders.delist(key)
         self._minder.hurry()
 
+    def machines(self) -> Sequence[Machine]:
+        """See `Spreading.machines`."""
+        with swarm_told_apart("The machines of the swarm cannot be told"):
+            return machines_of(self._connected().nodes(), self.config.gpu_resource)
+
     def history(self, key: WorkloadKey) -> Sequence[dict[str, Any]]:
         """Its tasks that ended and its renewals, the oldest first. The swarm forgets them."""
         return self._folders.history(key)
@@ -172,7 +179,7 @@ class SwarmBackend:
         if spec.gpus and not packs:
             shared.ensure_relay(self._api, self.config, address)
         if spec.port and self.config.entrance:
-            shared.ensure_entrance(self._api, self.config, spec.port)
+            entrance_service.ensure_entrance(self._api, self.config, spec.port)
         token = shelf.grant(self._folders.folder(spec.key), [pack.sha256 for pack in packs]) if packs else ""
         text = order_text(spec, work=str(work), packs=packs, shelf=way, token=token)
         secret = names.secret_name(spec.key, revision)

@@ -37,10 +37,10 @@ class SwarmConfig:
     `images` are patterns of ready images that specs may name; every node must have them or be able to pull them.
     `registry` is where the images of environments are pushed to and pulled from (`registry.example.org/ml`).
     `readable` are folders of this host below which specs may name inputs. `network` is the overlay network that tasks
-    answer in; at the port `entrance` of this host replicas are reached from outside of it, 0 for nowhere. `kept_alive`
-    are the kinds of workloads that are started again, at most `attempts` times within `window_seconds`, each after
-    `delay_seconds`. A new task that stays ready for `monitor_seconds` renews another; its port is tried every
-    `probe_seconds`.
+    answer in; at the port `entrance` of this host replicas are reached from outside of it, 0 for nowhere, and all that
+    goes through it is encrypted where there are files with a `certificate` and its `key`. `kept_alive` are the kinds of
+    workloads that are started again, at most `attempts` times within `window_seconds`, each after `delay_seconds`. A
+    new task that stays ready for `monitor_seconds` renews another; its port is tried every `probe_seconds`.
     """
 
     root: Path
@@ -55,6 +55,8 @@ class SwarmConfig:
     is_encrypted: bool = False
     shelf: Shelf | None = None
     entrance: int = 0
+    certificate: Path | None = None
+    key: Path | None = None
     gpu_resource: str = "gpu"
     kept_alive: Sequence[str] = ("replica", "application")
     attempts: int = 3
@@ -74,6 +76,8 @@ class SwarmConfig:
             raise ValueError("Tasks must not run as root: name another user, for example 10001:10001.")
         if not 0 <= self.entrance <= 65535:
             raise ValueError(f"{self.entrance} is no port.")
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("A certificate and its key belong together.")
         if not self.root.is_absolute():
             raise ValueError(f"{self.root} must be an absolute path.")
 

@@ -1,8 +1,9 @@
 """Program of the one service through which replicas are reached from outside of the tasks' closed network.
 
-`python3 -I -S entrance.py LISTEN-PORT REPLICA-PORT`, on an image's own Python 3.8 or newer. Whoever connects names a
-workload (`mwe1 | u8 length | name`) and is joined to the task of that name, at that one port. All that follows is
-between the two, who prove to each other that they know the replica's token: nothing secret is known here.
+`python3 -I -S entrance.py LISTEN-PORT REPLICA-PORT [CERTIFICATE]`, on an image's own Python 3.8 or newer. With the file
+CERTIFICATE, a chain of certificates and the private key, connections are encrypted. Whoever connects names a workload
+(`mwe1 | u8 length | name`) and is joined to the task of that name, at that one port. All that follows is between the
+two, who prove to each other that they know the replica's token, which is not known here.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import sys
 
 MAGIC = b"mwe1"
@@ -20,6 +22,7 @@ MAGIC = b"mwe1"
 NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-[0-9]{1,19}")
 GREETING_SECONDS = 10.0
 REACH_SECONDS = 4.0
+PAUSE_SECONDS = 0.2
 CHUNK = 65536
 MOST = 2000
 # A machine that lost its power says nothing: after so long without an acknowledgement its connection is given up.
@@ -28,22 +31,40 @@ KEEPALIVE = ((socket.TCP_KEEPIDLE, 4), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KE
 
 
 class Entrance:
-    """Joins connections; what comes while `most` are open is closed unheard."""
+    """Joins connections; what comes while `most` are open is closed unheard. With `tls` they are encrypted."""
 
-    def __init__(self, port: int, most: int = MOST) -> None:
-        self._port, self._most, self._open = port, most, 0
+    def __init__(self, port: int, most: int = MOST, tls: ssl.SSLContext | None = None) -> None:
+        self._port, self._most, self._tls, self._open = port, most, tls, 0
+        self._joins: set[asyncio.Task[None]] = set()
 
-    async def join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, listener: socket.socket) -> None:
+        """Until cancelled. Who has not finished the greeting of TLS yet counts among the open ones, too."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listener)
+            except OSError:  # Out of descriptors: some come back.
+                await asyncio.sleep(PAUSE_SECONDS)
+                continue
+            if self._open >= self._most:
+                connection.close()
+                continue
+            self._open += 1
+            join = loop.create_task(self._join(connection))
+            self._joins.add(join)
+            join.add_done_callback(self._joins.discard)
+
+    async def _join(self, connection: socket.socket) -> None:
         """One connection, from its first byte to its last."""
-        self._open += 1
+        writer = None
         try:
-            if self._open <= self._most:
-                await self._lead(reader, writer)
-        except (TimeoutError, OSError, asyncio.IncompleteReadError):
+            reader, writer = await streams(connection, self._tls)
+            await self._lead(reader, writer)
+        except (TimeoutError, asyncio.TimeoutError, OSError, asyncio.IncompleteReadError):  # noqa: UP041 - Python 3.8
             pass  # Whoever asked sees a closed connection, and asks again.
         finally:
             self._open -= 1
-            writer.close()
+            (writer or connection).close()
 
     async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         name = await asyncio.wait_for(wanted(reader), GREETING_SECONDS)
@@ -53,6 +74,20 @@ class Entrance:
             far_reader, far_writer = await asyncio.wait_for(far, REACH_SECONDS)
             with contextlib.closing(far_writer):
                 await both_ways((reader, writer), (far_reader, far_writer))
+
+
+async def streams(
+    connection: socket.socket, tls: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Of a connection that was accepted, once both ends have agreed on how they encrypt. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(loop=loop)
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    seconds = GREETING_SECONDS if tls else None
+    transport, _ = await loop.connect_accepted_socket(
+        lambda: protocol, connection, ssl=tls, ssl_handshake_timeout=seconds
+    )
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
 async def wanted(reader: asyncio.StreamReader) -> str | None:
@@ -95,12 +130,21 @@ def notice_silence(connection: socket.socket) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_SECONDS * 1000)
 
 
-async def serve(listen: int, port: int) -> None:
+def encrypting(certificate: str) -> ssl.SSLContext:
+    """Raises OSError, also for a key that does not belong to the certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate)
+    return context
+
+
+async def serve(listen: int, port: int, certificate: str = "") -> None:
     """Until SIGTERM."""
-    await asyncio.start_server(Entrance(port).join, "0.0.0.0", listen)  # noqa: S104 - in a network of its own
+    listener = socket.create_server(("0.0.0.0", listen), backlog=128)  # noqa: S104 - in a network of its own
+    listener.setblocking(False)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, 0)
-    await asyncio.Event().wait()
+    await Entrance(port, tls=encrypting(certificate) if certificate else None).serve(listener)
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]))

@@ -12,7 +12,7 @@ from modelwright.compute.backends.docker.engine import is_absent, is_conflict
 from modelwright.compute.backends.docker.minding import Minding
 from modelwright.compute.backends.docker.options import INSTANCE
 from modelwright.compute.backends.docker.tender import ENGINE_ERRORS
-from modelwright.compute.backends.swarm import names, packs, shelf
+from modelwright.compute.backends.swarm import entrance_service, names, packs, shelf
 from modelwright.compute.backends.swarm.config import SwarmConfig
 from modelwright.compute.backends.swarm.records import SwarmFolders
 from modelwright.compute.backends.swarm.sweeping import Sweeper
@@ -91,6 +91,7 @@ class SwarmMinder(Minding):
         self._swept_at = time.monotonic()
         Sweeper(self._api, self._config, self._folders).sweep(services)
         needed = {digest for key in keys for digest in shelf.granted(self._folders.folder(key))}
+        entrance_service.keep_certificate(self._api, self._config)
         packs.keep_only(self._config.root, needed, older_than=time.time() - 3600)
 
     def leave(self) -> None:

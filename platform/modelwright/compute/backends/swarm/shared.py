@@ -14,7 +14,7 @@ from modelwright.compute.backends.docker import entry as first
 from modelwright.compute.backends.docker.config import MIB
 from modelwright.compute.backends.docker.engine import Api, is_conflict
 from modelwright.compute.backends.shim import masking
-from modelwright.compute.backends.swarm import entrance, entry, names, relay
+from modelwright.compute.backends.swarm import entry, names, relay
 from modelwright.compute.backends.swarm.config import Shelf, SwarmConfig
 
 FOLDER = entry.FOLDER
@@ -23,8 +23,7 @@ FIRST = f"{FOLDER}/{entry.FIRST}"
 MASKING = f"{FOLDER}/{first.MASKING}"
 RELAY = f"{FOLDER}/relay.py"
 RELAY_PORT = 8080
-ENTRANCE = f"{FOLDER}/entrance.py"
-ENTRANCE_PORT = 8100
+WAY_BYTES = 128 * MIB
 SECOND = 1_000_000_000
 NOWHERE = Shelf("127.0.0.1", 9)
 
@@ -49,9 +48,9 @@ class Program:
 def ensure_programs(api: Api, config: SwarmConfig) -> list[Program]:
     """The first processes of tasks."""
     return [
-        _program(api, config, Path(entry.__file__), ENTRY),
-        _program(api, config, Path(first.__file__), FIRST),
-        _program(api, config, Path(masking.__file__), MASKING),
+        ensure_program(api, config, Path(entry.__file__), ENTRY),
+        ensure_program(api, config, Path(first.__file__), FIRST),
+        ensure_program(api, config, Path(masking.__file__), MASKING),
     ]
 
 
@@ -93,9 +92,9 @@ def ensure_relay(api: Api, config: SwarmConfig, shelf: Shelf | None) -> str:
     """
     shelf = shelf or NOWHERE
     name = f"{config.instance}-relay"
-    program = _program(api, config, Path(relay.__file__), RELAY)
+    program = ensure_program(api, config, Path(relay.__file__), RELAY)
     command = ["python3", "-I", "-S", RELAY, str(RELAY_PORT), shelf.host, str(shelf.port)]
-    template = _way_template(api, config, command, program)
+    template = way_template(api, config, command, program)
     for service in api.services(filters={"name": name}):
         if service["Spec"]["Name"] == name:
             if service["Spec"]["TaskTemplate"]["ContainerSpec"].get("Command") != command:
@@ -116,46 +115,7 @@ def ensure_relay(api: Api, config: SwarmConfig, shelf: Shelf | None) -> str:
     return f"tasks.{name}:{RELAY_PORT}"
 
 
-def ensure_entrance(api: Api, config: SwarmConfig, replica_port: int) -> None:
-    """A service on this machine, at its port `config.entrance`, that leads from outside to the tasks alone.
-
-    So whoever asks replicas need not be in the tasks' network. The port is this machine's own: no virtual address.
-    """
-    name = f"{config.instance}-entrance"
-    program = _program(api, config, Path(entrance.__file__), ENTRANCE)
-    command = ["python3", "-I", "-S", ENTRANCE, str(ENTRANCE_PORT), str(replica_port)]
-    template = _way_template(api, config, command, program)
-    template["Placement"] = {"Constraints": [f"node.id=={api.info()['Swarm']['NodeID']}"]}
-    port = {
-        "Protocol": "tcp",
-        "TargetPort": ENTRANCE_PORT,
-        "PublishedPort": config.entrance,
-        "PublishMode": "host",
-    }
-    wanted = {"task_template": template, "endpoint_spec": {"Mode": "dnsrr", "Ports": [port]}}
-    for service in api.services(filters={"name": name}):
-        if service["Spec"]["Name"] == name:
-            if not _leads_as_wanted(service["Spec"], program, template, port):
-                version = service["Version"]["Index"]
-                api.update_service(service["ID"], version, name=name, fetch_current_spec=True, **wanted)
-            return
-    try:
-        api.create_service(name=name, labels=names.part_labels(config, "entrance"), **wanted)
-    except errors.APIError as error:
-        if not is_conflict(error):
-            raise
-
-
-def _leads_as_wanted(spec: dict[str, Any], program: Program, template: dict[str, Any], port: dict[str, Any]) -> bool:
-    present = spec["TaskTemplate"]
-    return bool(
-        [each["ConfigID"] for each in present["ContainerSpec"].get("Configs") or []] == [program.config_id]
-        and present.get("Placement", {}).get("Constraints") == template["Placement"]["Constraints"]
-        and [each["PublishedPort"] for each in spec["EndpointSpec"].get("Ports") or []] == [port["PublishedPort"]]
-    )
-
-
-def _way_template(api: Api, config: SwarmConfig, command: list[str], program: Program) -> dict[str, Any]:
+def way_template(api: Api, config: SwarmConfig, command: list[str], program: Program) -> dict[str, Any]:
     """A task between the closed network and the world."""
     networks = [
         ensure_network(api, config, config.network_name, is_closed=True),
@@ -171,13 +131,14 @@ def _way_template(api: Api, config: SwarmConfig, command: list[str], program: Pr
             "ReadOnly": True,
             "Init": True,
         },
-        "Resources": {"Limits": {"MemoryBytes": 128 * MIB, "Pids": 64}},
+        "Resources": {"Limits": {"MemoryBytes": WAY_BYTES, "Pids": 64}},
         "RestartPolicy": {"Condition": "any", "Delay": SECOND},
         "Networks": [{"Target": network} for network in networks],
     }
 
 
-def _program(api: Api, config: SwarmConfig, source: Path, path: str) -> Program:
+def ensure_program(api: Api, config: SwarmConfig, source: Path, path: str) -> Program:
+    """The file as tasks get it at `path`. Another content is another configuration."""
     text = source.read_bytes()
     name = f"modelwright-{Path(path).stem}-{hashlib.sha256(text).hexdigest()[:16]}"
     found = _config_id(api, name)
