@@ -8,14 +8,14 @@ import tarfile
 import tempfile
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from modelwright.core.errors import Unavailable
 from modelwright.storage.settings import blob_store
 from projects.models import Project, SourceArchive
-from projects.source.git import command, environment, missing, run
+from projects.source.bounds import Listed, files_of
+from projects.source.git import command, environment, missing
 from projects.source.reading import repository_path
 
 TIMEOUT_SECONDS = 300
@@ -23,17 +23,11 @@ IN_MEMORY_BYTES = 16 * 1024 * 1024
 _LINK, _EXECUTABLE, _SUBMODULE = "120000", "100755", "160000"
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    mode: str
-    object_id: str
-    path: str
-
-
 def archive(project: Project, commit: str) -> str:
     """The SHA-256 of the stored archive of the commit; made by the first who asks. `commit` is one of the project's.
 
-    Raises Unavailable when Git or the blob store does not answer. No audit row: nothing that a person can see changes.
+    Raises ValidationFailed for a commit that holds too much, Unavailable when Git or the blob store does not answer. No
+    audit row: nothing that a person can see changes.
     """
     known = SourceArchive.objects.filter(project=project, commit=commit).values_list("sha256", flat=True).first()
     if known is not None:
@@ -58,7 +52,7 @@ def write_archive(repository: Path, commit: str, target: BinaryIO) -> None:
     Not `git archive`: there a commit's own attributes may leave files out or rewrite them. Symbolic links and
     executable bits are kept, a submodule is an empty folder.
     """
-    files = list(_files(repository, commit))
+    files = list(files_of(repository, commit))
     with (
         tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as tar,
         _contents(repository, [file.object_id for file in files if file.mode != _SUBMODULE]) as stream,
@@ -82,14 +76,6 @@ def write_archive(repository: Path, commit: str, target: BinaryIO) -> None:
                 except (OSError, tarfile.TarError):
                     raise _cut_short(file.path) from None
             stream.read(1)  # The line break after each object.
-
-
-def _files(repository: Path, commit: str) -> Iterator[_File]:
-    listing = run(repository, ["ls-tree", "-r", "-z", "--full-tree", commit])
-    for line in listing.decode(errors="surrogateescape").split("\0")[:-1]:
-        facts, _, path = line.partition("\t")
-        mode, _, object_id = facts.split()
-        yield _File(mode, object_id, path)
 
 
 @contextlib.contextmanager
@@ -120,7 +106,7 @@ def _contents(repository: Path, object_ids: list[str]) -> Iterator[IO[bytes]]:
         git.communicate()
 
 
-def _size(stream: IO[bytes], file: _File) -> int:
+def _size(stream: IO[bytes], file: Listed) -> int:
     header = stream.readline().decode().split()
     if len(header) != 3 or header[:2] != [file.object_id, "blob"]:
         raise _cut_short(file.path)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from modelwright.core.errors import PlatformError, Unavailable
+from modelwright.core.errors import PlatformError, Unavailable, ValidationFailed
 
 TIMEOUT_SECONDS = 30
+MAX_OUTPUT_BYTES = 128 * 1024 * 1024
+_MOST_SAID = 64 * 1024
 
 _OPTIONS = (
     "core.hooksPath=/dev/null",
@@ -21,12 +25,12 @@ _OPTIONS = (
     "core.quotePath=false",
     "protocol.allow=never",
     "gc.auto=0",
+    # Larger files are passed on as they are: neither held in memory nor compared line by line.
+    "core.bigFileThreshold=5m",
     "commit.gpgSign=false",
     "log.showSignature=false",
 )
 _ENVIRONMENT = {
-    # Larger files are passed on as they are: neither held in memory nor compared line by line.
-    "core.bigFileThreshold=5m",
     "PATH": os.environ.get("PATH", os.defpath),
     "HOME": "/nonexistent",
     "LC_ALL": "C.UTF-8",
@@ -71,25 +75,67 @@ def run(
     stdin: bytes = b"",
     extra_environment: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Run Git and return what it printed. Raises GitRefused on an error, Unavailable when it hangs or is missing."""
+    """Run Git and return what it printed. Raises GitRefused on an error, Unavailable when it hangs or is missing,
+    ValidationFailed where it prints more than anybody wants to have in memory: a small repository can hold that."""
+    with tempfile.TemporaryFile() as said:
+        try:
+            git = subprocess.Popen(
+                command(repository, *arguments),
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                env=environment(extra_environment),
+            )
+        except FileNotFoundError:
+            raise missing() from None
+        printed, is_more, is_late = _printed(git, stdin)
+        if is_more:
+            raise ValidationFailed(
+                f"Git has more than {MAX_OUTPUT_BYTES // 1024**2} MiB to say about it.",
+                remedy="Ask for less at once; a repository with so many files is not one of code alone.",
+            )
+        if is_late:
+            raise Unavailable(f"Git did not answer within {TIMEOUT_SECONDS} seconds.", remedy="Try again in a moment.")
+        if git.returncode:
+            said.seek(0)
+            raise GitRefused(said.read(_MOST_SAID).decode(errors="replace").strip())
+    return printed
+
+
+def _printed(git: subprocess.Popen[bytes], stdin: bytes) -> tuple[bytes, bool, bool]:
+    """What it printed, at most MAX_OUTPUT_BYTES; whether there would be more; and whether it took too long. It has
+    ended then."""
+    assert git.stdout is not None  # noqa: S101 - asked for as a pipe
+    timer = threading.Timer(TIMEOUT_SECONDS, git.kill)
+    timer.daemon = True
+    timer.start()
+    feeder = threading.Thread(target=_feed, args=(git, stdin), daemon=True) if stdin else None
+    if feeder is not None:
+        feeder.start()
     try:
-        done = subprocess.run(
-            command(repository, *arguments),
-            input=stdin,
-            capture_output=True,
-            env=environment(extra_environment),
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise missing() from None
-    except subprocess.TimeoutExpired:
-        raise Unavailable(
-            f"Git did not answer within {TIMEOUT_SECONDS} seconds.", remedy="Try again in a moment."
-        ) from None
-    if done.returncode:
-        raise GitRefused(done.stderr.decode(errors="replace").strip())
-    return done.stdout
+        printed = git.stdout.read(MAX_OUTPUT_BYTES + 1)
+        is_more = len(printed) > MAX_OUTPUT_BYTES
+        if is_more:
+            git.kill()
+        git.wait()
+    finally:
+        is_late = not timer.is_alive()
+        timer.cancel()
+        git.kill()
+        git.wait()
+        if feeder is not None:
+            feeder.join()
+        git.stdout.close()
+    return printed[:MAX_OUTPUT_BYTES], is_more, is_late
+
+
+def _feed(git: subprocess.Popen[bytes], stdin: bytes) -> None:
+    assert git.stdin is not None  # noqa: S101 - asked for as a pipe
+    # One that ends early reads no further.
+    with contextlib.suppress(OSError):
+        git.stdin.write(stdin)
+    with contextlib.suppress(OSError):
+        git.stdin.close()
 
 
 def run_for_beginning(repository: Path, arguments: Sequence[str], max_bytes: int) -> tuple[bytes, bool]:

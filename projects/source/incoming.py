@@ -16,6 +16,7 @@ from django.conf import settings
 
 from modelwright.core.errors import Conflict, Unavailable, ValidationFailed
 from projects.models import Project
+from projects.source.bounds import files_of
 from projects.source.git import GitRefused, command, environment, missing, run
 from projects.source.paths import check_path
 from projects.source.reading import branch_ref, repository_path
@@ -24,8 +25,14 @@ NO_COMMIT = "0" * 40
 MAX_PACK_BYTES = 512 * 1024 * 1024
 MAX_OBJECTS = 500_000
 UNPACK_SECONDS = 300
+MAX_MEMORY_BYTES = 3 * 1024**3
+# Of a commit, a tag or a folder.
+MAX_OTHER_BYTES = 32 * 1024 * 1024
 _BRANCH = "refs/heads/"
 _TAG = "refs/tags/"
+# The project's own packs are mapped in pieces, as memory counts what is mapped.
+_FRUGAL = ("-c", "core.packedGitLimit=512m", "-c", "core.packedGitWindowSize=32m")
+_BOUNDED = 'ulimit -v "$0" 2>/dev/null || :; exec "$@"'
 _REF = re.compile(r"refs/(?:heads|tags)/[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,118}[A-Za-z0-9])?")
 
 
@@ -61,10 +68,13 @@ class Incoming:
     def unpack(self, pack: IO[bytes]) -> None:
         """Take the pack in. Raises ValidationFailed where it is broken or too large, Unavailable."""
         (self.folder / "pack").mkdir(parents=True)
-        options = ["--stdin", "--fix-thin", "--strict", f"--max-input-size={MAX_PACK_BYTES}"]
+        options = ["--stdin", "--fix-thin", "--strict", "--threads=2", f"--max-input-size={MAX_PACK_BYTES}"]
+        program, *common = command(repository_path(self.project), "index-pack", *options)
+        git = [program, *_FRUGAL, *common]
         try:
             done = subprocess.run(
-                command(repository_path(self.project), "index-pack", *options),
+                # What a pack unfolds to is held in memory piece by piece, and a piece is as large as it says.
+                ["sh", "-c", _BOUNDED, str(MAX_MEMORY_BYTES // 1024), *git],
                 stdin=pack,
                 capture_output=True,
                 env=environment(self.see),
@@ -156,8 +166,25 @@ class Incoming:
                     "administrator allow larger files (MODELWRIGHT_GIT_FILE_MIB).",
                 )
         for tip in tips:
-            for path in self._git("ls-tree", "-r", "-z", "--name-only", tip).split("\0")[:-1]:
-                check_path(path)
+            for file in files_of(repository_path(self.project), f"{tip}^{{tree}}", see=self.see):
+                # Bytes that are no text are shown as such.
+                check_path(file.path.encode(errors="surrogateescape").decode(errors="replace"))
+        self._check_all()
+
+    def _check_all(self) -> None:
+        """Also what no branch names comes with the pack, and can be asked for by its id."""
+        listed = run(
+            repository_path(self.project),
+            ["cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objecttype) %(objectsize)"],
+            extra_environment={"GIT_OBJECT_DIRECTORY": str(self.folder)},
+        )
+        for line in listed.decode().splitlines():
+            kind, size = line.split(" ")
+            if int(size) > (settings.GIT_FILE_BYTES if kind == "blob" else MAX_OTHER_BYTES):
+                raise ValidationFailed(
+                    f"The pack holds a {kind} of {int(size):,} bytes that no branch names, or that is no file.",
+                    remedy="Push what a clone of the repository has, and nothing else.",
+                )
 
 
 @contextlib.contextmanager
