@@ -190,6 +190,9 @@ class BatchQueue:
                 if self._timer is None:
                     self._timer = self._loop.call_later(wait, self._wake)
                 return
+            if self._gathering.grows(self._rows_waiting):
+                self._schedule()
+                return
             batch = self._take()
             if batch:
                 self._send(replica, batch)
@@ -301,8 +304,11 @@ class BatchQueue:
         self._answered(replica, flight.batch, frame)
 
     def _answered(self, replica: Replica, batch: Batch, frame: frames.Frame | None) -> None:
-        # What must not be held any longer goes out before this batch is answered: the replica should not wait for that.
-        self.pump()
+        if self._gathering.is_quick:
+            self._schedule()
+        else:
+            # What must not be held any longer goes out before this batch is answered: the replica should not wait.
+            self.pump()
         if frame is None:
             self._retry(batch)
         elif frame.kind == frames.ANSWER:
@@ -372,8 +378,10 @@ def _split(batch: Batch, payload: dict[str, Any]) -> Sequence[Prediction]:
     probabilities = payload.get("probabilities")
     if type(predictions) is not list:
         raise ValueError("its predictions are no list")
-    if probabilities is not None and not HOLDERS.isdisjoint(map(type, chain.from_iterable(probabilities))):
+    kinds = set() if probabilities is None else set(map(type, chain.from_iterable(probabilities)))
+    if not HOLDERS.isdisjoint(kinds):
         raise ValueError("a probability is no number")
+    all_are_known = bool(kinds) and type(None) not in kinds
     try:
         check_depth(predictions)
     except Mismatch as mismatch:
@@ -390,7 +398,7 @@ def _split(batch: Batch, payload: dict[str, Any]) -> Sequence[Prediction]:
         if probabilities is not None:
             chances = probabilities[start:end]
             # Whether records without any have neighbours with some must not be seen in their answer.
-            if any(chance is not None for row in chances for chance in row):
+            if all_are_known or any(chance is not None for row in chances for chance in row):
                 by_class = [dict(zip(classes, row, strict=True)) for row in chances]
         results.append(Prediction(pending, predictions[start:end], by_class))
         start = end

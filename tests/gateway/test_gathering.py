@@ -51,3 +51,22 @@ def test_holding_is_tried_more_rarely_where_nobody_comes_back() -> None:
         held += gathering.wait_seconds(turn, 5) > 0
         assert gathering.wait_seconds(turn + 0.5, 5) == 0.0
     assert held < 30
+
+
+def test_the_frame_of_a_fast_model_stays_as_long_as_each_turn_brings_more() -> None:
+    gathering = Gathering()
+    gathering.returned(5.0, service_seconds=0.0003, rows_under_way=32, replicas=1)
+    assert gathering.is_quick
+    assert [gathering.grows(rows) for rows in (8, 20, 20)] == [True, True, False]
+    gathering.returned(5.1, service_seconds=0.0003, rows_under_way=32, replicas=1)
+    assert [gathering.grows(rows) for rows in (8, 32)] == [True, False]
+
+
+def test_the_frame_of_a_slow_model_or_of_a_single_client_does_not_stay_for_a_turn() -> None:
+    gathering = Gathering()
+    assert not gathering.grows(1)
+    gathering.returned(5.0, service_seconds=0.02, rows_under_way=32, replicas=1)
+    assert not gathering.is_quick
+    assert not gathering.grows(8)
+    gathering.returned(5.1, service_seconds=0.0003, rows_under_way=1, replicas=1)
+    assert not gathering.grows(1)

@@ -6,6 +6,7 @@ import datetime
 import json
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -150,3 +151,60 @@ def test_a_frame_whose_rows_the_model_leaves_out_does_not_get_those_of_its_neigh
     kind, error = second
     assert (kind, error["code"]) == (frames.ERROR, "wrong_length")
     assert f"{what} for 1 rows" in error["message"]
+
+
+class Taking:
+    """Takes `seconds` for a call; remembers the thread of each."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.rows = 0
+        self.threads: list[str] = []
+        self.together = 0
+        self.most_together = 0
+
+    def predict(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Outcome:
+        self.together += 1
+        self.most_together = max(self.most_together, self.together)
+        self.threads.append(threading.current_thread().name)
+        self.rows += len(rows)
+        time.sleep(self.seconds)
+        self.together -= 1
+        return Outcome([0] * len(rows))
+
+
+def ask(predictions: Predictions, count: int) -> None:
+    """So many frames, each when the one before it is answered."""
+    for _ in range(count):
+        answered = threading.Event()
+        predictions.submit(Job(("x",), [[1]], lambda kind, payload, answered=answered: answered.set()))  # type: ignore[misc]
+        assert answered.wait(30)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_quick_model_is_asked_where_frames_are_read_if_that_is_allowed(at_once: bool) -> None:
+    model = Taking()
+    predictions = Predictions(model, at_once=at_once)
+    predictions.start()
+    ask(predictions, 60)
+    assert set(model.threads[-10:]) == {threading.current_thread().name if at_once else "predictions"}
+    assert model.threads[0] == "predictions"
+    model.seconds = 0.05
+    ask(predictions, 3)
+    assert model.threads[-1] == "predictions"
+    assert predictions.idle()
+
+
+def test_two_calls_are_never_under_way_together() -> None:
+    model = Taking()
+    predictions = Predictions(model, at_once=True)
+    predictions.start()
+    ask(predictions, 60)
+    threads = [threading.Thread(target=ask, args=(predictions, 200)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert model.rows == 60 + 4 * 200
+    assert model.most_together == 1
+    assert predictions.idle()

@@ -5,6 +5,7 @@ import time
 import uuid
 
 _RANDOM = 0x3FFF_FFFF_FFFF_FFFF
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def new_id() -> uuid.UUID:
@@ -18,9 +19,10 @@ def new_id() -> uuid.UUID:
 
 def new_ids_hex(count: int) -> list[str]:
     """So many new ids as 32 hex digits each, in ascending order; they were made at one moment."""
-    start, random = _at(time.time_ns()), os.urandom(8 * count)
-    tails = sorted(int.from_bytes(random[at : at + 8], "big") & _RANDOM for at in range(0, 8 * count, 8))
-    return [f"{start | tail:032x}" for tail in tails]
+    start, random = f"{_at(time.time_ns()) >> 64:016x}", os.urandom(8 * count).hex()
+    # The variant takes the first two bits of the random ones.
+    tails = sorted([_VARIANT[random[at]] + random[at + 1 : at + 16] for at in range(0, 16 * count, 16)])
+    return [start + tail for tail in tails]
 
 
 def _at(nanoseconds: int) -> int:

@@ -41,7 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
         network = _network(options.listen) if options.listen else None
         model = load_compiled(options.compiled) if options.compiled else load(options.model)
         _leave_out_of_collections()
-        predictions = Predictions(model, max_rows=options.max_rows)
+        # A compiled model is arithmetic alone: it neither waits for others nor sleeps.
+        predictions = Predictions(model, max_rows=options.max_rows, at_once=options.compiled is not None)
         listener = Listener(
             options.socket,
             predictions,

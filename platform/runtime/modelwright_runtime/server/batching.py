@@ -1,4 +1,8 @@
-"""One thread that predicts, for everything that waits at once."""
+"""One thread that predicts, for everything that waits at once.
+
+A model that answers within a fraction of a millisecond may be asked where its frame was read instead: handing it to the
+thread and its answer back costs more than such a call.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,10 @@ from .vitals import Vitals
 logger = logging.getLogger(__name__)
 
 MAX_ERROR_CHARACTERS = 1000
+# So long whoever reads frames may be kept from reading on. Others wait for him no longer than for a busy processor.
+QUICK_SECONDS = 0.001
+# As long as nothing is known, a model is not quick.
+_UNKNOWN_SECONDS = 1.0
 
 Reply = Callable[[int, bytes], None]
 
@@ -28,9 +36,11 @@ class Model(Protocol):
 
 
 class Job(NamedTuple):
-    """One predict frame; `reply(kind, payload)` is called exactly once, from the prediction thread. `traced` is when it
-    came, by the monotonic clock in nanoseconds, where the answer shall say how long things took. Frames of one `origin`
-    came by one connection."""
+    """One predict frame; `reply(kind, payload)` is called exactly once, from the prediction thread or by `submit`.
+
+    `traced` is when it came, by the monotonic clock in nanoseconds, where the answer shall say how long things took.
+    Frames of one `origin` came by one connection.
+    """
 
     columns: tuple[str, ...]
     rows: list[list[Any]]
@@ -41,11 +51,17 @@ class Job(NamedTuple):
 
 class Predictions:
     """Queue and thread. A batch that makes the model raise is repeated one frame at a time, so that only the frame
-    at fault fails; the thread outlives every exception."""
+    at fault fails; the thread outlives every exception.
 
-    def __init__(self, model: Model, *, max_rows: int = 1024) -> None:
+    `at_once` says that a call takes about as long as those before it, so that `submit` may answer a frame itself while
+    they were quick. Two calls are never under way together.
+    """
+
+    def __init__(self, model: Model, *, max_rows: int = 1024, at_once: bool = False) -> None:
         self._model = model
         self._max_rows = max_rows
+        self._at_once = at_once
+        self._call_seconds = _UNKNOWN_SECONDS
         self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
         self._stopping = False
@@ -59,7 +75,9 @@ class Predictions:
         self._thread.start()
 
     def submit(self, job: Job) -> None:
-        """Queue a frame; returns at once."""
+        """Queue a frame and return at once, or answer it where that takes no longer than to queue it."""
+        if self._at_once and self._call_seconds < QUICK_SECONDS and self._answered_here(job):
+            return
         with self._changed:
             self._waiting.append(job)
             self._changed.notify()
@@ -74,20 +92,36 @@ class Predictions:
         with self._changed:
             return not self._waiting and self._started_at is None
 
+    def _answered_here(self, job: Job) -> bool:
+        """Answer the frame unless something is in hand or waits."""
+        with self._changed:
+            if self._waiting or self._started_at is not None:
+                return False
+            self._started_at = time.monotonic()
+        try:
+            self._answer([job])
+        finally:
+            with self._changed:
+                self._started_at = None
+                if self._waiting:
+                    self._changed.notify()
+        return True
+
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._started_at = None
                 self._wait()
                 batch = self._take()
                 began = self._started_at = time.monotonic()
             self._answer(batch)
+            with self._changed:
+                self._started_at = None
             self._note(batch, began)
 
     def _wait(self) -> None:
-        """Until there is something to predict, and company where that pays."""
+        """Until there is something to predict, nothing else is in hand, and there is company where that pays."""
         while True:
-            while not self._waiting:
+            while not self._waiting or self._started_at is not None:
                 self._changed.wait()
             left = self._company.wait_seconds(time.monotonic(), self._origins())
             if left <= 0:
@@ -140,6 +174,7 @@ class Predictions:
             replies = [(batch[0], frames.ERROR, error_payload(_code_of(error), f"{type(error).__name__}: {error}"))]
             self.vitals.failed()
         else:
+            self._call_seconds += (took / 1e9 - self._call_seconds) * 0.2
             self.vitals.predicted(len(rows), took / 1e9)
         for job, kind, payload in replies:
             job.reply(kind, payload)

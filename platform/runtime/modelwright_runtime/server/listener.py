@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import stat
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,7 @@ class Connection(asyncio.Protocol):
         self._reader = frames.FrameReader()
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -78,7 +80,10 @@ class Connection(asyncio.Protocol):
         correlation_id = frame.correlation_id
 
         def reply(kind: int, answer: bytes) -> None:
-            self._loop.call_soon_threadsafe(self._send, correlation_id, kind, answer)
+            if threading.get_ident() == self._thread:
+                self._send(correlation_id, kind, answer)
+            else:
+                self._loop.call_soon_threadsafe(self._send, correlation_id, kind, answer)
 
         traced = time.monotonic_ns() if "trace" in payload else None
         self._server.predictions.submit(Job(columns, rows, reply, traced, id(self)))
