@@ -10,6 +10,11 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 # A Unix socket's path may hold 107 bytes. A replica's socket is named by a UUID and a fence, which needs up to 60.
 LONGEST_SOCKET_DIRECTORY = 46
+# What PostgreSQL needs has another owner, and what lies in `static` is for everybody.
+PRIVATE = (
+    *("blobs", "environments", "gateway", "logs", "mlflow", "models", "redis", "repositories", "secrets", "sessions"),
+    *("sockets", "workloads"),
+)
 
 
 @dataclass(frozen=True)
@@ -93,13 +98,16 @@ class Layout:
         return self.secrets / "redis-password"
 
     def create(self) -> None:
-        """Make the directories. Secrets are closed to everybody else."""
+        """Make the directories. What people's data, code and secrets lie in is closed to everybody else."""
         self.data.mkdir(parents=True, exist_ok=True)
-        for path in (self.logs, self.redis, self.mlflow_artifacts, self.gateway / "spool", self.workloads):
+        for name in PRIVATE:
+            path = self.data / name
+            path.mkdir(mode=0o700, exist_ok=True)
+            # One of an earlier release was open.
+            path.chmod(0o700)
+        for path in (self.mlflow_artifacts, self.gateway / "spool"):
             path.mkdir(parents=True, exist_ok=True)
-        self.secrets.mkdir(mode=0o700, exist_ok=True)
         real = self.data / "sockets"
-        real.mkdir(mode=0o700, exist_ok=True)
         if self.sockets != real:
             link(self.sockets, real)
 
