@@ -19,8 +19,8 @@ from modelwright.asgi import THREADS, Web
 from modelwright.core.threads import Threads
 
 
-async def thread_of(threads: Threads, *, until: asyncio.Event | None = None) -> int:
-    """Where a request's synchronous code ran, in the context that Django makes; it lasts until the event is set."""
+async def thread_of(threads: Threads, *, until: asyncio.Barrier | None = None) -> int:
+    """Where a request's synchronous code ran, in the context that Django makes; it lasts until all others have come."""
     async with threads.one(), ThreadSensitiveContext():
         first = await sync_to_async(threading.get_ident)()
         if until is not None:
@@ -29,18 +29,20 @@ async def thread_of(threads: Threads, *, until: asyncio.Event | None = None) -> 
     return int(first)
 
 
-async def settled(threads: Threads) -> None:
-    """A thread comes back a moment after the request it worked for."""
+async def settled(threads: Threads, idle: int) -> None:
+    """A thread comes back a moment after the request it worked for: wait until so many have, and no more come."""
     before = -1
-    while before != (before := len(threads._idle)):
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(60):
+        while len(threads._idle) < idle or before != len(threads._idle):
+            before = len(threads._idle)
+            await asyncio.sleep(0.02)
 
 
 def test_one_request_after_the_other_runs_on_the_same_thread() -> None:
     async def both() -> tuple[int, int]:
         threads = Threads(most_idle=2)
         first = await thread_of(threads)
-        await settled(threads)
+        await settled(threads, 1)
         return first, await thread_of(threads)
 
     first, second = asyncio.run(both())
@@ -49,12 +51,9 @@ def test_one_request_after_the_other_runs_on_the_same_thread() -> None:
 
 def test_requests_at_the_same_time_have_threads_of_their_own_and_only_so_many_are_kept() -> None:
     async def many() -> tuple[set[int], int]:
-        threads, until = Threads(most_idle=2), asyncio.Event()
-        asked = [asyncio.create_task(thread_of(threads, until=until)) for _ in range(5)]
-        await asyncio.sleep(0.1)
-        until.set()
-        found = set(await asyncio.gather(*asked))
-        await settled(threads)
+        threads, until = Threads(most_idle=2), asyncio.Barrier(5)
+        found = set(await asyncio.gather(*(thread_of(threads, until=until) for _ in range(5))))
+        await settled(threads, 2)
         return found, len(threads._idle)
 
     found, kept = asyncio.run(many())
@@ -83,7 +82,7 @@ def test_a_thread_that_still_works_for_a_request_that_was_given_up_is_nobody_els
         other = await thread_of(threads)
         go_on.set()
         await asyncio.gather(asked, return_exceptions=True)
-        await settled(threads)
+        await settled(threads, 2)
         return at_work[0], other, len(threads._idle)
 
     busy, other, kept = asyncio.run(given_up())
@@ -110,11 +109,12 @@ def test_requests_one_after_the_other_connect_to_the_database_once(
     async def three() -> list[int]:
         statuses, communicate = [], ApplicationCommunicator
         for _ in range(3):
+            idle = max(1, len(THREADS._idle))
             client: Any = communicate(Web(), dict(scope))  # type: ignore[no-untyped-call]
             await client.send_input({"type": "http.request", "body": b""})
             statuses.append((await client.receive_output(30))["status"])
             await client.wait(30)
-            await settled(THREADS)
+            await settled(THREADS, idle)
         async with THREADS.one():
             await sync_to_async(connections.close_all)()
         return statuses

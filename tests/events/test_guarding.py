@@ -154,9 +154,11 @@ def test_a_sink_that_answers_a_byte_at_a_time_is_given_up(settings: Any) -> None
 
 def test_a_sink_that_is_not_there_is_an_answer(settings: Any) -> None:
     settings.EVENT_SINK_NETWORKS = (ipaddress.ip_network("127.0.0.1"),)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.socket() as taken:
+        # Nobody else can listen there meanwhile, and this one does not.
+        taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    answer = post(f"http://127.0.0.1:{port}/", b"[]", {})
+        answer = post(f"http://127.0.0.1:{port}/", b"[]", {})
     assert (answer.status, "cannot be reached" in answer.detail) == (0, True)
     settings.EVENT_SINK_NETWORKS = ()
     assert "inside the network" in post(f"http://127.0.0.1:{port}/", b"[]", {}).detail

@@ -204,7 +204,7 @@ def test_what_a_short_line_lacks_is_made_for_the_columns_of_the_model_alone() ->
 
 def test_a_name_that_comes_twice_among_very_many_is_found_at_once() -> None:
     names = [str(index) for index in range(100_000)]
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(Wrong, match="twice"):
         asking.ask("mlflow", {"dataframe_split": {"columns": [*names, names[-1]], "data": []}}, signature=None)
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10

@@ -61,6 +61,10 @@ class Proxy(Process):
         """Write the table and the logins, and wait until the proxy has read them."""
         table.write(table.table_path(self.directory), entries)
         logins.write(logins.logins_path(self.directory), live)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Wait until the proxy has read the table and the logins that lie there now."""
         paths = (table.table_path(self.directory), logins.logins_path(self.directory))
         stamps = [path.stat() for path in paths]
         seen = [f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}" for status in stamps]

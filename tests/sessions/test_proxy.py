@@ -15,6 +15,9 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 
+from modelwright.loops import LOOPS
+from sessions import logins
+from sessions.proxy import watching
 from sessions.proxy.__main__ import main
 from sessions.table import EntryState
 from tests.gateway.processes import wait_for
@@ -143,24 +146,38 @@ class TestEntering:
 
 
 class TestLeaving:
-    def test_who_loses_the_right_is_out_within_two_seconds(self, proxy: Proxy, upstream: Upstream, cookie: str) -> None:
+    def test_who_loses_the_right_is_out_with_the_next_table(
+        self, proxy: Proxy, upstream: Upstream, cookie: str
+    ) -> None:
         assert proxy.ask("/", cookie=cookie).status == 200
         proxy.publish(entry(upstream.socket, users=[BEN]))
-        began = time.monotonic()
-        wait_for(lambda: proxy.ask("/", cookie=cookie).status == 403, seconds=2)
-        assert time.monotonic() - began < 2
+        assert proxy.ask("/", cookie=cookie).status == 403
+
+    def test_the_next_table_is_in_use_within_two_seconds(self) -> None:
+        """What is promised, from the row to the proxy: two loops of the watcher, and how often the proxy looks."""
+        seconds = {loop.name: loop.seconds for loop in LOOPS}
+        assert max(seconds["session-table"], seconds["session-logins"]) + watching.POLL_SECONDS < 1
 
     def test_who_signs_out_is_out(self, proxy: Proxy, upstream: Upstream, cookie: str) -> None:
         assert proxy.ask("/", cookie=cookie).status == 200
         proxy.publish(entry(upstream.socket), live=[])
         wait_for(lambda: proxy.ask("/", cookie=cookie).status == 403, seconds=10)
 
-    def test_a_login_that_the_watcher_has_not_seen_yet_is_believed_for_a_moment(
+    def test_a_login_is_believed_until_the_watcher_has_looked_since_it_entered(
         self, proxy: Proxy, upstream: Upstream
     ) -> None:
         proxy.publish(entry(upstream.socket), live=[])
+        before = time.time()
         cookie = proxy.enter()
         assert proxy.ask("/", cookie=cookie).status == 200
+        # It writes only now what it asked for before, as on a busy machine: nobody is out by that.
+        logins.write(logins.logins_path(proxy.directory), [], asked=before)
+        proxy.catch_up()
+        assert proxy.ask("/", cookie=cookie).status == 200
+        # It has looked since, and the login is none of those that count.
+        logins.write(logins.logins_path(proxy.directory), [])
+        proxy.catch_up()
+        assert proxy.ask("/", cookie=cookie).status == 403
 
     def test_open_websockets_and_answers_of_who_is_out_are_broken_off(
         self, proxy: Proxy, upstream: Upstream, cookie: str
@@ -172,13 +189,11 @@ class TestLeaving:
                 await there.send_str("hello")
                 assert await there.receive_str(timeout=10) == "hello"
                 await asyncio.to_thread(proxy.publish, entry(upstream.socket, users=[BEN]))
-                began = time.monotonic()
-                message = await there.receive(timeout=10)
+                message = await there.receive(timeout=60)
                 assert message.type is aiohttp.WSMsgType.CLOSE
                 assert there.close_code == 4403
                 with pytest.raises(aiohttp.ClientError):
-                    await asyncio.wait_for(answer.read(), 10)
-                assert time.monotonic() - began < 2
+                    await asyncio.wait_for(answer.read(), 60)
 
         asyncio.run(go())
         wait_for(lambda: proxy.state()["passages"] == 0, what="the end of all that went through")
@@ -253,18 +268,20 @@ class TestRequests:
         assert answer.headers["Content-Security-Policy"] == "frame-ancestors 'self'"
 
     def test_pieces_come_as_they_are_made(self, proxy: Proxy, cookie: str) -> None:
-        async def go() -> list[float]:
-            times = []
-            async with aiohttp.ClientSession() as session:
-                headers = {"Host": proxy.host(), "Cookie": cookie}
-                async with session.get(f"http://127.0.0.1:{proxy.port}/slow", headers=headers) as answer:
-                    async for _ in answer.content.iter_any():
-                        times.append(time.monotonic())
-            return times
+        """The workload makes each piece only when it is told to, which it is when the one before has come."""
 
-        times = asyncio.run(go())
-        assert len(times) == 3
-        assert times[-1] - times[0] > 0.3
+        async def go() -> list[bytes]:
+            pieces = []
+            async with aiohttp.ClientSession() as session:
+                headers, url = {"Host": proxy.host(), "Cookie": cookie}, f"http://127.0.0.1:{proxy.port}"
+                async with session.get(f"{url}/pieces", headers=headers) as answer, asyncio.timeout(60):
+                    async for piece in answer.content.iter_any():
+                        pieces.append(piece)
+                        async with session.get(f"{url}/next", headers=headers) as told:
+                            assert told.status == 200
+            return pieces
+
+        assert asyncio.run(go()) == [b"0\n", b"1\n", b"2\n"]
 
     def test_a_reader_that_is_slow_holds_up_the_workload(self, proxy: Proxy, cookie: str) -> None:
         async def go() -> None:

@@ -9,6 +9,7 @@ from aiohttp import WSMsgType, web
 
 MIB = 1024 * 1024
 seen: dict[str, int] = {"taken": 0, "sent": 0, "broken": 0}
+wanted = asyncio.Semaphore(0)
 
 
 async def echo(request: web.Request) -> web.Response:
@@ -40,14 +41,20 @@ async def cookies(request: web.Request) -> web.Response:
     return response
 
 
-async def slow(request: web.Request) -> web.StreamResponse:
-    """Pieces with pauses between them."""
+async def pieces(request: web.Request) -> web.StreamResponse:
+    """Three pieces; each but the first is made when `/next` is asked for."""
     response = web.StreamResponse()
     await response.prepare(request)
-    for number in range(int(request.query.get("pieces", "3"))):
+    for number in range(3):
         await response.write(f"{number}\n".encode())
-        await asyncio.sleep(0.3)
+        await wanted.acquire()
     return response
+
+
+async def next_piece(request: web.Request) -> web.Response:
+    """Have the next piece made."""
+    wanted.release()
+    return web.Response(text="told")
 
 
 async def endless(request: web.Request) -> web.StreamResponse:
@@ -127,7 +134,8 @@ async def serve(path: str) -> None:
     """Until it is killed."""
     app = web.Application(client_max_size=64 * MIB)
     app.router.add_get("/cookies", cookies)
-    app.router.add_get("/slow", slow)
+    app.router.add_get("/pieces", pieces)
+    app.router.add_get("/next", next_piece)
     app.router.add_get("/endless", endless)
     app.router.add_post("/swallow", swallow)
     app.router.add_get("/broken", broken)
