@@ -23,6 +23,10 @@ from models.gateway import table_file
 from models.gateway.routes import RoutesError, parse
 from modelwright.core.ids import new_id
 
+_ABOUT = (
+    "Go back without a database: have the gateway of this machine answer by what served before and is still warm. As "
+    "soon as there is a database again, it comes on record as a deployment, with your reason."
+)
 TAKEN_UP_SECONDS = 5.0
 PAUSE_SECONDS = 0.01
 MOST_NAME_CHARACTERS = 32
@@ -182,9 +186,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="models.gateway.rollback", description=__doc__)
+    parser = argparse.ArgumentParser(prog="modelwright rollback", description=_ABOUT)
     parser.add_argument("endpoint", help="<workspace>/<endpoint>")
-    parser.add_argument("--routes", type=Path, required=True, help="the gateway's route table")
+    parser.add_argument(
+        "--routes", type=Path, required=True, help="the gateway's route table (`./modelwright rollback` knows it)"
+    )
     parser.add_argument("--reason", required=True, help="why, for those who read it later")
     parser.add_argument("--to", type=int, metavar="NUMBER", help="a deployment's number (default: the one before)")
     parser.add_argument("--gateway", default="", metavar="URL", help="wait until the gateway there answers by it")

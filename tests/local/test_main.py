@@ -25,3 +25,26 @@ def test_a_backend_that_there_is_not_is_refused_wherever_it_is_named(
     monkeypatch.setenv("MODELWRIGHT_BACKEND", "podman")
     assert main(["up", "--data-dir", str(tmp_path / "data")]) == 1
     assert "'podman'. Choose process or docker" in capsys.readouterr().err
+
+
+def test_an_emergency_rollback_takes_the_data_directory_as_every_command_does(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["--data-dir", str(tmp_path)], [f"--data-dir={tmp_path}"]):
+        assert main(["rollback", "demo/churn", "--reason", "worse", *words]) == 1
+        said = capfd.readouterr().err
+        assert f"{tmp_path}/gateway/routes.json is missing" in said
+        assert "--data-dir or MODELWRIGHT_DATA_DIR" in said
+    (tmp_path / "gateway").mkdir()
+    (tmp_path / "gateway" / "routes.json").write_text('{"revision": 1, "endpoints": {}}')
+    assert main(["rollback", "demo/churn", "--reason", "worse", "--data-dir", str(tmp_path)]) == 1
+    assert "serves no endpoint 'demo/churn'" in capfd.readouterr().err
+
+
+def test_what_the_system_refuses_is_said_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing, text = tmp_path / "nope.json", tmp_path / "text.json"
+    text.write_text("no JSON")
+    assert main(["restore", str(missing), "--data-dir", str(tmp_path / "data")]) == 1
+    assert f"{missing} cannot be read: No such file or directory." in capsys.readouterr().err
+    assert main(["restore", str(text), "--data-dir", str(tmp_path / "data")]) == 1
+    assert "it is no JSON" in capsys.readouterr().err

@@ -15,7 +15,15 @@ COMMAND = (sys.executable, "-m", "models.gateway.rollback")
 
 def main(arguments: list[str]) -> int:
     """Run it, and return its exit code. What `arguments` say of table and gateway counts."""
-    layout = Layout.from_environment()
+    layout, words = Layout.named_in(arguments)
+    routes = layout.gateway / "routes.json"
     gateway = (read_platform(layout) or {}).get("gateway_url") or os.environ.get("MODELWRIGHT_GATEWAY_INTERNAL_URL", "")
-    places = ["--routes", str(layout.gateway / "routes.json"), "--gateway", str(gateway)]
-    return subprocess.run([*COMMAND, *places, *arguments], cwd=REPOSITORY, check=False).returncode
+    if words and not routes.exists() and "--routes" not in words and not {"-h", "--help"} & set(words):
+        print(
+            f"Nothing was changed. {layout.data} is no data directory of a gateway: {routes} is missing.\n"
+            "Name the directory of the platform with --data-dir or MODELWRIGHT_DATA_DIR.",
+            file=sys.stderr,
+        )
+        return 1
+    places = ["--routes", str(routes), "--gateway", str(gateway)]
+    return subprocess.run([*COMMAND, *places, *words], cwd=REPOSITORY, check=False).returncode

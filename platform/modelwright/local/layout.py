@@ -28,6 +28,22 @@ class Layout:
         """The data directory that `MODELWRIGHT_DATA_DIR` names, else `.modelwright` in the clone."""
         return cls(Path(os.environ.get("MODELWRIGHT_DATA_DIR") or REPOSITORY / ".modelwright").absolute())
 
+    @classmethod
+    def named_in(cls, arguments: list[str]) -> tuple["Layout", list[str]]:
+        """The data directory that `--data-dir` names, else as `from_environment`; and the other
+        arguments, for commands that hand theirs on to another program."""
+        rest: list[str] = []
+        named = ""
+        words = iter(arguments)
+        for word in words:
+            if word == "--data-dir":
+                named = next(words, "")
+            elif word.startswith("--data-dir="):
+                named = word.removeprefix("--data-dir=")
+            else:
+                rest.append(word)
+        return (cls(Path(named).absolute()) if named else cls.from_environment()), rest
+
     @property
     def logs(self) -> Path:
         return self.data / "logs"

@@ -14,7 +14,7 @@ from modelwright.local.supervisor import Supervisor
 
 def main(arguments: list[str]) -> int:
     """Run `manage.py` against the running platform, or against its database started for as long as that takes."""
-    layout = Layout.from_environment()
+    layout, arguments = Layout.named_in(arguments)
     running = read_platform(layout) if is_held(layout) else None
     if running is not None:
         return call(arguments, {**os.environ, **running["environment"]})

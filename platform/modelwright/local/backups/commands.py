@@ -33,9 +33,19 @@ def told(work: Callable[[], None]) -> int:
     try:
         work()
     except PROBLEMS as problem:
-        print(problem, file=sys.stderr)
+        print(_words(problem), file=sys.stderr)
         return 1
     return 0
+
+
+def _words(problem: Exception) -> str:
+    """What a person can do something with; an error of the system itself is a number and a path."""
+    if isinstance(problem, OSError) and problem.filename and problem.strerror:
+        return (
+            f"{problem.filename}: {problem.strerror}. See that the place exists, has room, and is yours to read and "
+            "write, then run the command again."
+        )
+    return str(problem)
 
 
 def note(line: str) -> None:

@@ -74,9 +74,11 @@ def read(path: Path) -> Manifest:
     """The manifest at `path`. Raises Unreadable."""
     try:
         content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {error.strerror}. Name the .json file that a backup made.") from None
+    except ValueError:
         raise Unreadable(
-            f"{path} is no manifest of a backup: {error}. Name the .json file that a backup made."
+            f"{path} is no manifest of a backup: it is no JSON. Name the .json file that a backup made."
         ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise Unreadable(f"{path} has another format than this release reads ({FORMAT}). Use the release that made it.")
