@@ -23,7 +23,7 @@ BEGIN
   END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER target_is_approved BEFORE INSERT OR UPDATE ON endpoints_deploymenttarget
+CREATE TRIGGER target_is_approved BEFORE INSERT OR UPDATE OF deployment_id, model_version_id, role ON endpoints_deploymenttarget
   FOR EACH ROW EXECUTE FUNCTION endpoints_check_target();
 """
 BACKWARD = """
