@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -144,6 +145,7 @@ class SessionView(SessionPage):
             "offset": offset,
             "finished": finished,
             "chart_refresh": 0 if session.is_over else CHART_REFRESH_SECONDS,
+            "most_mib": settings.GIT_FILE_BYTES // 1024**2,
             "has_samples": selectors.samples_of(session).exists(),
             "may_resume": session.is_over and session.owner_id == person.pk and Permission.RUN_START in held,
             "new_packages": [one for one in session.packages if one not in session.wanted_packages],

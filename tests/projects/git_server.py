@@ -24,6 +24,14 @@ NAMES = ("localhost", "git.example.org")
 
 
 @dataclass
+class Hold:
+    """Where a server waits."""
+
+    asked: threading.Event = field(default_factory=threading.Event)
+    may_go: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass
 class GitServer:
     """Serves the bare repositories of `root` at `https://localhost:<port>/<name>.git`."""
 
@@ -35,6 +43,8 @@ class GitServer:
     # Where the server sends everybody on to, and how long it thinks before it sends a pack.
     redirect: str = ""
     pause: float = 0
+    # Has the server wait with a pack, once it has said that somebody asked, until it may go on.
+    hold: Hold | None = None
     # What was asked for: the path and the header `Authorization`.
     asked: list[tuple[str, str]] = field(default_factory=list)
 
@@ -107,6 +117,9 @@ def _answer(request: BaseHTTPRequestHandler, server: GitServer) -> None:
     body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
     if parts.path.endswith("git-upload-pack") and b"want " in body:
         time.sleep(server.pause)
+        if (hold := server.hold) is not None:
+            hold.asked.set()
+            hold.may_go.wait(120)
     done = subprocess.run(
         ["git", "http-backend"],
         input=body,

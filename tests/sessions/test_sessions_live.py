@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import zipfile
 from datetime import timedelta
 from pathlib import Path
@@ -44,6 +45,16 @@ def shim_pid(session: Session) -> int:
     return int(json.loads((folder / "status.json").read_text())["shim_pid"])
 
 
+def git_in(session: Session, *arguments: str) -> str:
+    """What Git says that somebody runs in a terminal there, without the way to the platform."""
+    done = subprocess.run(["git", *arguments], cwd=tree_of(session), capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def standing_of(session: Session) -> str:
+    return git_in(session, "status", "--short", "--branch", "--untracked-files=no").splitlines()[0]
+
+
 def changed(session: Session) -> list[str]:
     return [one["path"] for one in changes_of(fresh(session))["files"]]
 
@@ -76,6 +87,8 @@ def test_from_a_click_to_work_that_is_saved_committed_and_merged_and_on_after_a_
     commit = commit_saved(session, message="Two", acting_user=acting)
     assert changed(session) == []
     turn_until(lambda: (tree_of(session) / ".git/refs/heads/session/1").read_text().strip() == commit)
+    # Git there needs no fetch to know that the platform has it.
+    turn_until(lambda: standing_of(session) == "## session/1...origin/session/1", lambda: standing_of(session))
     assert source.head(project) != commit
     merged = merge_branch(session, acting_user=acting)
     assert source.head(project) == merged == commit
@@ -98,6 +111,40 @@ def test_from_a_click_to_work_that_is_saved_committed_and_merged_and_on_after_a_
         "session.ended",
         "session.resumed",
     ]
+
+
+def test_large_files_that_are_committed_stay_whatever_is_saved_and_committed_on_the_page(
+    start: Start, ann: User, project: Project
+) -> None:
+    acting, session = Actor.person(ann), start(ann)
+    tree = tree_of(session)
+    large = os.urandom(20 * 1024 * 1024)
+    (tree / "model.bin").write_bytes(large)
+    (tree / "rows.csv").write_text("a,b\n")
+    turn_until(lambda: fresh(session).left_out == ["model.bin"])
+    # By itself it is not saved, as that would be so often; whoever wants it kept commits it, and it is pushed.
+    git_in(session, "add", "model.bin", "rows.csv")
+    git_in(session, "commit", "--quiet", "--message", "Large")
+    commit = git_in(session, "rev-parse", "HEAD")
+    turn_until(lambda: repository.standing(session).branch == commit, lambda: log_tail(fresh(session).workload))
+    turn_until(lambda: standing_of(session) == "## session/1...origin/session/1", lambda: standing_of(session))
+    turn_until(lambda: fresh(session).left_out == [])
+    assert changed(session) == []
+    # What changes in large files is named, and what was committed of them stays in what is saved.
+    (tree / "model.bin").write_bytes(large[:-1] + b"x")
+    (tree / "rows.csv").write_bytes(b"1,2\n" * 2 * 1024 * 1024)
+    (tree / "notes.md").write_text("two\n")
+    turn_until(lambda: fresh(session).left_out == ["model.bin", "rows.csv"], lambda: fresh(session).left_out)
+    turn_until(lambda: changed(session) == ["notes.md"], lambda: changed(session))
+    commit_saved(fresh(session), message="Notes", acting_user=acting)
+    merged = merge_branch(session, acting_user=acting)
+    with source.FileStream(project, source.read_file(project, merged, "model.bin", 0).digest) as stream:
+        assert stream.read() == large
+    assert source.read_file(project, merged, "rows.csv").data == b"a,b\n"
+    # As it was again, it is no news; gone is gone.
+    (tree / "model.bin").write_bytes(large)
+    (tree / "rows.csv").unlink()
+    turn_until(lambda: (fresh(session).left_out, changed(session)) == ([], ["rows.csv"]), lambda: changed(session))
 
 
 def test_what_was_saved_is_there_after_the_supervisor_is_killed_and_can_be_committed_then(

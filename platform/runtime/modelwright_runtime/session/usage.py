@@ -1,4 +1,4 @@
-"""What the processes of a session use, as Linux counts it."""
+"""What the processes of a session use and do, as Linux tells it."""
 
 from __future__ import annotations
 
@@ -34,6 +34,21 @@ def usage_below(root: int) -> Usage:
         ours |= more
     mine = [found[pid] for pid in ours if pid in found]
     return Usage(sum(one[1] for one in mine), sum(one[2] for one in mine), len(mine))
+
+
+def is_asking(folder: Path) -> bool:
+    """Whether a Git that works in the folder asks a server now."""
+    return any(name.isdigit() and _asks(Path("/proc", name), folder.resolve()) for name in os.listdir("/proc"))
+
+
+def _asks(process: Path, folder: Path) -> bool:
+    try:
+        # `git fetch` has a program of its own speak to the server, from its first word until the names are moved.
+        if not (process / "comm").read_text().startswith("git-remote-"):
+            return False
+        return (process / "cwd").resolve(strict=True).is_relative_to(folder)
+    except OSError:
+        return False
 
 
 def _facts(pid: int) -> tuple[int, float, int] | None:
