@@ -11,12 +11,12 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import close_old_connections
 from django.http import HttpRequest
 
 from models.batch.selectors import job_of_token
 from modelwright.accounts.authentication import live_token
+from modelwright.accounts.login_store import SessionStore
 from sessions.selectors import session_of_token
 
 
@@ -51,7 +51,7 @@ def _is_login(cookies: str) -> bool:
         login = SimpleCookie(cookies).get(settings.SESSION_COOKIE_NAME)
     except CookieError:
         return False
-    if login is None or not (login.value.isascii() and login.value.isalnum()):
+    if login is None:
         return False
     close_old_connections()
     request = HttpRequest()

@@ -228,6 +228,7 @@ LOGOUT_REDIRECT_URL = "login"
 _HTTPS = WEB_URL.startswith("https://")
 CSRF_TRUSTED_ORIGINS = [WEB_URL]
 CSRF_FAILURE_VIEW = "modelwright.core.pages.csrf_failure"
+SESSION_ENGINE = "modelwright.accounts.login_store"
 SESSION_COOKIE_NAME = "modelwright_login"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
