@@ -13,6 +13,7 @@ from rest_framework.request import Request
 
 from models.batch.models import BatchJob
 from modelwright.core.errors import NotFound
+from modelwright.storage.blobs import BlobStore
 from modelwright.storage.settings import blob_store
 
 _BLOCK = 256 * 1024
@@ -27,14 +28,13 @@ def output_of(request: HttpRequest | Request, job: BatchJob) -> StreamingHttpRes
             remedy="Wait until the job has succeeded; where it failed or was cancelled, try it again.",
         )
     name = f"{job.model_version.model.name}-batch-{job.number}.{job.output_format}"
-    response = stored_file(request, job.output_sha256)
+    response = stored_file(request, job.output_sha256, blob_store())
     response.headers["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
     return response
 
 
-def stored_file(request: HttpRequest | Request, sha256: str) -> StreamingHttpResponse:
-    """The blob. Raises Unavailable where it is missing."""
-    store = blob_store()
+def stored_file(request: HttpRequest | Request, sha256: str, store: BlobStore) -> StreamingHttpResponse:
+    """The blob of the store. Raises Unavailable where it is missing."""
     size = store.size(sha256)
     stack = ExitStack()
     stream = stack.enter_context(store.open(sha256))

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from models.batch.models import BatchJob
+from models.batch.sources import OF_CONNECTION
 from modelwright.accounts.actors import Actor
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import Target, record
@@ -28,14 +29,14 @@ def audit(action: AuditAction, job: BatchJob, *, acting_user: Actor, role: str =
 
 def masked_of(job: BatchJob, token: str) -> list[str]:
     """What its log must not show."""
-    connection = job.connection if job.source["kind"] in ("table", "query") else None
+    connection = job.connection if job.source["kind"] in OF_CONNECTION else None
     return [token, *([decrypt(connection.secret)] if connection is not None and connection.secret else [])]
 
 
 def secrets_of(job: BatchJob, token: str) -> dict[str, str]:
-    """The secret variables of its workload: its token, and for a table how to reach it. Raises Conflict."""
+    """The secret variables of its workload: its token, and how to reach a data connection. Raises Conflict."""
     made = {"MODELWRIGHT_SCORING_TOKEN": token}
-    if job.source["kind"] in ("table", "query"):
+    if job.source["kind"] in OF_CONNECTION:
         connection = job.connection
         if connection is None:
             raise Conflict(
@@ -43,5 +44,7 @@ def secrets_of(job: BatchJob, token: str) -> dict[str, str]:
                 remedy="Start a new job with another connection.",
             )
         secret = decrypt(connection.secret) if connection.secret else ""
-        made["MODELWRIGHT_SCORING_CONNECTION"] = json.dumps({"config": connection.config, "secret": secret})
+        made["MODELWRIGHT_SCORING_CONNECTION"] = json.dumps(
+            {"kind": connection.kind, "config": connection.config, "secret": secret}
+        )
     return made

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from models.batch.models import MOST_CHUNK_ROWS, USUAL_CHUNK_ROWS, BatchJob, Format
-from models.batch.sources import MAX_QUERY, Wanted
+from models.batch.sources import MAX_PATH, MAX_QUERY, Wanted
 from models.endpoints.models import Endpoint
 from models.endpoints.version_choices import label_of
 from models.registry.models import ModelVersion
@@ -18,7 +18,12 @@ from workspaces.models import DataConnection
 
 _CODE = {"class": "code", "spellcheck": "false", "autocomplete": "off", "autocapitalize": "none"}
 # What is scored, as the tabs of the form name it.
-SOURCES = (("upload", "Upload a file"), ("repository", "A file of the project"), ("database", "A table or query"))
+SOURCES = (
+    ("upload", "Upload a file"),
+    ("repository", "A file of the project"),
+    ("file", "A file of a data connection"),
+    ("database", "A table or query"),
+)
 
 
 class BatchForm(forms.Form):
@@ -110,6 +115,32 @@ class RepositoryForm(BatchForm):
     def wanted(self) -> Wanted:
         """The file."""
         return Wanted("repository", path=self.cleaned_data["path"], commit=self.cleaned_data["commit"])
+
+
+class RemoteFileForm(BatchForm):
+    """Score a file of a data connection."""
+
+    first = ("connection", "path")
+    path = forms.CharField(
+        label="File",
+        max_length=MAX_PATH,
+        help_text="Its name below the address or directory, or after the prefix, of the connection, such as "
+        "`2026/customers.parquet`. It is fetched when the job runs.",
+        widget=forms.TextInput(attrs=_CODE),
+    )
+
+    def __init__(self, connections: Iterable[DataConnection], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["connection"] = forms.ChoiceField(
+            label="Data connection",
+            choices=[(each.name, f"{each.name}: {each.get_kind_display()}") for each in connections],
+            help_text="To a database: choose the tab for a table or query.",
+        )
+        self.order_fields(["model_version", *self.first, "key_columns", "output_format"])
+
+    def wanted(self) -> Wanted:
+        """The file."""
+        return Wanted("file", connection=self.cleaned_data["connection"], path=self.cleaned_data["path"])
 
 
 class DatabaseForm(BatchForm):

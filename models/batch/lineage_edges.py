@@ -20,11 +20,17 @@ def edges_of_input(job: BatchJob) -> list[EdgeSpec]:
     version = job.model_version
     made = names.model_version(job.project_id, version.pk, str(version), version.manifest_digest)
     edges = [EdgeSpec(made, node_of(job), EdgeKind.PREDICTED, origin=Origin.OBSERVED)]
-    edges.append(EdgeSpec(_input(job), node_of(job), EdgeKind.READ, origin=Origin.OBSERVED))
+    if job.source["kind"] != "file":
+        edges += edges_of_reading(job)
     if job.source["kind"] == "repository":
         commit = names.commit(job.project_id, job.source["commit"])
         edges.append(EdgeSpec(commit, node_of(job), EdgeKind.USED, origin=Origin.OBSERVED))
     return edges
+
+
+def edges_of_reading(job: BatchJob) -> list[EdgeSpec]:
+    """From the input to the job. What a file of a data connection is, is known when a process has fetched it."""
+    return [EdgeSpec(_input(job), node_of(job), EdgeKind.READ, origin=Origin.OBSERVED)]
 
 
 def edges_of_output(job: BatchJob) -> list[EdgeSpec]:
@@ -47,6 +53,9 @@ def _input(job: BatchJob) -> NodeSpec:
     source = job.source
     if source["kind"] in ("upload", "repository"):
         return names.file(job.project_id, source["name"], source["sha256"])
+    if source["kind"] == "file":
+        attrs = {"title": source["path"], "connection": source["connection"]}
+        return NodeSpec(NodeKind.DATASET, _place(job), source["path"], source["sha256"], job.project_id, attrs)
     if source["kind"] == "table":
         return _table(job, source["table"], written=False)
     digest = hashlib.sha256(source["query"].encode()).hexdigest()
@@ -65,4 +74,9 @@ def _table(job: BatchJob, name: str, *, written: bool) -> NodeSpec:
 
 def _place(job: BatchJob) -> str:
     config = job.connection.config if job.connection is not None else {}
+    if job.source["kind"] == "file":
+        kind = job.connection.kind if job.connection is not None else "?"
+        if kind == "s3":
+            return f"s3://{config['bucket']}/{config.get('prefix', '')}".rstrip("/")
+        return str(config.get("url") or f"file://{config.get('path', '?')}")
     return f"postgresql://{config.get('host', '?')}:{config.get('port', 5432)}/{config.get('database', '?')}"

@@ -26,7 +26,11 @@ class Format(models.TextChoices):
 
 
 class BatchInput(BaseModel):
-    """An uploaded file to score. Its content is a blob, which the control plane never parses."""
+    """An uploaded file to score. Its content is a blob, which the control plane never parses.
+
+    `is_apart` says that it lies among the uploads, from where it is deleted when nobody used it for long; what was
+    uploaded before there were such lies among blobs that may be something else, too, and stays.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="batch_inputs")
     name = models.CharField(max_length=255)
@@ -34,6 +38,9 @@ class BatchInput(BaseModel):
     sha256 = models.CharField(max_length=64)
     size = models.BigIntegerField()
     created_by = models.CharField(max_length=100)
+    is_apart = models.BooleanField(default=True, db_default=False)
+    # When its content was deleted.
+    deleted_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.name
@@ -43,9 +50,10 @@ class BatchJob(BaseModel):
     """One scoring of one input by one version, in one attempt or several. Only `transitions.py` writes `state`.
 
     `source` says what is read: `{"kind": "upload" | "repository", "name", "format", "sha256", "size"}`, with `input`
-    or `commit` and `path`; or `{"kind": "table" | "query", "connection", "table" | "query"}`. `key_columns` are copied
-    to the output; a table has one, which orders its rows. Predictions stand on record with the job's id in place of a
-    deployment's.
+    and `apart` (see `BatchInput`) or `commit` and `path`; or `{"kind": "table" | "query", "connection", "table" |
+    "query"}`; or `{"kind": "file", "connection", "path", "name", "format"}`, with `sha256` and `size` once a process
+    has fetched it. `key_columns` are copied to the output; a table has one, which orders its rows. Predictions stand
+    on record with the job's id in place of a deployment's.
     """
 
     class OnError(models.TextChoices):
@@ -118,7 +126,9 @@ class BatchJob(BaseModel):
         source = self.source
         if source["kind"] == "query":
             return f"a query of {source['connection']}"
-        return f"{source['connection']}: {source['table']}" if source["kind"] == "table" else str(source["name"])
+        if source["kind"] in ("table", "file"):
+            return f"{source['connection']}: {source['table' if source['kind'] == 'table' else 'path']}"
+        return str(source["name"])
 
     @property
     def seconds_left(self) -> float | None:

@@ -62,6 +62,13 @@ def inputs_of(project: Project) -> QuerySet[BatchInput]:
     return BatchInput.objects.filter(project=project).order_by("-id")
 
 
+def upload_of(job: BatchJob) -> BatchInput | None:
+    """The uploaded file that it scores, None where it reads something else. The caller has required PROJECT_VIEW."""
+    if job.source["kind"] != "upload":
+        return None
+    return inputs_of(job.project).filter(pk=job.source["input"]).first()
+
+
 def chunks_of(job: BatchJob) -> QuerySet[BatchChunk]:
     """What is stored of the job, newest first. The caller has required PROJECT_VIEW."""
     return BatchChunk.objects.filter(job=job).order_by("-id")

@@ -23,7 +23,7 @@ class BatchInputSerializer(serializers.ModelSerializer[BatchInput]):
 
     class Meta:
         model = BatchInput
-        fields = ["id", "project", "name", "format", "sha256", "size", "created_by", "created_at"]
+        fields = ["id", "project", "name", "format", "sha256", "size", "created_by", "created_at", "deleted_at"]
         read_only_fields = fields
 
 
@@ -39,13 +39,17 @@ class BatchInputCreateSerializer(serializers.Serializer[BatchInput]):
 class SourceSerializer(serializers.Serializer[Any]):
     """What is scored."""
 
-    kind = serializers.ChoiceField(choices=["upload", "repository", "table", "query"])
+    kind = serializers.ChoiceField(choices=["upload", "repository", "file", "table", "query"])
     input = serializers.UUIDField(required=False, help_text="The id of an uploaded file, for `upload`.")
-    path = serializers.CharField(required=False, max_length=500, help_text="Of a file in the project's repository.")
+    path = serializers.CharField(
+        required=False, max_length=500, help_text="Of a file in the project's repository, or of a data connection."
+    )
     commit = serializers.CharField(
         required=False, allow_blank=True, max_length=64, help_text="Full id; the newest commit if left out."
     )
-    connection = serializers.CharField(required=False, max_length=63, help_text="Name of a data connection.")
+    connection = serializers.CharField(
+        required=False, max_length=63, help_text="Name of a data connection, for `file`, `table` and `query`."
+    )
     table = serializers.CharField(required=False, max_length=130, help_text="Such as `customers` or `sales.customers`.")
     query = serializers.CharField(required=False, max_length=MAX_QUERY, help_text="One SELECT.")
 

@@ -11,11 +11,23 @@ from django.db.models import Max
 from modelwright_runtime.scoring.tables import WRITTEN
 
 from jobs.quota import check_quota
-from models.batch import transitions
+from models.batch import expiring, transitions
 from models.batch.environment import environment_with
 from models.batch.facts import audit, masked_of, secrets_of
 from models.batch.models import MOST_CHUNK_ROWS, USUAL_CHUNK_ROWS, BatchAttempt, BatchInput, BatchJob, Format
-from models.batch.sources import Found, Wanted, check_keys, check_table, find, format_of, libraries_of, store_file
+from models.batch.selectors import upload_of
+from models.batch.sources import (
+    OF_CONNECTION,
+    TABLES,
+    Found,
+    Wanted,
+    check_keys,
+    check_table,
+    find,
+    format_of,
+    libraries_of,
+    store_file,
+)
 from models.batch.tokens import new_scoring_token
 from models.endpoints.models import Endpoint
 from models.endpoints.paths import path_of
@@ -30,6 +42,7 @@ from modelwright.compute.selectors import profile as profile_by_name
 from modelwright.compute.services.repeating import repeat_workload
 from modelwright.core.crypto import token_digest
 from modelwright.core.errors import Conflict, ValidationFailed
+from modelwright.storage.settings import upload_store
 from projects.models import Project
 from projects.selectors import authorize
 from workspaces.models import Workspace
@@ -61,9 +74,10 @@ def add_input(
 ) -> BatchInput:
     """Keep an uploaded file to be scored. Raises ValidationFailed where it is empty, too large or of another format."""
     role = authorize(acting_user, Permission.RUN_START, project)
+    expiring.in_use()
     name = name.replace("\\", "/").rpartition("/")[2].strip()[:255]
     kind = format_of(name)
-    blob = store_file(stream, size)
+    blob = store_file(stream, size, upload_store())
     made: BatchInput = BatchInput.objects.create(
         project=project, name=name, format=kind, sha256=blob.sha256, size=blob.size, created_by=acting_user.name
     )
@@ -83,13 +97,14 @@ def add_input(
 def start(project: Project, request: BatchRequest, *, acting_user: Actor) -> BatchJob:
     """Queue a batch job: the job, its workload and the audit row in one transaction.
 
-    Reading or writing a database takes PROJECT_EDIT: it is as much as a script may do. Raises ValidationFailed,
-    NotFound, Conflict, QuotaExceeded, PermissionRefused.
+    Reading or writing by way of a data connection takes PROJECT_EDIT: it is as much as a script may do. Raises
+    ValidationFailed, NotFound, Conflict, QuotaExceeded, PermissionRefused.
     """
     role = authorize(acting_user, Permission.RUN_START, project)
     _check_version(project, request)
-    if request.source.kind in ("table", "query"):
+    if request.source.kind in OF_CONNECTION:
         role = authorize(acting_user, Permission.PROJECT_EDIT, project)
+    expiring.in_use()
     found = find(project, request.source)
     size = _size(request.profile, project.workspace)
     check_quota(project.workspace, size)
@@ -163,7 +178,7 @@ def _output_table(request: BatchRequest, found: Found, keys: Sequence[str]) -> s
             remedy="Rename the column in a query, or leave the table out.",
             field="key_columns",
         )
-    if found.connection is None:
+    if found.source["kind"] not in TABLES:
         raise ValidationFailed(
             "Predictions can be written to a table only where the input is a table or query.",
             remedy="Leave the table out, or score a table of the same connection.",
@@ -268,6 +283,13 @@ def retry(job: BatchJob, *, acting_user: Actor) -> BatchJob:
     Raises Conflict where it is not over or its process still ends, PermissionRefused.
     """
     role = authorize(acting_user, Permission.RUN_START, job.project)
+    expiring.in_use()
+    upload = upload_of(job)
+    if upload is not None and upload.deleted_at is not None:
+        raise Conflict(
+            f"{upload.name}, which it scored, was deleted on {upload.deleted_at:%Y-%m-%d}.",
+            remedy="Upload it again and start a new job.",
+        )
     begin_again(job, because=f"{acting_user.name} tried it again.", acting_user=acting_user, role=role)
     job.refresh_from_db()
     return job

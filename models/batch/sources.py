@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from modelwright_runtime.scoring.limits import MAX_INPUT_BYTES
+
 from models.batch.models import BatchInput, Format
 from modelwright.core.errors import NotFound, ValidationFailed
-from modelwright.storage.blobs import Blob, Readable
+from modelwright.storage.blobs import Blob, BlobStore, Readable
 from modelwright.storage.bounded import BoundedReader
 from modelwright.storage.settings import blob_store
 from projects import source as repository
@@ -18,17 +19,20 @@ from projects.models import Project
 from workspaces.models import DataConnection
 from workspaces.selectors import data_connections
 
-MAX_INPUT_BYTES = 4 * 1024**3
-# Git hands a file over whole.
+# What is in Git is copied from there each time.
 MAX_REPOSITORY_BYTES = 256 * 1024**2
 MAX_QUERY = 20_000
 MAX_KEYS = 20
+MAX_PATH = 500
+# What is read by way of a data connection; the first two by a database.
+TABLES = ("table", "query")
+OF_CONNECTION = (*TABLES, "file")
 TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}(\.[A-Za-z_][A-Za-z0-9_$]{0,62})?")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a person asks to be read: one of the four, as `kind` says."""
+    """What a person asks to be read: one of the five, as `kind` says."""
 
     kind: str
     input: UUID | None = None
@@ -54,11 +58,13 @@ def find(project: Project, wanted: Wanted) -> Found:
         return _upload(project, wanted.input)
     if wanted.kind == "repository":
         return _repository_file(project, wanted)
-    if wanted.kind in ("table", "query"):
+    if wanted.kind in TABLES:
         return _rows(project, wanted)
+    if wanted.kind == "file":
+        return _file_of_connection(project, wanted)
     raise ValidationFailed(
         f"{wanted.kind[:40]!r} is nothing that can be scored.",
-        remedy="Choose upload, repository, table or query.",
+        remedy="Choose upload, repository, file, table or query.",
         field="source.kind",
     )
 
@@ -77,11 +83,12 @@ def format_of(name: str) -> str:
     )
 
 
-def store_file(stream: Readable, size: int | None) -> Blob:
-    """Store an uploaded file. Raises ValidationFailed where it is empty or too large, whatever `size` says."""
+def store_file(stream: Readable, size: int | None, store: BlobStore | None = None) -> Blob:
+    """Store a file, among all blobs where no other store is named. Raises ValidationFailed where it is empty or too
+    large, whatever `size` says."""
     if size is not None and size > MAX_INPUT_BYTES:
         raise _too_large(MAX_INPUT_BYTES, size)
-    blob = blob_store().put_stream(BoundedReader(stream, MAX_INPUT_BYTES, _too_large))
+    blob = (store or blob_store()).put_stream(BoundedReader(stream, MAX_INPUT_BYTES, _too_large))
     if not blob.size:
         raise ValidationFailed("The file is empty.", remedy="Give a file with rows.", field="file")
     return blob
@@ -102,8 +109,14 @@ def _upload(project: Project, input_id: UUID | None) -> Found:
         raise NotFound(
             "The project has no such uploaded file.", remedy="Upload it first, and give its id.", field="source.input"
         )
+    if found.deleted_at is not None:
+        raise ValidationFailed(
+            f"{found.name} was deleted on {found.deleted_at:%Y-%m-%d}: nobody had used it as long as such are kept.",
+            remedy="Upload it again.",
+            field="source.input",
+        )
     facts = {"name": found.name, "format": found.format, "sha256": found.sha256, "size": found.size}
-    return _file({"kind": "upload", "input": str(found.pk), **facts})
+    return _file({"kind": "upload", "input": str(found.pk), **facts, "apart": found.is_apart})
 
 
 def _repository_file(project: Project, wanted: Wanted) -> Found:
@@ -114,32 +127,63 @@ def _repository_file(project: Project, wanted: Wanted) -> Found:
             field="source.path",
         )
     commit = repository.check_commit(project, wanted.commit, field="source.commit")
-    content = repository.read_file(project, commit, wanted.path, MAX_REPOSITORY_BYTES)
+    content = repository.read_file(project, commit, wanted.path, 0)
     if content.size > MAX_REPOSITORY_BYTES:
         raise _too_large(MAX_REPOSITORY_BYTES, content.size)
-    blob = store_file(io.BytesIO(content.data), content.size)
+    with repository.FileStream(project, content.digest) as stream:
+        blob = store_file(stream, content.size)
     facts = {"name": wanted.path, "path": wanted.path, "commit": commit, "format": format_of(wanted.path)}
     return _file({"kind": "repository", **facts, "sha256": blob.sha256, "size": blob.size})
 
 
-def _file(source: dict[str, Any]) -> Found:
+def _file(source: dict[str, Any], connection: DataConnection | None = None) -> Found:
     libraries = {"pyarrow"} if source["format"] == Format.PARQUET else set()
-    return Found(source, libraries=frozenset(libraries))
+    return Found(source, connection, frozenset(libraries))
 
 
-def _rows(project: Project, wanted: Wanted) -> Found:
-    connection = data_connections(project.workspace).filter(name=wanted.connection).first()
+def _file_of_connection(project: Project, wanted: Wanted) -> Found:
+    """A file that the scoring process fetches by itself; what it was, it tells when it has it."""
+    connection = _connection(project, wanted.connection)
+    if connection.kind == DataConnection.Kind.POSTGRESQL:
+        raise ValidationFailed(
+            f"{connection.name} is a database and has no files.",
+            remedy="Name a table or a query of it, or a connection to a store, a web address or a directory.",
+            field="source.connection",
+        )
+    path = wanted.path.strip()
+    if not path or len(path) > MAX_PATH or _is_no_path(path):
+        raise ValidationFailed(
+            f"{path[:100]!r} is no file of {connection.name}.",
+            remedy="Give its path below what the connection names, such as 2026/customers.csv, without `..`.",
+            field="source.path",
+        )
+    facts = {"connection": connection.name, "path": path, "name": path, "format": format_of(path)}
+    return _file({"kind": "file", **facts}, connection)
+
+
+def _is_no_path(path: str) -> bool:
+    parts = path.split("/")
+    return "\\" in path or not path.isprintable() or any(part in ("", ".", "..") for part in parts)
+
+
+def _connection(project: Project, name: str) -> DataConnection:
+    connection = data_connections(project.workspace).filter(name=name).first()
     if connection is None:
         names = ", ".join(data_connections(project.workspace).values_list("name", flat=True)) or "none"
         raise NotFound(
-            f"The workspace has no data connection {wanted.connection[:63]!r}. It has {names}.",
+            f"The workspace has no data connection {name[:63]!r}. It has {names}.",
             remedy="Name one of them, or have an administrator of the workspace add one.",
             field="source.connection",
         )
+    return connection
+
+
+def _rows(project: Project, wanted: Wanted) -> Found:
+    connection = _connection(project, wanted.connection)
     if connection.kind != DataConnection.Kind.POSTGRESQL:
         raise ValidationFailed(
-            f"Rows of {connection.name} cannot be scored: it is {connection.get_kind_display()}.",
-            remedy="Choose a connection to PostgreSQL, or bring the data into a file.",
+            f"{connection.name} has no tables: it is {connection.get_kind_display()}.",
+            remedy="Choose a connection to PostgreSQL, or name a file of this one (`file`).",
             field="source.connection",
         )
     source = {"kind": wanted.kind, "connection": connection.name}
@@ -173,7 +217,7 @@ def check_keys(keys: list[str], found: Found, redacted: list[str]) -> list[str]:
         raise ValidationFailed(
             "The key columns are not right.", remedy=f"Name up to {MAX_KEYS} columns, each once.", field="key_columns"
         )
-    if found.connection is not None and len(keys) != 1:
+    if found.source["kind"] in TABLES and len(keys) != 1:
         raise ValidationFailed(
             "A table or query needs one key column.",
             remedy="Name the column that is different in each row: it orders the rows and names them in the output.",

@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from models.batch import services
-from models.batch.forms import SOURCES, BatchForm, DatabaseForm, RepositoryForm, UploadForm
+from models.batch.forms import SOURCES, BatchForm, DatabaseForm, RemoteFileForm, RepositoryForm, UploadForm
 from models.batch.models import BatchJob
 from models.batch.sources import Wanted
 from models.batch.views import BatchPage
@@ -76,10 +76,13 @@ class BatchStartView(BatchPage):
             allowed_profiles(project.workspace),
         )
         initial = {"model_version": request.GET.get("version", "")[:36], "path": request.GET.get("path", "")[:500]}
-        kind = self._kind(request)
+        kind, connections = self._kind(request), data_connections(project.workspace)
         if kind == "database":
-            found = data_connections(project.workspace).filter(kind=DataConnection.Kind.POSTGRESQL)
+            found = connections.filter(kind=DataConnection.Kind.POSTGRESQL)
             return DatabaseForm(found, *choices, *given, initial=initial)
+        if kind == "file":
+            found = connections.exclude(kind=DataConnection.Kind.POSTGRESQL)
+            return RemoteFileForm(found, *choices, *given, initial=initial)
         form = RepositoryForm if kind == "repository" else UploadForm
         return cast(BatchForm, form(*choices, *given, initial=initial))
 
@@ -98,7 +101,8 @@ class BatchStartView(BatchPage):
             "form": form,
             "source_tabs": [(label, f"{address}?source={name}{more}", name == kind) for name, label in SOURCES],
             "has_versions": versions_ready(project).exists(),
-            "has_connections": not isinstance(form, DatabaseForm) or bool(form.fields["connection"].choices),  # type: ignore[attr-defined]
+            "has_connections": "connection" not in form.fields or bool(form.fields["connection"].choices),  # type: ignore[attr-defined]
+            "is_database": kind == "database",
             "action": f"{address}?source={kind}",
             "cancel_url": reverse("project-batch-jobs", args=[project.pk]),
         }

@@ -122,6 +122,7 @@ class BatchJobView(BatchPage):
             "title": _title(job),
             "predictions": selectors.predictions_of(job)[:NEWEST_PREDICTIONS],
             "lineage": _lineage(job),
+            "upload": selectors.upload_of(job),
             "attempts": selectors.attempts_of(job) if job.attempt > 1 else [],
             "shown": shown,
             "log": text,

@@ -16,10 +16,12 @@ from models.batch import working
 from models.batch.downloads import stored_file
 from models.batch.models import BatchJob
 from models.batch.selectors import chunks_of, job_of_token
+from models.batch.sources import OF_CONNECTION
 from modelwright.core.api import PUBLIC
 from modelwright.core.errors import NotFound, PlatformError, ValidationFailed
 from modelwright.core.problems import problem_response
 from modelwright.storage.blobs import Readable
+from modelwright.storage.settings import blob_store, upload_store
 
 # What a chunk puts around a value: the header, its lists, a row.
 HEADER_LEVELS = 3
@@ -114,9 +116,9 @@ class InputWorkView(WorkView):
 
     def get(self, request: HttpRequest, *, job: BatchJob) -> HttpResponseBase:
         """Answer its bytes."""
-        if "sha256" not in job.source:
-            raise NotFound("The job reads no file.", remedy="Read the table or query that it names.")
-        return stored_file(request, job.source["sha256"])
+        if job.source["kind"] in OF_CONNECTION:
+            raise NotFound("The platform has no file of it.", remedy="Read what its data connection names.")
+        return stored_file(request, job.source["sha256"], upload_store() if job.source.get("apart") else blob_store())
 
 
 class TotalWorkView(WorkView):
@@ -125,8 +127,11 @@ class TotalWorkView(WorkView):
     permissions = {"POST": PUBLIC}
 
     def post(self, request: HttpRequest, *, job: BatchJob) -> HttpResponseBase:
-        """Note it."""
-        working.set_total(job, _number(_words(request).get("rows")))
+        """Note it, with `sha256` and `size` of a file that the process fetched from a data connection."""
+        said = _words(request)
+        working.set_total(job, _number(said.get("rows")))
+        if "sha256" in said:
+            working.note_file(job, sha256=str(said["sha256"]), size=_number(said.get("size")))
         return HttpResponse(status=204)
 
 
@@ -140,7 +145,7 @@ class ChunkWorkView(WorkView):
         chunk = chunks_of(job).filter(number=number).first()
         if chunk is None:
             raise NotFound(f"Chunk {number} is not stored.", remedy="Send it.")
-        return stored_file(request, chunk.sha256)
+        return stored_file(request, chunk.sha256, blob_store())
 
     def post(self, request: HttpRequest, number: int, *, job: BatchJob) -> HttpResponseBase:
         """Store it: four bytes with the header's length, the header in JSON, the part. Twice is harmless."""

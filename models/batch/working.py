@@ -14,7 +14,7 @@ from modelwright_runtime.scoring.limits import MAX_PART_BYTES
 from lineage.services import add as add_lineage
 from models.batch import transitions
 from models.batch.facts import audit
-from models.batch.lineage_edges import edges_of_input, edges_of_output, edges_of_table
+from models.batch.lineage_edges import edges_of_input, edges_of_output, edges_of_reading, edges_of_table
 from models.batch.models import BatchChunk, BatchJob
 from models.batch.records import BatchNames, Header, check, check_moment, is_broken, records_of
 from models.gateway.recording import Recorder
@@ -23,7 +23,7 @@ from modelwright.accounts.actors import Actor
 from modelwright.audit.actions import AuditAction
 from modelwright.core.errors import Conflict, ValidationFailed
 from modelwright.core.text import storable
-from modelwright.storage.blobs import Readable
+from modelwright.storage.blobs import Readable, check_name
 from modelwright.storage.bounded import BoundedReader
 from modelwright.storage.settings import blob_store
 
@@ -64,6 +64,24 @@ def begin(job: BatchJob) -> dict[str, Any]:
 def set_total(job: BatchJob, rows: int) -> None:
     """How many rows there are in all. No audit row: the job's end is on record."""
     BatchJob.objects.filter(pk=job.pk).update(rows_total=max(0, rows))
+
+
+@transaction.atomic
+def note_file(job: BatchJob, *, sha256: str, size: int) -> None:
+    """What the file of its data connection was when the first process had fetched it. No audit row, as above.
+
+    Raises Conflict where it is another one than that: rows of two files would stand in one output.
+    """
+    job = _locked(job)
+    if job.source["kind"] != "file":
+        raise ValidationFailed("The job fetches no file.", remedy="Use the runtime of this platform.")
+    before = job.source.get("sha256")
+    if before not in (None, sha256):
+        raise Conflict("The file is not the one with which the job began.", remedy="Start a new job over it.")
+    if before is None:
+        job.source = {**job.source, "sha256": check_name(sha256), "size": size}
+        job.save(update_fields=["source"])
+        add_lineage(edges=edges_of_reading(job))
 
 
 def is_next(job: BatchJob, number: int) -> bool:

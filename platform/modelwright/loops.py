@@ -6,12 +6,13 @@ from jobs import collector, scheduler
 from jobs.pushes import own as own_pushes
 from models.approvals import testing
 from models.availability import alerting
+from models.availability import compacting as old_availability
 from models.availability.scaler import Scaler
-from models.batch import collecting
+from models.batch import collecting, expiring
 from models.endpoints import hastening, reconciler, silence
 from models.events import delivering, ordering
 from models.events import retention as event_retention
-from models.predictions import partitions, reexecution, retention
+from models.predictions import compacting, partitions, reexecution, retention
 from models.registry import compilation, importer, inspection
 from models.replays import collecting as replays
 from models.replays import drilling
@@ -75,6 +76,7 @@ CENTRAL_LOOPS = (
     Loop("replica-numbers", Scaler().tick, 5.0),
     Loop("availability-alerts", alerting.tick, 15.0),
     Loop("old-availability", alerting.forget, 3600.0),
+    Loop("availability-by-hour", old_availability.tick, 3600.0),
     Loop("re-executions", reexecution.tick, 0.5),
     Loop("forgotten-answers", reexecution.forget_answers, 600.0),
     Loop("replays", replays.tick, 0.5),
@@ -82,11 +84,13 @@ CENTRAL_LOOPS = (
     Loop("drills", drilling.tick, 1.0),
     Loop("audit-seal", sealing.seal, 2.0),
     Loop("prediction-days", partitions.make_ahead, 600.0),
+    Loop("old-counts", compacting.tick, 3600.0),
     Loop("prediction-retention", retention.tick, 300.0),
     Loop("event-positions", ordering.tick, 0.2),
     Loop("event-sinks", delivering.Deliverer().tick, 0.2),
     Loop("event-retention", event_retention.tick, 300.0),
     Loop("unfinished-uploads", unfinished.give_up, 3600.0),
+    Loop("old-uploads", expiring.tick, 600.0),
     Loop("kept-answers", idempotency.forget_old_answers, 3600.0),
 )
 # One machine that is both.

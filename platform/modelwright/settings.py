@@ -85,15 +85,17 @@ WEB_URL = os.environ.get("MODELWRIGHT_WEB_URL", "http://127.0.0.1:8000").rstrip(
 # 0: predictions of endpoints that say nothing else are kept for ever.
 COMPILE_MODELS = os.environ.get("MODELWRIGHT_COMPILE", "on") != "off"
 PREDICTION_RETENTION_DAYS = int(os.environ.get("MODELWRIGHT_PREDICTION_RETENTION_DAYS", "0"))
+# 0: files that were uploaded to be scored are kept for ever.
+UPLOAD_RETENTION_DAYS = int(os.environ.get("MODELWRIGHT_UPLOAD_RETENTION_DAYS", "0"))
 # Networks inside, in which sinks of events may stand all the same; 0 days of the stream: for ever.
 EVENT_SINK_NETWORKS = networks(os.environ.get("MODELWRIGHT_EVENT_SINK_NETWORKS", ""))
 # The same for repositories that are imported, and certificates of servers inside.
 IMPORT_NETWORKS = networks(os.environ.get("MODELWRIGHT_IMPORT_NETWORKS", ""))
 IMPORT_CA_FILE = os.environ.get("MODELWRIGHT_IMPORT_CA_FILE", "")
-EVENT_RETENTION_DAYS = int(os.environ.get("MODELWRIGHT_EVENT_RETENTION_DAYS", "7"))
-# Where e-mail is handed in, empty for none.
 # The largest file that may come in by a push, an import or a commit in a session.
 GIT_FILE_BYTES = int(os.environ.get("MODELWRIGHT_GIT_FILE_MIB", "100")) * 1024**2
+EVENT_RETENTION_DAYS = int(os.environ.get("MODELWRIGHT_EVENT_RETENTION_DAYS", "7"))
+# Where e-mail is handed in, empty for none.
 MAIL_URL = os.environ.get("MODELWRIGHT_MAIL_URL", "")
 MAIL_PASSWORD_FILE = os.environ.get("MODELWRIGHT_MAIL_PASSWORD_FILE", "")
 MAIL_FROM = os.environ.get("MODELWRIGHT_MAIL_FROM", "modelwright@localhost")

@@ -103,9 +103,14 @@ class BlobStore(Protocol):
         ...
 
 
+def is_name(text: str) -> bool:
+    """Whether it is a digest in hex, as blobs are named."""
+    return bool(_DIGEST.match(text))
+
+
 def check_name(sha256: str) -> str:
     """`sha256`, when it is a digest. Raises ValidationFailed otherwise."""
-    if not _DIGEST.match(sha256):
+    if not is_name(sha256):
         raise ValidationFailed(f"{sha256[:80]!r} is no SHA-256.", remedy="Give 64 hexadecimal digits.")
     return sha256
 

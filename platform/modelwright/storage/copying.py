@@ -25,6 +25,13 @@ class Copied:
     there_already: int = 0
     problems: list[str] = field(default_factory=list)
 
+    def add(self, other: Copied) -> None:
+        """Count what another copy did, too."""
+        self.copied += other.copied
+        self.copied_bytes += other.copied_bytes
+        self.there_already += other.there_already
+        self.problems += other.problems
+
 
 def copy_blobs(
     source: BlobStore, target: BlobStore, *, check: bool = False, progress: Callable[[Copied], None] | None = None

@@ -18,7 +18,7 @@ from boto3.s3.transfer import TransferConfig
 
 from modelwright.core.errors import Unavailable
 from modelwright.storage.address import Bucket, Keys
-from modelwright.storage.blobs import CHUNK, Blob, Readable, check_digest, check_name, copy, open_regular
+from modelwright.storage.blobs import CHUNK, Blob, Readable, check_digest, check_name, copy, is_name, open_regular
 from modelwright.storage.cache import Cache
 from modelwright.storage.s3_errors import Missing, missing_bucket, translated
 
@@ -113,7 +113,10 @@ class S3Blobs:
         with translated(self.bucket):
             for page in pages:
                 for found in page.get("Contents", ()):
-                    yield Blob(found["Key"].removeprefix(self.bucket.prefix).replace("/", "", 1), found["Size"])
+                    name = found["Key"].removeprefix(self.bucket.prefix).replace("/", "", 1)
+                    # An area of its own may lie below, of other blobs.
+                    if is_name(name):
+                        yield Blob(name, found["Size"])
 
     def abort_unfinished(self, before: datetime) -> int:
         """See `storage.unfinished.KeepsParts`."""

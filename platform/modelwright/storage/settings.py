@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from modelwright.storage.cache import Cache
 from modelwright.storage.local import LocalBlobs
 
 GIB = 1024**3
+# Blobs apart from all others.
+UPLOADS = "uploads"
+AREAS = ("", UPLOADS)
 
 
 def blob_store() -> BlobStore:
@@ -21,16 +25,21 @@ def blob_store() -> BlobStore:
     return store_at(settings.BLOBS)
 
 
-def store_at(address: str, *, credentials_file: str = "") -> BlobStore:
-    """The store that `address` names, in the form of MODELWRIGHT_BLOBS. Raises ValidationFailed.
+def upload_store() -> BlobStore:
+    """Files that people uploaded, and nothing else: one that is deleted here is nothing that a model or run holds."""
+    return store_at(settings.BLOBS, area=UPLOADS)
+
+
+def store_at(address: str, *, credentials_file: str = "", area: str = "") -> BlobStore:
+    """The store that `address` names, in the form of MODELWRIGHT_BLOBS, or an area of it. Raises ValidationFailed.
 
     Without a `credentials_file`, a bucket's keys are the installation's.
     """
     place = parse(address, Path(settings.DATA_DIR) / "blobs")
     if isinstance(place, Path):
-        return LocalBlobs(place)
+        return LocalBlobs(place / area)
     return _bucket_store(
-        place,
+        replace(place, prefix=f"{place.prefix}{area}/") if area else place,
         credentials_file or settings.BLOBS_CREDENTIALS_FILE,
         Path(settings.DATA_DIR) / "cache" / "blobs",
         int(settings.BLOBS_CACHE_GIB * GIB),

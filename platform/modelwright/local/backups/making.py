@@ -106,7 +106,7 @@ def _files(
 def _below(objects: Objects, root: Path, name: str) -> Iterator[Entry | str]:
     """Every file below `root` as an entry, and every folder without one by its path."""
     for parent, folders, names in os.walk(root):
-        if name == BLOBS and Path(parent) == root and INCOMING in folders:
+        if name == BLOBS and INCOMING in folders:
             folders.remove(INCOMING)
         # References of a repository before the objects that they name.
         folders.sort(key=lambda folder: (folder == "objects", folder))

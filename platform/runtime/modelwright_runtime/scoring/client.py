@@ -49,9 +49,12 @@ class Platform:
         """Fetch the file to score."""
         self._ask("GET", "/scoring/input/", lambda answer: _save(answer, path))
 
-    def total(self, rows: int) -> None:
-        """Say how many rows there are."""
-        self._ask("POST", "/scoring/total/", _nothing, json.dumps({"rows": rows}).encode())
+    def total(self, rows: int, fetched: tuple[str, int] | None = None) -> None:
+        """Say how many rows there are, and the SHA-256 and size of a file that the process fetched by itself."""
+        facts: dict[str, Any] = {"rows": rows}
+        if fetched is not None:
+            facts["sha256"], facts["size"] = fetched
+        self._ask("POST", "/scoring/total/", _nothing, json.dumps(facts).encode())
 
     def store(self, number: int, header: bytes, part: bytes) -> None:
         """Hand over a chunk: what stands on record, in JSON, and its part of the output. Twice is harmless."""

@@ -9,6 +9,7 @@ from typing import Any
 MAX_HEADER_BYTES = 16 * 1024 * 1024
 MAX_HOLDERS = 1_000_000
 MAX_PART_BYTES = 64 * 1024 * 1024
+MAX_INPUT_BYTES = 4 * 1024**3
 # Of one value.
 MAX_DEPTH = 60
 

@@ -13,13 +13,13 @@ from uuid import UUID
 
 from modelwright_runtime.server import codec
 
-from . import outputs, tables
+from . import fetching, outputs, tables
 from .checking import Checker, Mismatch, plain
 from .client import Platform
 from .errors import ScoringError
 from .files import BROKEN, Chunk, CsvSource, ParquetSource, Raw, Source
 from .ids import prediction_id
-from .limits import MAX_HEADER_BYTES, MAX_HOLDERS, MAX_PART_BYTES, is_heavy
+from .limits import MAX_HEADER_BYTES, MAX_HOLDERS, MAX_INPUT_BYTES, MAX_PART_BYTES, is_heavy
 from .pieces import Piece
 from .predicting import Model, Scored, predict
 from .writing import WriteBack
@@ -38,6 +38,8 @@ class Work:
         self._id = UUID(description["job"])
         self._keys: list[str] = description["key_columns"]
         self._connection: Any = None
+        # What a file of a data connection turned out to be.
+        self._fetched: tuple[str, int] | None = None
         # Its clock may be wrong, and ids are made of the platform's.
         self._clock = int(description["now_milliseconds"]) - int(time.monotonic() * 1000)
         self._target: WriteBack | None = None
@@ -52,7 +54,7 @@ class Work:
             is_text=source.is_text,
             redacted=self._job["redacted"],
         )
-        self._platform.total(source.count())
+        self._platform.total(source.count(), self._fetched)
         number, row = int(stored["chunks"]), int(stored["rows"])
         if number:
             print(f"{row} rows in {number} chunks are stored already; going on after them.", flush=True)
@@ -83,12 +85,28 @@ class Work:
                     self._connection, output["table"], self._keys[0], made.key_type, is_parquet=is_parquet
                 )
             return made
+        if source["kind"] == "file":
+            self._fetch(source)
+        else:
+            self._bring(source)
+        return ParquetSource(_INPUT) if source["format"] == "parquet" else CsvSource(_INPUT)
+
+    def _fetch(self, source: Mapping[str, Any]) -> None:
+        self._fetched = fetching.fetch(json.loads(os.environ.pop(CONNECTION)), source["path"], _INPUT, MAX_INPUT_BYTES)
+        before = source.get("sha256")
+        if before and before != self._fetched[0]:
+            raise ScoringError(
+                f"The file {source['path']} is not the one with which the job began: its SHA-256 was {before[:12]}… "
+                f"and is {self._fetched[0][:12]}…. Rows of both would stand in one output.",
+                "Start a new job over the file as it is now.",
+            )
+
+    def _bring(self, source: Mapping[str, Any]) -> None:
         self._platform.input(_INPUT)
         with _INPUT.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else _digest(file)
         if digest.hexdigest() != source["sha256"]:
             raise ScoringError("The input arrived damaged.", "Try again.")
-        return ParquetSource(_INPUT) if source["format"] == "parquet" else CsvSource(_INPUT)
 
     def _score(self, number: int, before: int, chunk: Chunk, checker: Checker) -> int:
         """Predict the rows and hand them over; return in how many chunks."""

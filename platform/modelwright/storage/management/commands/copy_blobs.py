@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from modelwright.core.errors import PlatformError
 from modelwright.storage.copying import Copied, copy_blobs
-from modelwright.storage.settings import blob_store, store_at
+from modelwright.storage.settings import AREAS, store_at
 
 
 class Command(BaseCommand):
@@ -28,12 +29,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command."""
         try:
-            source = store_at(options["source"]) if options["source"] else blob_store()
-            target = store_at(options["to"], credentials_file=options["credentials"])
-            if source.address == target.address:
-                raise CommandError(f"Both stores are {target.address}.")
-            self.stdout.write(f"From {source.address} to {target.address}")
-            result = copy_blobs(source, target, check=options["check"], progress=self._tell)
+            result = Copied()
+            for area in AREAS:
+                self._copy(result, area, options)
         except PlatformError as error:
             raise CommandError(f"{error} {error.remedy}") from error
         for problem in result.problems:
@@ -43,6 +41,14 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{result.copied} copied ({result.copied_bytes} bytes), {result.there_already} were there already."
         )
+
+    def _copy(self, result: Copied, area: str, options: dict[str, Any]) -> None:
+        source = store_at(options["source"] or settings.BLOBS, area=area)
+        target = store_at(options["to"], credentials_file=options["credentials"], area=area)
+        if source.address == target.address:
+            raise CommandError(f"Both stores are {target.address}.")
+        self.stdout.write(f"From {source.address} to {target.address}")
+        result.add(copy_blobs(source, target, check=options["check"], progress=self._tell))
 
     def _tell(self, so_far: Copied) -> None:
         done = so_far.copied + so_far.there_already + len(so_far.problems)
