@@ -70,6 +70,24 @@ def sign_in(request: HttpRequest, *, username: str, password: str) -> User:
     return user
 
 
+def confirm(request: HttpRequest, *, password: str) -> None:
+    """Have the person who is signed in say their password again, as before it is changed: who found their browser open
+    must not find out the password as well. Raises ValidationFailed on a wrong one, TooManyRequests after many."""
+    actor = actor_of(request)
+    person = actor.require_user()
+    _refuse_guessing(person.username, actor.address)
+    if person.check_password(password):
+        return
+    with transaction.atomic():
+        record(
+            acting_user=actor,
+            action=AuditAction.LOGIN_FAILED,
+            target=Target("user", person.pk, person.username),
+            reason="The present password was asked for again.",
+        )
+    raise ValidationFailed("The present password is not right.", remedy="Type it again.", field="old")
+
+
 def sign_out(request: HttpRequest) -> None:
     """End the login session. Harmless where there is none."""
     if isinstance(request.user, User):

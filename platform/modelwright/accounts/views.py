@@ -22,7 +22,7 @@ from modelwright.accounts.actors import actor_of
 from modelwright.accounts.forms import PasswordForm, PersonForm, ResetForm, RolesForm, SignInForm, TokenForm
 from modelwright.accounts.models import User
 from modelwright.accounts.permissions import Permission
-from modelwright.accounts.sign_in import sign_in, sign_out
+from modelwright.accounts.sign_in import confirm, sign_in, sign_out
 from modelwright.core.api import PUBLIC, SIGNED_IN
 from modelwright.core.errors import NotFound, PlatformError, ValidationFailed
 from modelwright.core.forms import show_problem
@@ -123,6 +123,7 @@ class PasswordView(PlatformView):
         values = form.cleaned_data
         user = person_of(request)
         try:
+            confirm(request, password=values["old"])
             services.change_own_password(old=values["old"], new=values["password"], acting_user=actor_of(request))
         except PlatformError as error:
             show_problem(form, error)
