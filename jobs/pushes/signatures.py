@@ -54,6 +54,11 @@ def _equal(given: str, wanted: str) -> bool:
     return hmac.compare_digest(given.encode(), wanted.encode())
 
 
+def _is_storable(text: str) -> bool:
+    """No NUL and no half of a surrogate pair, which JSON can say and PostgreSQL cannot keep."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def read_push(via: str, headers: Mapping[str, str], body: bytes) -> Told:
     """What the body tells. Raises ValueError where it is no JSON object or no push of the form."""
     event = headers.get({"github": "X-GitHub-Event", "gitea": "X-Gitea-Event", "gitlab": "X-Gitlab-Event"}.get(via, ""))
@@ -66,7 +71,7 @@ def read_push(via: str, headers: Mapping[str, str], body: bytes) -> Told:
     if not isinstance(content, dict):
         raise ValueError("The body is not a JSON object.")
     ref, commit = content.get("ref"), content.get("after") or content.get("checkout_sha") or content.get("commit") or ""
-    if not isinstance(ref, str) or not isinstance(commit, str) or "\0" in ref + commit:
+    if not isinstance(ref, str) or not isinstance(commit, str) or not _is_storable(ref + commit):
         raise ValueError("The body names no `ref`, such as refs/heads/main.")
     if not ref.startswith("refs/heads/") or len(ref) > 255:
         return Told("", commit[:64], f"{ref[:100]} is no branch.")
