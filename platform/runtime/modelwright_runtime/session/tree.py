@@ -144,7 +144,9 @@ class Tree:
             git(self._folder, "read-tree", head, extra=self._index)
         known = self._names(extra=self._index)
         others = self._names("--others", "--exclude-standard", extra=self._index)
-        kept, dropped, unfit = [], [], []
+        kept: list[str] = []
+        dropped: list[str] = []
+        unfit: list[str] = []
         for name in sorted({*known, *others, *self._names()}):
             fault = self._fault(name)
             (kept if fault is None else unfit if fault else dropped).append(name)
