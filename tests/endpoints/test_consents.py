@@ -254,6 +254,47 @@ def test_what_was_taken_back_is_deployed_no_more_and_may_still_be_gone_back_to(
     assert deploy(RULE).fallback == RULE
 
 
+def test_no_rollback_brings_a_rule_to_production_that_served_in_the_lab_alone(
+    endpoint: Endpoint, project: Project, ann: User, bob: User, approve: Approve
+) -> None:
+    first, actor = version_of(project, 1), Actor.person(ann)
+    approve(first)
+    for fallback in (RULE, None):
+        live(
+            services.request_deployment(endpoint, targets=[TargetRequest(first)], fallback=fallback, acting_user=actor)
+        )
+    change_endpoint(endpoint, stage="production", acting_user=actor)
+    with pytest.raises(Conflict, match="Nobody else has agreed to this rule"):
+        services.rollback(endpoint, reason="around the consent", acting_user=Actor.person(bob))
+
+
+def test_a_version_that_stands_in_needs_its_approval_too(
+    endpoint: Endpoint, project: Project, ann: User, approve: Approve
+) -> None:
+    change_endpoint(endpoint, stage="production", acting_user=Actor.person(ann))
+    first, second = version_of(project, 1), version_of(project, 2)
+    approve(first)
+    with pytest.raises(Conflict, match="wine version 2 is not approved"):
+        services.request_deployment(
+            endpoint,
+            targets=[TargetRequest(first), TargetRequest(second, 0, Role.FALLBACK)],
+            fallback={"kind": "version"},
+            acting_user=Actor.person(ann),
+        )
+
+
+def test_no_rollback_goes_to_another_endpoints_deployment(endpoint: Endpoint, project: Project, ann: User) -> None:
+    actor = Actor.person(ann)
+    other = services.create_endpoint(project=project, name="other", acting_user=actor)
+    version = version_of(project, 1)
+    theirs = services.deploy(other, model_version=version, acting_user=actor)
+    live(theirs)
+    live(services.deploy(endpoint, model_version=version, acting_user=actor))
+    theirs.refresh_from_db()
+    with pytest.raises(ValidationFailed, match="wine has no such deployment"):
+        services.rollback(endpoint, to=theirs, reason="by mistake", acting_user=actor)
+
+
 def test_a_consent_to_leave_production_is_taken_back_before_it_is_used(
     endpoint: Endpoint, ann: User, bob: User
 ) -> None:
