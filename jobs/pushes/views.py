@@ -194,7 +194,25 @@ class PushStartEditView(PushPage):
 class PushStartSecretView(PushPage):
     """Give a webhook another secret."""
 
-    permissions = {"POST": EDIT}
+    permissions = {"GET": EDIT, "POST": EDIT}
+    template = "components/confirm_page.html"
+
+    def get(self, request: HttpRequest, start_id: UUID) -> HttpResponseBase:
+        """Ask whether to: the server that posts knows the one before."""
+        start = self.start(request, start_id, EDIT)
+        context = {
+            "title": f"Another secret for {start.name}",
+            "explanation": "The secret that the server of the repository has now is worthless at once. "
+            "This cannot be undone.",
+            "consequences": (
+                "Until that server has the new one, its pushes are refused and start nothing.",
+                "The new one is shown once, on the next page.",
+            ),
+            "submit": "Make another secret",
+            "cancel_url": reverse("push-start", args=[start.pk]),
+            "danger": True,
+        }
+        return self.page(context, crumbs=start_crumbs(start, ("Secret", "")))
 
     def post(self, request: HttpRequest, start_id: UUID) -> HttpResponseBase:
         """Make it and show it, this once."""

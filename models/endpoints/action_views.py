@@ -200,7 +200,23 @@ class KeyCreateView(ActionPage):
 class KeyRevokeView(EndpointPage):
     """Make a key useless."""
 
-    permissions = {"POST": Permission.ENDPOINT_MANAGE}
+    permissions = {"GET": Permission.ENDPOINT_MANAGE, "POST": Permission.ENDPOINT_MANAGE}
+    template = "components/confirm_page.html"
+
+    def get(self, request: HttpRequest, endpoint_id: UUID, key_id: UUID) -> HttpResponseBase:
+        """Ask whether to: the clients that have it are refused at once, and there is no way back."""
+        endpoint = self.endpoint(request, endpoint_id, Permission.ENDPOINT_MANAGE)
+        key = selectors.get_key(endpoint, key_id)
+        context = {
+            "title": f"Revoke the key “{key.name}”",
+            "explanation": f"Clients that ask {endpoint.path} with this key are refused from then on. "
+            "This cannot be undone.",
+            "consequences": ("Other keys of the endpoint go on.", "Give these clients another key first."),
+            "submit": "Revoke key",
+            "cancel_url": reverse("endpoint", args=[endpoint.pk]),
+            "danger": True,
+        }
+        return self.page(context, crumbs=endpoint_crumbs(endpoint, ("Revoke key", "")))
 
     def post(self, request: HttpRequest, endpoint_id: UUID, key_id: UUID) -> HttpResponseBase:
         """Revoke it."""

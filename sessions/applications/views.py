@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
@@ -237,11 +238,37 @@ class ApplicationStopView(ApplicationActView):
         return "It ends, and stays so until somebody starts it."
 
 
+class EverybodyForm(forms.Form):
+    """The answer to whether everybody shall get in."""
+
+    is_public = forms.CharField(widget=forms.HiddenInput, initial="yes")
+
+
 class ApplicationVisibilityView(ApplicationActView):
     """Let in everybody, or people of the project alone."""
 
-    permissions = {"POST": Permission.WORKSPACE_MANAGE}
+    permissions = {"GET": Permission.WORKSPACE_MANAGE, "POST": Permission.WORKSPACE_MANAGE}
     needs = Permission.WORKSPACE_MANAGE
+    template = "components/confirm_page.html"
+
+    def get(self, request: HttpRequest, application_id: UUID) -> HttpResponseBase:
+        """Ask whether everybody shall get in: what the application shows and can ask is open to them from then on."""
+        application = self.application(request, application_id, self.needs)
+        context = {
+            "title": f"Let everybody into {application.name}",
+            "explanation": "Whoever knows its address gets in without signing in, and nobody is on record as having "
+            "been there.",
+            "consequences": (
+                f"The address is {url_of(application)}/.",
+                "What the application shows, and what it asks of endpoints, is open to them too.",
+                "You can take it back on its page at any time.",
+            ),
+            "submit": "Let everybody in",
+            "form": EverybodyForm(),
+            "cancel_url": reverse("application", args=[application.pk]),
+            "danger": True,
+        }
+        return self.page(context, crumbs=_crumbs(application, ("Who gets in", "")))
 
     def act(self, request: HttpRequest, application: Application) -> str:
         """See `services.set_public`."""

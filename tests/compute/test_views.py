@@ -100,6 +100,9 @@ def test_sizes_are_made_changed_and_deleted_on_pages(browser_client: Browser, ad
     other = browser_client(stranger)
     assert "New size" not in other.get("/profiles/").content.decode()
     assert other.post(f"/profiles/{profile.pk}/delete/").status_code == 403
+    assert other.get(f"/profiles/{profile.pk}/delete/").status_code == 403
+    assert "Delete the size one-gpu" in client.get(f"/profiles/{profile.pk}/delete/").content.decode()
+    assert ResourceProfile.objects.filter(name="one-gpu").exists()
     client.post(f"/profiles/{profile.pk}/delete/")
     assert not ResourceProfile.objects.filter(name="one-gpu").exists()
 

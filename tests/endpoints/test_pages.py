@@ -220,3 +220,23 @@ def test_names_that_look_like_markup_are_shown_as_text(
         content = client.get(path).content.decode()
         assert name not in content
         assert "&lt;script&gt;" in content
+
+
+def test_revoking_a_key_asks_first_and_says_what_it_does(
+    browser_client: Callable[[User], Client], ann: User, project: Project
+) -> None:
+    endpoint = services.create_endpoint(project=project, name="wine", acting_user=Actor.person(ann))
+    key, _ = services.create_key(endpoint, name="shop", acting_user=Actor.person(ann))
+    client = browser_client(ann)
+    address = f"/endpoints/{endpoint.pk}/keys/{key.pk}/revoke/"
+    shown = client.get(f"/endpoints/{endpoint.pk}/").content.decode()
+    assert f'href="{address}"' in shown
+    assert f'action="{address}"' not in shown, "one press must not shut clients out"
+    question = client.get(address).content.decode()
+    assert f"Clients that ask {endpoint.path} with this key are refused" in question
+    assert "This cannot be undone." in question
+    key.refresh_from_db()
+    assert key.revoked_at is None
+    client.post(address)
+    key.refresh_from_db()
+    assert key.revoked_at is not None

@@ -192,3 +192,16 @@ def test_what_the_audit_log_has_of_a_change_is_for_administrators_and_auditors(
     assert made["data"]["target"]["name"] == "acme/wine #1"
     assert ({"before", "after", "reason"} <= made["data"].keys()) is sees
     assert bool({"before", "after", "reason"} & made["data"].keys()) is sees
+
+
+def test_another_secret_is_asked_for_before_it_is_made(
+    browser_client: Any, ann: User, make_sink: Callable[..., Sink]
+) -> None:
+    sink = make_sink(name="lake")
+    page, address = browser_client(ann), f"/event-sinks/{sink.pk}/secret/"
+    assert f'action="{address}"' not in page.get(f"/event-sinks/{sink.pk}/").content.decode()
+    before = Sink.objects.get().secret
+    assert "worthless at once" in page.get(address).content.decode()
+    assert Sink.objects.get().secret == before
+    assert "whsec_" in page.post(address).content.decode()
+    assert Sink.objects.get().secret != before

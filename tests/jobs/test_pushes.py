@@ -180,6 +180,19 @@ def test_a_webhook_that_is_switched_off_or_unknown_is_not_there(project: Project
     assert post(start, body, {}).status_code == 404
 
 
+def test_another_secret_is_asked_for_before_it_is_made(
+    project: Project, person: Actor, browser_client: Any, admin: User
+) -> None:
+    start, _ = made(project, person)
+    page, address = browser_client(admin), f"/push-starts/{start.pk}/secret/"
+    assert f'action="{address}"' not in page.get(f"/push-starts/{start.pk}/").content.decode()
+    before = PushStart.objects.get().secret
+    assert "worthless at once" in page.get(address).content.decode()
+    assert PushStart.objects.get().secret == before
+    page.post(address)
+    assert PushStart.objects.get().secret != before
+
+
 def test_another_secret_makes_the_one_before_worthless(project: Project, person: Actor) -> None:
     start, old = made(project, person)
     new = make_secret(start, acting_user=person)

@@ -97,6 +97,22 @@ class TestWriting:
         row = AuditEvent.objects.get(action="application.shown")
         assert (row.before, row.after) == ({"is_public": False}, {"is_public": True})
 
+    def test_the_page_asks_before_it_lets_in_everybody(
+        self, project: Project, ann: User, admin: User, client: Client
+    ) -> None:
+        made = services.create_application(project, request(), acting_user=Actor.person(ann))
+        client.force_login(admin)
+        address = f"/applications/{made.pk}/visibility/"
+        assert f'action="{address}"' not in client.get(f"/applications/{made.pk}/").content.decode()
+        question = client.get(address).content.decode()
+        assert "gets in without signing in" in question
+        assert 'name="is_public" value="yes"' in question
+        assert not fresh(made).is_public
+        client.post(address, {"is_public": "yes"})
+        assert fresh(made).is_public
+        shown = client.get(f"/applications/{made.pk}/").content.decode()
+        assert "Let in only people of the project" in shown
+
     def test_who_may_ask_endpoints_gets_in(self, project: Project, ann: User, ben: User, stranger: User) -> None:
         assert {str(ann.pk), str(ben.pk)} <= people_of(project)
         assert str(stranger.pk) not in people_of(project)

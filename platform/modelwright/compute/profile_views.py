@@ -165,7 +165,22 @@ class ProfileEditView(_ProfileFormView):
 class ProfileDeleteView(PlatformView):
     """Delete a size that nothing asks for."""
 
-    permissions = {"POST": Permission.SITE_MANAGE}
+    permissions = {"GET": Permission.SITE_MANAGE, "POST": Permission.SITE_MANAGE}
+    template = "components/confirm_page.html"
+
+    def get(self, request: HttpRequest, profile_id: UUID) -> HttpResponseBase:
+        """Ask whether to."""
+        require_site(person_of(request), Permission.SITE_MANAGE)
+        profile = selectors.profile_by_id(profile_id)
+        context = {
+            "title": f"Delete the size {profile.name}",
+            "explanation": "Nothing can ask for it any more. Where something asks for it, it is not deleted.",
+            "submit": "Delete size",
+            "cancel_url": reverse("profiles"),
+            "danger": True,
+        }
+        crumbs = [("Hosts", reverse("hosts")), ("Sizes", reverse("profiles")), (f"Delete {profile.name}", "")]
+        return self.page(context, crumbs=crumbs)
 
     def post(self, request: HttpRequest, profile_id: UUID) -> HttpResponseBase:
         """Delete it."""
