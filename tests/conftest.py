@@ -8,23 +8,47 @@ from unittest.mock import patch
 
 import pytest
 from django.test import Client, TransactionTestCase
+from hypothesis import settings as examples
 from pytest_django.plugin import DjangoDbBlocker
 
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from modelwright.accounts.services import create_token, create_user
+from tests import migrated
 from tests.emptying import empty, keep_what_migrations_made
 
 pytest_plugins = ["tests.ui.fixtures"]
+
+# A loaded machine may be slow at any example. Before any test is imported: `@given` takes what holds then.
+examples.register_profile("patient", deadline=None)
+examples.load_profile("patient")
 
 PASSWORD = "correct horse battery staple"
 MakeUser = Callable[..., User]
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+def _turn(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[migrated.Turn]:
+    turn = migrated.Turn()
+    with django_db_blocker.unblock():
+        turn.begin()
+    yield turn
+    with django_db_blocker.unblock():
+        turn.forget()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(_turn: migrated.Turn) -> None:
+    """What pytest-django asks for just before it makes the database."""
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(_turn: migrated.Turn, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """The database of pytest-django, which each test finds as migrations left it, whichever came before."""
     with django_db_blocker.unblock():
+        _turn.is_migrated()
         statements = keep_what_migrations_made()
     with patch.object(TransactionTestCase, "_fixture_teardown", lambda _case: empty(statements)):
         yield

@@ -10,14 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 from tests.gateway.processes import Gateway, ModelServer, Process, endpoint, target
 from tests.gateway.signatures import signature_of
-
-# A loaded machine may be slow at any example.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
