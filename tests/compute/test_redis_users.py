@@ -27,7 +27,7 @@ from modelwright.core.queues import DEFAULT, host_queue
 from modelwright.local.layout import Layout
 from modelwright.local.process import Child, start
 from modelwright.local.redis import Redis
-from tests.local.test_network import free_port
+from tests.ports import free_port
 
 from .backends_support import wait_until
 from .test_worker import database_url

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from django.conf import settings
 from modelwright.local.layout import REPOSITORY
 from modelwright.local.mlflow_server import MlflowServer, http_answers
 from modelwright.local.process import Program, start, wait_until
+from tests.ports import free_port
 
 READY_SECONDS = 280
 
@@ -64,8 +64,7 @@ def test_database_url() -> str:
 @contextmanager
 def web_running(folder: Path, mlflow: Mlflow, variables: Mapping[str, str] | None = None) -> Iterator[str]:
     """`modelwright.asgi` under uvicorn on a free port of the loopback address; its URL. `variables` are its own."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     environment = {
         **os.environ,
         "DATABASE_URL": test_database_url(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from modelwright.local.layout import Layout
 from modelwright.local.postgres import Postgres
 from modelwright.local.process import start, wait_until
 from modelwright.local.redis import Redis
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -22,17 +22,11 @@ ADDRESS = "127.0.0.3"
 READY_SECONDS = 90
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((ADDRESS, 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """A cluster that listens on the network."""
     folder = tmp_path_factory.mktemp("network")
-    server = Postgres(folder / "pg", durable=False, address=ADDRESS, port=free_port())
+    server = Postgres(folder / "pg", durable=False, address=ADDRESS, port=free_port(ADDRESS))
     server.prepare()
     child = start(server.program(), folder / "postgres.log")
     wait_until(child.program.ready, child, READY_SECONDS)
@@ -67,7 +61,9 @@ def test_redis_asks_everybody_for_its_password(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.create()
     layout.redis_password.write_text("secret\n")
-    server = Redis(layout.redis, durable=False, address=ADDRESS, port=free_port(), password_file=layout.redis_password)
+    server = Redis(
+        layout.redis, durable=False, address=ADDRESS, port=free_port(ADDRESS), password_file=layout.redis_password
+    )
     server.prepare()
     assert stat.S_IMODE((layout.redis / "redis.conf").stat().st_mode) == 0o600
     child = start(server.program(), tmp_path / "redis.log")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import getpass
 import os
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from modelwright.storage.address import Keys
+from tests.ports import free_port
 from tests.storage.s3_server import S3Server
 
 READY_SECONDS = 180
@@ -54,7 +54,7 @@ class SwiftServer(S3Server):
         self.running.clear()
 
     def _configure(self) -> None:
-        self.ports = dict(zip(PARTS, _free_ports(len(PARTS)), strict=True))
+        self.ports = {part: free_port() for part in PARTS}
         (self.folder / "disks" / "d1").mkdir(parents=True)
         (self.folder / "swift.conf").write_text(
             "[swift-hash]\nswift_hash_path_suffix = tests\n[storage-policy:0]\nname = one\ndefault = yes\n"
@@ -88,12 +88,6 @@ def _answers(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]
 
 
 def _need_attributes(folder: Path) -> None:
