@@ -19,6 +19,7 @@ from modelwright.accounts.actors import actor_of
 from modelwright.accounts.permissions import Permission
 from modelwright.accounts.views import person_of
 from modelwright.compute.selectors import profiles
+from modelwright.core.etags import seen_revision
 from modelwright.core.listing import Column, Listing
 from modelwright.core.pages import Crumbs
 from projects.models import Project
@@ -174,7 +175,8 @@ class JobEditView(JobPage):
         def write(values: dict[str, Any]) -> Job:
             present, wanted = JobForm.changes(_present(job)), JobForm.changes(values)
             changes = {name: value for name, value in wanted.items() if value != present[name]}
-            return services.change_job(job, **changes, acting_user=actor_of(request))
+            seen = seen_revision(request)
+            return services.change_job(job, **changes, expected_revision=seen, acting_user=actor_of(request))
 
         changed, status = self.save(form, write)
         if changed is None:
@@ -190,6 +192,7 @@ class JobEditView(JobPage):
             "intro": intro if job.source == Job.Source.MANIFEST else "",
             "submit": "Save",
             "cancel_url": reverse("job", args=[job.pk]),
+            "revision": seen_revision(self.request) or job.revision,
         }
         return self.page(context, crumbs=job_crumbs(job, ("Change", "")), status=status)
 

@@ -14,6 +14,7 @@ from modelwright.accounts.actors import actor_of
 from modelwright.accounts.permissions import Permission
 from modelwright.accounts.views import person_of
 from modelwright.core.errors import NotFound, PlatformError
+from modelwright.core.etags import seen_revision
 from modelwright.core.listing import Column, Filter, Listing
 from projects import selectors, services, source
 from projects.forms import DescriptionForm, ProjectForm
@@ -133,7 +134,10 @@ class ProjectEditView(ProjectPage):
         project = self.project(request, project_id, Permission.PROJECT_MANAGE)
         form = DescriptionForm(request.POST)
         changed, status = self.save(
-            form, lambda values: services.change_project(project, **values, acting_user=actor_of(request))
+            form,
+            lambda values: services.change_project(
+                project, **values, expected_revision=seen_revision(request), acting_user=actor_of(request)
+            ),
         )
         if changed is None:
             return self._show(project, form, status)
@@ -142,7 +146,9 @@ class ProjectEditView(ProjectPage):
 
     def _show(self, project: Project, form: DescriptionForm, status: int = 200) -> HttpResponse:
         back = reverse("project", args=[project.pk])
-        context = {"form": form, "title": f"Describe {project.name}", "submit": "Save", "cancel_url": back}
+        revision = seen_revision(self.request) or project.revision
+        title = f"Describe {project.name}"
+        context = {"form": form, "title": title, "submit": "Save", "cancel_url": back, "revision": revision}
         return self.page(context, crumbs=project_crumbs(project, ("Describe", "")), status=status)
 
 

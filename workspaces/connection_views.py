@@ -14,6 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.permissions import Permission
+from modelwright.core.etags import seen_revision
 from modelwright.core.listing import Column, Filter, Listing
 from workspaces import connection_services, selectors
 from workspaces.forms import ConnectionForm
@@ -106,7 +107,10 @@ class ConnectionChangeView(WorkspacePage):
 
         def write(_: dict[str, Any]) -> DataConnection:
             return connection_services.change_data_connection(
-                connection, **form.values(), acting_user=actor_of(request)
+                connection,
+                **form.values(),
+                expected_revision=seen_revision(request),
+                acting_user=actor_of(request),
             )
 
         changed, status = self.save(form, write)
@@ -119,7 +123,14 @@ class ConnectionChangeView(WorkspacePage):
         workspace = connection.workspace
         back = reverse("data-connections", args=[workspace.pk])
         title = f"Data connection {connection.name}"
-        context = {"form": form, "title": title, "submit": "Save data connection", "cancel_url": back}
+        revision = seen_revision(self.request) or connection.revision
+        context = {
+            "form": form,
+            "title": title,
+            "submit": "Save data connection",
+            "cancel_url": back,
+            "revision": revision,
+        }
         crumbs = workspace_crumbs(workspace, ("Data connections", back), (connection.name, ""))
         return self.page(context, crumbs=crumbs, status=status)
 

@@ -16,6 +16,7 @@ from modelwright.accounts.permissions import Permission
 from modelwright.accounts.selectors import require_site
 from modelwright.accounts.views import person_of
 from modelwright.core.api import SIGNED_IN
+from modelwright.core.etags import seen_revision
 from modelwright.core.listing import Column, Filter, Listing
 from modelwright.core.pages import PlatformView
 from workspaces import selectors, services
@@ -102,7 +103,10 @@ class WorkspaceSettingsView(WorkspacePage):
         workspace = self.workspace(request, workspace_id, Permission.WORKSPACE_MANAGE)
         form = self._form(request, workspace, request.POST)
         changed, status = self.save(
-            form, lambda values: services.change_workspace(workspace, **values, acting_user=actor_of(request))
+            form,
+            lambda values: services.change_workspace(
+                workspace, **values, expected_revision=seen_revision(request), acting_user=actor_of(request)
+            ),
         )
         if changed is None:
             return self._show(request, workspace, form, status)
@@ -115,5 +119,7 @@ class WorkspaceSettingsView(WorkspacePage):
         return kind(data, initial=initial)
 
     def _show(self, request: HttpRequest, workspace: Workspace, form: forms.Form, status: int = 200) -> HttpResponse:
-        context = {**self.frame(request, workspace), "form": form, "quota": selectors.quota(workspace)}
+        revision = seen_revision(request) or workspace.revision
+        quota = selectors.quota(workspace)
+        context = {**self.frame(request, workspace), "form": form, "quota": quota, "revision": revision}
         return self.page(context, crumbs=workspace_crumbs(workspace, ("Limits", "")), status=status)

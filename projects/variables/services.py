@@ -95,7 +95,7 @@ def change_variable(
     if found.is_secret and not changes.get("is_secret", True) and "value" not in changes:
         raise ValidationFailed(
             f"{found.name} is a secret, and its value is never shown.",
-            remedy="Give the new value together with `is_secret` false.",
+            remedy="Give its new value as well, if it shall be no secret any more.",
             field="value",
         )
     return _change(found, changes, role, acting_user)

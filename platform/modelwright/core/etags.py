@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from modelwright.core.errors import PreconditionFailed, ValidationFailed
 
+MOST_DIGITS = 10
 _TAG = re.compile(r'(?:W/)?"(\d{1,9})"')
 
 
@@ -32,6 +33,12 @@ def expected_revision(request: Request | HttpRequest) -> int | None:
             field="If-Match",
         )
     return int(match[1])
+
+
+def seen_revision(request: HttpRequest) -> int | None:
+    """The revision that a page's form was made of, so that an old tab does not undo what another one saved."""
+    text = request.POST.get("revision", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < MOST_DIGITS else None
 
 
 def check_revision(current: int, expected: int | None) -> None:

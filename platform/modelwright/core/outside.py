@@ -102,6 +102,6 @@ def _ask_resolver(host: str, port: int, answer: queue.SimpleQueue[list[Address] 
         # Also what the resolver makes of numbers such as 0x7f000001 is judged by the address that it means.
         places = [ipaddress.ip_address(str(place[0]).partition("%")[0]) for *_, place in found]
     except (OSError, ValueError) as error:
-        answer.put(Refused(f"The name {host} cannot be looked up: {error}."))
+        answer.put(Refused(f"The name {host} cannot be looked up: {getattr(error, 'strerror', None) or error}."))
     else:
         answer.put(list(dict.fromkeys(places)))
