@@ -5,6 +5,8 @@ A login is named by a digest that tells nothing of the cookie of the platform.
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,8 +16,9 @@ from modelwright.core.whole_file import hold
 from sessions.table import FOLDER
 
 NAME = "logins.json"
-# A pass is believed for so long without its login in the file: the watcher may not have seen it yet.
-GRACE_SECONDS = 3.0
+# A pass is believed without its login in the file until the watcher has looked once since the pass was given: on a busy
+# machine that takes seconds. Where nobody looks any more, it is believed for so long.
+GRACE_SECONDS = 60.0
 
 
 class LoginsError(ValueError):
@@ -35,6 +38,12 @@ def read(path: Path) -> frozenset[str]:
         raise LoginsError(f"{path} holds no logins: {error}") from error
 
 
-def write(path: Path, logins: Iterable[str]) -> bool:
-    """Make the file hold exactly these, at once; False where it does already. Raises OSError."""
-    return hold(path, orjson.dumps({"logins": sorted(logins)}))
+def write(path: Path, logins: Iterable[str], *, asked: float | None = None) -> bool:
+    """Make the file hold exactly these, at once; False where it does already. Raises OSError.
+
+    `asked` is the time at which the question for them began, now where nobody says: the file's own time afterwards.
+    """
+    is_new = hold(path, orjson.dumps({"logins": sorted(logins)}))
+    at = time.time() if asked is None else asked
+    os.utime(path, (at, at))
+    return is_new

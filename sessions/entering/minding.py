@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from sessions.entering.signing import proof_of
 
 def publish() -> bool:
     """Write the logins that go on, and forget those that ended; False where nothing changed."""
+    asked = time.time()
     admissions = list(Admission.objects.select_related("user"))
     keys = [one.session_key for one in admissions]
     live = set(
@@ -24,7 +26,7 @@ def publish() -> bool:
     if gone:
         Admission.objects.filter(pk__in=[one.pk for one in gone]).delete()
     digests = {one.login for one in admissions} - {one.login for one in gone}
-    return logins.write(logins.logins_path(Path(settings.DATA_DIR)), digests)
+    return logins.write(logins.logins_path(Path(settings.DATA_DIR)), digests, asked=asked)
 
 
 def _counts(admission: Admission, live: set[str]) -> bool:

@@ -91,7 +91,8 @@ class Door:
             return False
         if given is None:
             return entry.is_public
-        is_known = given.login in self._watcher.logins or now - given.issued < GRACE_SECONDS
+        is_new = self._watcher.asked < given.issued and now - given.issued < GRACE_SECONDS
+        is_known = is_new or given.login in self._watcher.logins
         return is_known and (given.user in entry.users or entry.is_public)
 
     async def enter(self, entry: Entry, text: str) -> web.Response:
