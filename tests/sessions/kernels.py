@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-SECONDS = 60
+SECONDS = 180
+LAST_WORDS_SECONDS = 20
 
 
 def run_cell(socket: Path, code: str) -> str:
@@ -82,22 +84,30 @@ async def _run_by(http: aiohttp.ClientSession, jar: aiohttp.CookieJar, code: str
     async with http.post("/api/kernels", json={"name": "python3"}, headers={"X-XSRFToken": token}) as made:
         made.raise_for_status()
         kernel = (await made.json())["id"]
-    async with http.ws_connect(f"/api/kernels/{kernel}/channels") as channel:
-        await channel.send_str(json.dumps(_request(code)))
-        said: list[str] = []
-        async for message in channel:
-            if not is_awaited and _is(message, "execute_input"):
-                return ""
-            value = json.loads(message.data) if message.type is aiohttp.WSMsgType.TEXT else {}
-            content = value.get("content", {})
-            if value.get("msg_type") == "stream":
-                said.append(content["text"])
-            if value.get("msg_type") == "error":
-                said.append(f"{content['ename']}: {content['evalue']}")
-            if value.get("msg_type") == "execute_reply":
-                await asyncio.sleep(0.3)  # What was printed may come on another channel a moment later.
-                return "".join(said)
-    return ""
+    said: list[str] = []
+    # What it prints, and that it is idle again after it, come on another channel than the reply; idle may be lost.
+    is_replied = is_idle = False
+    with suppress(TimeoutError):
+        async with http.ws_connect(f"/api/kernels/{kernel}/channels") as channel, asyncio.timeout(None) as patience:
+            request = _request(code)
+            await channel.send_str(json.dumps(request))
+            async for message in channel:
+                if not is_awaited and _is(message, "execute_input"):
+                    break
+                value = json.loads(message.data) if message.type is aiohttp.WSMsgType.TEXT else {}
+                content = value.get("content", {})
+                if value.get("msg_type") == "stream":
+                    said.append(content["text"])
+                if value.get("msg_type") == "error":
+                    said.append(f"{content['ename']}: {content['evalue']}")
+                if value.get("msg_type") == "execute_reply":
+                    is_replied = True
+                    patience.reschedule(asyncio.get_running_loop().time() + LAST_WORDS_SECONDS)
+                is_its = value.get("parent_header", {}).get("msg_id") == request["header"]["msg_id"]
+                is_idle |= is_its and content.get("execution_state") == "idle"
+                if is_replied and is_idle:
+                    break
+    return "".join(said)
 
 
 def _is(message: Any, kind: str) -> bool:
