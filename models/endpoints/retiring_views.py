@@ -7,7 +7,6 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
-from django.template.defaultfilters import filesizeformat
 
 from models.endpoints import selectors
 from models.endpoints.action_views import ActionPage
@@ -17,14 +16,15 @@ from models.endpoints.pages import EndpointPage
 from models.endpoints.retiring import Held, held_for, retire
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.permissions import Permission
+from modelwright.core.looks import size
 
 
 def held_words(held: Held) -> str:
-    """`2 replicas: 0.5 CPU, 2.1 GB of memory, no GPU`."""
+    """`2 replicas: 0.5 CPU, 2.1 GiB of memory, no GPU`."""
     if not held.replicas:
         return "no replica, and so nothing"
     replicas = f"{held.replicas} replica{'s' if held.replicas > 1 else ''}"
-    return f"{replicas}: {held.cpu:g} CPU, {filesizeformat(held.memory_bytes)} of memory, {held.gpus or 'no'} GPU"
+    return f"{replicas}: {held.cpu:g} CPU, {size(held.memory_bytes)} of memory, {held.gpus or 'no'} GPU"
 
 
 class RetireView(ActionPage):

@@ -141,6 +141,11 @@ class PinForm(forms.Form):
     """A prediction to pin."""
 
     prediction_id = forms.UUIDField(
-        label="Prediction", widget=forms.TextInput(attrs=_CODE), help_text="Its id, as on its page."
+        label="Prediction",
+        widget=forms.TextInput(attrs=_CODE),
+        help_text="Its id, as on its page.",
+        error_messages={
+            "invalid": "This is no prediction's id. Copy it from the prediction's page: 32 digits and letters."
+        },
     )
     note = forms.CharField(label="Why", required=False, max_length=200, help_text="Such as: a borderline case.")

@@ -44,6 +44,19 @@ function fillTable(table, document_, data) {
   table.tBodies[0].replaceChildren(...rows);
 }
 
+// Times on pages are in UTC and written as year, month, day; uPlot alone would take the browser's zone and the order of the USA.
+const utc = (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC");
+const DAY = 86400;
+const DAY_BELOW = ["\n{YYYY}-{MM}-{DD}", null, "\n{MM}-{DD}", null, null, null, 1];
+const TICKS = [
+  [DAY * 365, "{YYYY}", null, null, null, null, null, null, 1],
+  [DAY * 28, "{YYYY}-{MM}", null, null, null, null, null, null, 1],
+  [DAY, "{MM}-{DD}", "\n{YYYY}", null, null, null, null, null, 1],
+  [60, "{HH}:{mm}", ...DAY_BELOW],
+  [1, "{HH}:{mm}:{ss}", ...DAY_BELOW],
+  [0.001, "{HH}:{mm}:{ss}.{fff}", ...DAY_BELOW],
+];
+
 function options(document_, width) {
   const style = getComputedStyle(document.body);
   const ink = style.getPropertyValue("--muted").trim();
@@ -53,9 +66,10 @@ function options(document_, width) {
     width,
     height: HEIGHT,
     scales: { x: { time: Boolean(document_.time) } },
-    axes: [{ ...axis, label: document_.x_label, labelSize: 20 }, { ...axis, label: document_.y_label || "", labelSize: document_.y_label ? 20 : 0, size: 56 }],
+    tzDate: utc,
+    axes: [{ ...axis, label: document_.x_label, labelSize: 20, ...(document_.time ? { values: TICKS } : {}) }, { ...axis, label: document_.y_label || "", labelSize: document_.y_label ? 20 : 0, size: 56 }],
     series: [
-      { label: document_.x_label },
+      document_.time ? { label: document_.x_label, value: "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss} UTC" } : { label: document_.x_label },
       ...document_.series.map((one, index) => ({
         label: one.label, stroke: COLOURS[index % COLOURS.length], width: 1.75, spanGaps: !document_.gaps, points: { show: one.x.length < 40, size: 5 },
       })),

@@ -46,7 +46,7 @@ def found(rest: Rest, prediction: str) -> dict[str, Any] | None:
 
 
 def test_a_person_picks_a_customer_sees_why_and_asks_what_if(stack: Stack, rest: Rest, admin: Visitor) -> None:
-    way_in = re.search(r"^Look at one\s+(\S+)enter/$", stack.output, re.MULTILINE)
+    way_in = re.search(r"^Application\s+(\S+)enter/$", stack.output, re.MULTILINE)
     assert way_in, stack.output[-2000:]
     admin.sign_in_by_keyboard("admin", stack.password)
     page = admin.page

@@ -212,7 +212,7 @@ def test_pages_and_rest_tell_it_before_one_presses(
     made = client.post(f"/endpoints/{endpoint.pk}/deployments/{first.pk}/copy/", follow=True)
     assert "wine-test-1" in made.content.decode()
     asked = client.get(f"/endpoints/{endpoint.pk}/retire/").content.decode()
-    assert "1 replica: 0.25 CPU, 1.0\xa0GB of memory, 1 GPU" in asked
+    assert "1 replica: 0.25 CPU, 1.0\xa0GiB of memory, 1 GPU" in asked
     answer = client.post(f"/endpoints/{endpoint.pk}/retire/", {"reason": "old"}, follow=True).content.decode()
     assert "Given back: 1 replica" in answer
     assert "The endpoint is retired" in answer

@@ -11,6 +11,8 @@ from django.utils import timezone
 from modelwright.core.errors import FieldError, ValidationFailed
 from modelwright.core.looks import LOOKS
 
+# 2026-11-27 21:00 UTC.
+MOMENT = 1795813200
 LOG = "first line\nsecond line\nthird line\n"
 
 
@@ -34,6 +36,7 @@ def gallery(request: HttpRequest) -> HttpResponse:
         "crumbs": [("Workspaces", "/"), ("Acme", "/"), ("Gallery", "")],
         "states": sorted(LOOKS),
         "tabs": [("Overview", "#", True), ("Runs", "#", False, 12), ("Models", "#", False, 0)],
+        "many_tabs": [(f"A section {number}", "#", number == 12) for number in range(1, 15)],
         "tiles": [("Requests", "12,345", "last hour"), ("p99", "38 ms"), ("Errors", "0")],
         "facts": [("Commit", "0123abc"), ("Empty", "")],
         "form": form,
@@ -49,7 +52,10 @@ def gallery(request: HttpRequest) -> HttpResponse:
 
 
 def chart(request: HttpRequest) -> JsonResponse:
-    """Two series with different steps."""
+    """Two series with different steps, or one over two hours."""
+    if "time" in request.GET:
+        line = {"label": "requests", "x": [MOMENT, MOMENT + 3600, MOMENT + 7200], "y": [1, 2, 3]}
+        return JsonResponse({"x_label": "time", "y_label": "", "time": True, "series": [line]})
     series = [
         {"label": "train", "x": [0, 1, 2, 3], "y": [0.9, 0.7, 0.5, 0.4]},
         {"label": "validation", "x": [0, 2], "y": [0.95, 0.6]},
@@ -69,10 +75,16 @@ def fragment(request: HttpRequest) -> HttpResponse:
     return HttpResponse('<div id="live">The answer is here.</div>')
 
 
+def steady(request: HttpRequest) -> HttpResponse:
+    """A part that replaces itself for ever, and says how often it has."""
+    return render(request, "steady.html", {"count": int(request.GET.get("count", 0)) + 1})
+
+
 urlpatterns = [
     path("gallery/", gallery),
     path("gallery/chart/", chart),
     path("gallery/log/", log),
     path("gallery/fragment/", fragment),
+    path("gallery/steady/", steady),
     path("", include("modelwright.urls")),
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.template.defaultfilters import filesizeformat
+
 _OK = ("ok", "check")
 _BUSY = ("busy", "busy")
 _WAITING = ("idle", "clock")
@@ -101,3 +103,9 @@ def duration(seconds: float) -> str:
 
 def _two(larger: str, count: int, unit: str) -> str:
     return f"{larger} {count} {unit}" if count else larger
+
+
+def size(value: float | str) -> str:
+    """A number of bytes in words. Django counts 1024 bytes as a KB; everywhere else here that is a KiB."""
+    text = str(filesizeformat(value))
+    return f"{text[:-1]}iB" if text[-2:] in ("KB", "MB", "GB", "TB", "PB") else text

@@ -66,7 +66,15 @@ class PlatformView(LoginRequiredMixin, View):
 def error_page(request: HttpRequest, error: PlatformError) -> HttpResponse:
     """The error component, as a whole page or as a fragment for htmx."""
     template = "components/error.html" if request.headers.get("HX-Request") else "error.html"
-    return render(request, template, {"error": error}, status=error.status)
+    return render(request, template, {"error": error, "back": _way_back(request)}, status=error.status)
+
+
+def _way_back(request: HttpRequest) -> str:
+    """The page of this platform that led here, or nothing. A refusal is often mended there."""
+    came_from = urlsplit(request.headers.get("Referer", ""))
+    if came_from.netloc != request.get_host() or came_from.path in ("", request.path, "/login/"):
+        return ""
+    return came_from.path + (f"?{came_from.query}" if came_from.query else "")
 
 
 def _answer(request: HttpRequest, error: PlatformError) -> HttpResponse:

@@ -16,11 +16,13 @@ from django.utils.safestring import SafeString, mark_safe
 
 from modelwright.core.listing import Listing
 from modelwright.core.looks import duration as duration_words
-from modelwright.core.looks import look_of, relative, words
+from modelwright.core.looks import look_of, relative, size, words
 from modelwright.core.text import plain
 
 register = Library()
 register.filter("plain", plain)
+# In place of Django's, so that a size of 2 GiB does not read "2.0 GB" on the next page.
+register.filter("filesizeformat", size)
 DIGEST_LENGTH = 12
 MAX_UNBROKEN = 20
 
@@ -60,7 +62,8 @@ def moment(value: datetime | None, style: str = "relative", none: str = "—") -
     local = timezone.localtime(value)
     text, ago = f"{local:%Y-%m-%d %H:%M:%S} {local:%Z}", relative(value, timezone.now())
     shown = {"relative": ago, "absolute": text}.get(style, f"{text} ({ago})")
-    css = "" if style == "full" else "nowrap"
+    # A printed page tells the full time of a relative one.
+    css = {"full": "", "absolute": "nowrap"}.get(style, "nowrap relative")
     return format_html('<time datetime="{}" title="{}" class="{}">{}</time>', local.isoformat(), text, css, shown)
 
 
@@ -78,7 +81,9 @@ def unless(value: str, condition: object) -> str:
 
 @register.filter
 def figure(value: object) -> str:
-    """A number to six significant digits; anything else as it is."""
+    """A number to six significant digits, "—" for None; anything else as it is."""
+    if value is None:
+        return "—"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

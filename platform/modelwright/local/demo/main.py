@@ -85,6 +85,6 @@ class Work(Thread):
         note(f"Sign in as   {ADMIN}, password {layout.admin_password.read_text().strip()}")
         note(f"             (kept in {layout.admin_password})")
         if outcome.application:
-            note(f"Look at one  {outcome.application}")
+            note(f"Application  {outcome.application}")
         note(f"Try it       {outcome.curl}")
         note("\nCtrl-C stops everything.\n")
