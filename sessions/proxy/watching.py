@@ -24,9 +24,9 @@ class Watcher:
 
     def __init__(self, table_path: Path, logins_path: Path) -> None:
         self.entries: Mapping[str, Entry] = NO_ENTRIES
+        self.logins: frozenset[str] = frozenset()
         # When somebody looked for the last time which logins there are.
         self.asked = 0.0
-        self.logins: frozenset[str] = frozenset()
         self._changed: Callable[[], None] = _nothing
         self._paths = (table_path, logins_path)
         self._seen: dict[Path, _Stamp] = {}
@@ -59,10 +59,10 @@ class Watcher:
                 status = path.stat()
                 stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
                 if stamp == self._seen.get(path):
-                if path == logins_path:
-                    self.asked = stamp[1] / 1e9
                     continue
                 read(path)
+                if path == logins_path:
+                    self.asked = stamp[1] / 1e9
                 self._seen[path] = stamp
                 self._errors.pop(path, None)
                 is_new = True
