@@ -39,9 +39,9 @@ from modelwright.compute.selectors import read_log
 from modelwright.core.api import PlatformAPIView, paged_schema
 from modelwright.core.errors import ValidationFailed
 from modelwright.core.etags import expected_revision, tagged
+from modelwright.core.parameters import offset_of
 from projects.selectors import get_project
 
-MAX_OFFSET = 2**53
 IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="The ETag that you read; 412 where it is no longer current."
 )
@@ -195,7 +195,7 @@ class RunLogView(PlatformAPIView):
         """Answer at most 128 KiB of the log from a byte on."""
         run = selectors.get_run(current_user(request), run_id)
         workload = selectors.attempt_workload(run, _attempt(request))
-        text, offset, finished = read_log(workload, _offset(request))
+        text, offset, finished = read_log(workload, offset_of(request))
         return Response({"text": text, "offset": offset, "finished": finished})
 
 
@@ -205,15 +205,6 @@ def _attempt(request: Request) -> int | None:
         return None
     if not (raw.isascii() and raw.isdigit()) or not 1 <= len(raw) <= 3:
         raise ValidationFailed(f"`attempt` is {raw[:40]!r}.", remedy="Give an attempt's number.", field="attempt")
-    return int(raw)
-
-
-def _offset(request: Request) -> int:
-    raw = request.query_params.get("offset", "0")
-    if not (raw.isascii() and raw.isdigit()) or len(raw) > 16 or int(raw) > MAX_OFFSET:
-        raise ValidationFailed(
-            f"`offset` is {raw[:40]!r}.", remedy="Give the `offset` of the answer before, or 0.", field="offset"
-        )
     return int(raw)
 
 

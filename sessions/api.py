@@ -15,8 +15,10 @@ from modelwright.accounts.permissions import Permission
 from modelwright.compute.selectors import read_log
 from modelwright.core.api import SIGNED_IN, PlatformAPIView, paged_schema
 from modelwright.core.errors import PermissionRefused, ValidationFailed
+from modelwright.core.parameters import offset_of
 from projects.selectors import get_project
 from sessions import selectors, services
+from sessions.models import Session
 from sessions.serializers import (
     SessionChangesSerializer,
     SessionCommandSerializer,
@@ -35,7 +37,6 @@ from sessions.serializers import (
 from sessions.services import SessionRequest
 from sessions.viewing import changes_of
 
-MAX_OFFSET = 2**53
 FILTERS = [
     OpenApiParameter("state", str, description="Only sessions in this state."),
     OpenApiParameter("owner", str, description="Only sessions of this person."),
@@ -181,12 +182,7 @@ class SessionLogView(PlatformAPIView):
     def get(self, request: Request, session_id: UUID) -> Response:
         """Answer at most 128 KiB of the log of the newest start from a byte on."""
         session = selectors.get_session(current_user(request), session_id)
-        raw = request.query_params.get("offset", "0")
-        if not (raw.isascii() and raw.isdigit()) or len(raw) > 16 or int(raw) > MAX_OFFSET:
-            raise ValidationFailed(
-                f"`offset` is {raw[:40]!r}.", remedy="Give the `offset` of the answer before, or 0.", field="offset"
-            )
-        text, offset, finished = read_log(session.workload, int(raw))
+        text, offset, finished = read_log(session.workload, offset_of(request))
         return Response({"text": text, "offset": offset, "finished": finished})
 
 
@@ -214,13 +210,7 @@ class SessionCommandListView(PlatformAPIView):
 
         For its owner, administrators of the project and auditors.
         """
-        viewer = current_user(request)
-        session = selectors.get_session(viewer, session_id)
-        if not selectors.may_read_commands(viewer, session):
-            raise PermissionRefused(
-                "What was typed in a session is for its owner, administrators of the project and auditors.",
-                remedy="Ask one of them.",
-            )
+        session = _private(request, session_id, "typed")
         return self.paged(selectors.commands_of(session), SessionCommandSerializer)
 
 
@@ -236,14 +226,20 @@ class SessionReadListView(PlatformAPIView):
 
         Statements, tables and files. For its owner, administrators of the project and auditors.
         """
-        viewer = current_user(request)
-        session = selectors.get_session(viewer, session_id)
-        if not selectors.may_read_commands(viewer, session):
-            raise PermissionRefused(
-                "What was read in a session is for its owner, administrators of the project and auditors.",
-                remedy="Ask one of them.",
-            )
+        session = _private(request, session_id, "read")
         return self.paged(selectors.reads_of(session).select_related("session__owner"), SessionReadSerializer)
+
+
+def _private(request: Request, session_id: UUID, what: str) -> Session:
+    """The session, of which the person may see what was typed and read in it. Raises NotFound, PermissionRefused."""
+    viewer = current_user(request)
+    session = selectors.get_session(viewer, session_id)
+    if not selectors.may_read_commands(viewer, session):
+        raise PermissionRefused(
+            f"What was {what} in a session is for its owner, administrators of the project and auditors.",
+            remedy="Ask one of them.",
+        )
+    return session
 
 
 class SessionPolicyView(PlatformAPIView):

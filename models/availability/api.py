@@ -17,7 +17,7 @@ from models.endpoints.sizing import wanted_replicas
 from modelwright.accounts.api import current_user
 from modelwright.accounts.permissions import Permission
 from modelwright.core.api import PlatformAPIView, paged_schema
-from modelwright.core.errors import ValidationFailed
+from modelwright.core.parameters import choice_of
 
 _STATE = [OpenApiParameter("state", str, enum=AlertState.values, description="Only alerts in this state.")]
 
@@ -50,9 +50,6 @@ class AvailabilityAlertListView(PlatformAPIView):
     def get(self, request: Request, endpoint_id: UUID) -> Response:
         """List alerts, the newest first."""
         found = alerts_of(get_endpoint(current_user(request), endpoint_id))
-        state = request.query_params.get("state")
-        if state is not None and state not in AlertState.values:
-            raise ValidationFailed(
-                "There is no such state.", remedy=f"Say one of {', '.join(AlertState.values)}.", field="state"
-            )
-        return self.paged(found if state is None else found.filter(state=state), AvailabilityAlertSerializer)
+        if state := choice_of(request, "state", AlertState.values):
+            found = found.filter(state=state)
+        return self.paged(found, AvailabilityAlertSerializer)

@@ -40,6 +40,7 @@ from modelwright.accounts.permissions import Permission
 from modelwright.compute.selectors import read_log
 from modelwright.core.api import SIGNED_IN, PlatformAPIView, paged_schema
 from modelwright.core.errors import ValidationFailed
+from modelwright.core.parameters import offset_of
 from modelwright.core.parsers import PlainJSONParser
 from projects.selectors import get_project
 
@@ -224,12 +225,7 @@ class BatchLogView(PlatformAPIView):
     def get(self, request: Request, batch_id: UUID) -> Response:
         """Answer at most 128 KiB of the newest attempt's log from a byte on."""
         job = selectors.get_batch_job(current_user(request), batch_id)
-        raw = request.query_params.get("offset", "0")
-        if not (raw.isascii() and raw.isdigit()) or len(raw) > MAX_OFFSET_DIGITS:
-            raise ValidationFailed(
-                f"`offset` is {raw[:40]!r}.", remedy="Give the `offset` of the answer before, or 0.", field="offset"
-            )
-        text, offset, finished = read_log(job.workload, int(raw))
+        text, offset, finished = read_log(job.workload, offset_of(request))
         return Response({"text": text, "offset": offset, "finished": finished})
 
 

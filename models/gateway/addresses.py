@@ -9,11 +9,11 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from modelwright_runtime.handshake import LONGEST_NAME, introduce
 
 from modelwright.compute.backends.sockets import own_socket
+from modelwright.core.far_peers import place_of
 
 SCHEME, ENTRANCE_SCHEME = "bridge://", "entrance://"
 # As `compute.backends.swarm.entrance` expects it, which is a program of its own.
@@ -66,12 +66,9 @@ def parse(text: str) -> Path | BridgeAddress:
             raise AddressError(f"{text} has {size} bytes; a Unix socket's path may have {MAX_SOCKET_PATH_BYTES}")
         return Path(text)
     try:
-        parts = urlsplit(text)
-        host, port, name = parts.hostname, parts.port, parts.path.removeprefix("/")
+        host, port, name = place_of(text)
     except ValueError as error:
         raise AddressError(f"{text} is no address of a bridge: {error}") from error
-    if not host or not port or not name or "/" in name or parts.query or parts.fragment:
-        raise AddressError(f"{text} is not {SCHEME}HOST:PORT/WORKLOAD")
     if len(name.encode()) > LONGEST_NAME:
         raise AddressError(f"{text} names a workload with more than {LONGEST_NAME} bytes")
     return BridgeAddress(host, port, name, is_entrance=text.startswith(ENTRANCE_SCHEME))

@@ -9,13 +9,12 @@ from pathlib import Path
 
 from models.gateway.noticing import noticing
 from models.gateway.routes import EMPTY, RoutesError, RouteTable, parse
+from modelwright.core.file_stamps import Stamp, stamp_of
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.02
 MAX_TOLD = 5
-
-_Stamp = tuple[int, int, int]
 
 
 class RouteWatcher:
@@ -26,15 +25,14 @@ class RouteWatcher:
     def __init__(self, path: Path, apply: Callable[[RouteTable], None]) -> None:
         self._path = path
         self._apply = apply
-        self._seen: _Stamp | None = None
+        self._seen: Stamp | None = None
         self.error: str | None = None
         self._table = EMPTY
 
     def check(self) -> None:
         """Look once."""
         try:
-            status = self._path.stat()
-            stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+            stamp = stamp_of(self._path)
             if stamp == self._seen:
                 return
             content = self._path.read_bytes()

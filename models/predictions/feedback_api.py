@@ -34,6 +34,7 @@ from modelwright.accounts.idempotency import idempotent
 from modelwright.accounts.permissions import Permission
 from modelwright.core.api import PlatformAPIView, paged_schema
 from modelwright.core.errors import FieldError, ValidationFailed
+from modelwright.core.parameters import choice_of, id_of
 from modelwright.core.parsers import PlainJSONParser
 
 MAX_DAYS = 3660
@@ -73,12 +74,12 @@ class FeedbackListView(PlatformAPIView):
     def get(self, request: Request, endpoint_id: UUID) -> Response:
         """List what was said, newest first. Of several for one record, the one with the latest `known_at` counts."""
         found = feedback_of(get_endpoint(current_user(request), endpoint_id))
-        if (matched := _choice(request, "matched", ("true", "false"))) is not None:
+        if matched := choice_of(request, "matched", ("true", "false")):
             found = found.filter(Q(matched=matched == "true"))
-        if (source := _choice(request, "source", ("key", "person"))) is not None:
+        if source := choice_of(request, "source", ("key", "person")):
             found = found.filter(source=source)
-        if given := request.query_params.get("prediction"):
-            found = found.filter(prediction_id=_uuid(given))
+        if prediction_id := id_of(request, "prediction", "a prediction"):
+            found = found.filter(prediction_id=prediction_id)
         return self.paged(found, FeedbackSerializer)
 
     @extend_schema(
@@ -150,24 +151,6 @@ def _placed(values: list[Any], *, alone: bool = False) -> list[Placed]:
     if errors:
         raise refuse(errors)
     return placed
-
-
-def _choice(request: Request, name: str, choices: tuple[str, ...]) -> str | None:
-    given = request.query_params.get(name)
-    if not given:
-        return None
-    if given not in choices:
-        raise ValidationFailed(f"`{name}` is {given[:40]!r}.", remedy=f"Give {' or '.join(choices)}.", field=name)
-    return given
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise ValidationFailed(
-            f"`prediction` is {text[:60]!r}.", remedy="Give the id of a prediction.", field="prediction"
-        ) from None
 
 
 def _days(request: Request) -> int:

@@ -25,6 +25,7 @@ from modelwright.accounts.idempotency import idempotent
 from modelwright.accounts.permissions import Permission
 from modelwright.core.api import SIGNED_IN, PlatformAPIView, paged_schema
 from modelwright.core.errors import ValidationFailed
+from modelwright.core.parameters import id_of
 from projects.selectors import get_project
 
 _FILTERS = [
@@ -42,15 +43,8 @@ class ModelListView(PlatformAPIView):
     def get(self, request: Request) -> Response:
         """List models."""
         user = current_user(request)
-        project = None
-        if given := request.query_params.get("project"):
-            try:
-                project_id = UUID(given)
-            except ValueError:
-                raise ValidationFailed(
-                    f"`project` is {given[:60]!r}.", remedy="Give the id of a project.", field="project"
-                ) from None
-            project = get_project(user, project_id)
+        project_id = id_of(request, "project", "a project")
+        project = get_project(user, project_id) if project_id else None
         query = request.query_params.get("q", "").replace("\0", "")[:200]
         return self.paged(selectors.registered_models(user, query=query, project=project), ModelSerializer)
 

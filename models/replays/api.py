@@ -29,6 +29,7 @@ from modelwright.accounts.idempotency import idempotent
 from modelwright.accounts.permissions import Permission
 from modelwright.core.api import PlatformAPIView, paged_schema
 from modelwright.core.errors import ValidationFailed
+from modelwright.core.parameters import id_of
 
 _CANDIDATE = [
     OpenApiParameter(
@@ -51,13 +52,8 @@ class ReplayListView(PlatformAPIView):
         """List the replays."""
         # A report may be large, and no list shows it.
         found = selectors.replays_of(get_endpoint(current_user(request), endpoint_id)).defer("report")
-        if wanted := request.query_params.get("candidate"):
-            try:
-                found = found.filter(candidate=UUID(wanted))
-            except ValueError:
-                raise ValidationFailed(
-                    f"`candidate` is {wanted[:60]!r}.", remedy="Give the id of a model version.", field="candidate"
-                ) from None
+        if candidate := id_of(request, "candidate", "a model version"):
+            found = found.filter(candidate=candidate)
         return self.paged(found, ReplaySerializer)
 
     @extend_schema(request=ReplayCreateSerializer, responses={201: ReplayDetailSerializer})

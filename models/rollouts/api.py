@@ -28,6 +28,7 @@ from modelwright.accounts.idempotency import idempotent
 from modelwright.accounts.permissions import Permission
 from modelwright.core.api import PlatformAPIView, paged_schema
 from modelwright.core.errors import ValidationFailed
+from modelwright.core.parameters import choice_of
 
 _STATE = OpenApiParameter("state", str, enum=list(RolloutState.values), description="Only those in this state.")
 
@@ -45,10 +46,7 @@ class RolloutListView(PlatformAPIView):
     def get(self, request: Request, endpoint_id: UUID) -> Response:
         """List them, newest first."""
         found = selectors.rollouts_of(get_endpoint(current_user(request), endpoint_id))
-        if state := request.query_params.get("state", ""):
-            if state not in RolloutState.values:
-                remedy = f"Give one of {', '.join(RolloutState.values)}."
-                raise ValidationFailed(f"No rollout is {state[:40]!r}.", remedy=remedy, field="state")
+        if state := choice_of(request, "state", RolloutState.values):
             found = found.filter(state=state)
         return self.paged(found, RolloutSerializer)
 

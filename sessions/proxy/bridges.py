@@ -6,11 +6,10 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from typing import TypeVar, cast
-from urllib.parse import urlsplit
 
 from modelwright_runtime.handshake import Asking, HandshakeError
 
-from modelwright.core.far_peers import notice_silence
+from modelwright.core.far_peers import notice_silence, place_of
 
 SCHEME = "bridge://"
 Made = TypeVar("Made", bound=asyncio.Protocol)
@@ -43,14 +42,12 @@ async def connect(factory: Callable[[], Made], target: str, token: str, tls: ssl
 
 def parse(target: str) -> tuple[str, int, str]:
     """Host, port and workload. Raises OSError for what is no such address."""
+    if not target.startswith(SCHEME):
+        raise OSError("it is neither on this host nor behind a bridge")
     try:
-        parts = urlsplit(target)
-        host, port, name = parts.hostname, parts.port, parts.path.removeprefix("/")
+        return place_of(target)
     except ValueError as error:
         raise OSError(f"it is no address: {error}") from error
-    if not target.startswith(SCHEME) or not host or not port or not name or "/" in name:
-        raise OSError("it is neither on this host nor behind a bridge")
-    return host, port, name
 
 
 class _Introduction(asyncio.Protocol):

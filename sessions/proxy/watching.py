@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from modelwright.core.file_stamps import Stamp, stamp_of
 from sessions import logins, table
 from sessions.logins import LoginsError
 from sessions.table import Entry, TableError
@@ -15,8 +16,6 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.05
 NO_ENTRIES: Mapping[str, Entry] = {}
-
-_Stamp = tuple[int, int, int]
 
 
 class Watcher:
@@ -29,7 +28,7 @@ class Watcher:
         self.asked = 0.0
         self._changed: Callable[[], None] = _nothing
         self._paths = (table_path, logins_path)
-        self._seen: dict[Path, _Stamp] = {}
+        self._seen: dict[Path, Stamp] = {}
         self._errors: dict[Path, str] = {}
 
     @property
@@ -56,8 +55,7 @@ class Watcher:
         is_new = False
         for path, read in ((table_path, self._read_table), (logins_path, self._read_logins)):
             try:
-                status = path.stat()
-                stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+                stamp = stamp_of(path)
                 if stamp == self._seen.get(path):
                     continue
                 read(path)
