@@ -10,7 +10,7 @@ from typing import Any
 
 from modelwright.compute.backends.base import Backend, Limits, Phase, WorkloadKey, WorkloadSpec, WorkloadStatus
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 
 
 def new_key(fence: int = 1) -> WorkloadKey:

@@ -20,11 +20,12 @@ from modelwright.compute.backends.process import ProcessBackend
 from modelwright.compute.models import Host
 from modelwright.core.ids import new_id
 
-from .backends_support import wait_until
+from .backends_support import script, wait_for_end, wait_until
 from .support import fresh, make_host, queue, watch_to_end
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 StartWorker = Callable[[], "subprocess.Popen[bytes]"]
+FIRST_LINE = "import time; open({path!r}, 'w').write(str(time.time()))"
 
 
 def database_url() -> str:
@@ -107,14 +108,23 @@ def test_a_script_starts_soon_after_it_was_queued(
     host: Host, local: ProcessBackend, start_worker: StartWorker, tmp_path: Path
 ) -> None:
     start_worker()
-    seconds = []
+    queued, at_once = [], []
     for number in range(6):
-        line = tmp_path / f"line-{number}"
+        line, own = tmp_path / f"line-{number}", tmp_path / f"own-{number}"
         began = time.time()
-        workload = queue(f"import time; open({str(line)!r}, 'w').write(str(time.time()))")
+        workload = queue(FIRST_LINE.format(path=str(line)))
         watch_to_end(workload, host, local)
-        seconds.append(float(line.read_text()) - began)
+        queued.append(float(line.read_text()) - began)
         assert fresh(workload).state == "succeeded"
-    # The goal is 0.3 s on a quiet machine, which benchmarks/launch.py measures; this guards against a poll in the way.
-    print("queued to first line:", [round(each, 3) for each in seconds])
-    assert statistics.median(seconds) < 2.5
+        # What the same takes here and now without queue and worker: the machine may be busy.
+        began = time.time()
+        spec = script(FIRST_LINE.format(path=str(own)))
+        local.start(spec)
+        wait_for_end(local, spec.key)
+        at_once.append(float(own.read_text()) - began)
+    # The goal is 0.3 s on a quiet machine, which benchmarks/launch.py measures. This guards against a poll in the way:
+    # the watcher does after three seconds what no worker has done.
+    print(
+        "queued to first line:", [round(each, 3) for each in queued], "at once:", [round(each, 3) for each in at_once]
+    )
+    assert statistics.median(queued) < 1.5 + 5 * statistics.median(at_once)

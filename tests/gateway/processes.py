@@ -37,7 +37,7 @@ SIGNATURE = {
 }
 
 
-def wait_for(condition: Callable[[], Any], *, seconds: float = 60, what: str = "the condition") -> Any:
+def wait_for(condition: Callable[[], Any], *, seconds: float = 180, what: str = "the condition") -> Any:
     """The first true value of `condition`, or a failure after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
