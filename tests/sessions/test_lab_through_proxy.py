@@ -85,6 +85,10 @@ def test_cells_that_are_run_while_their_kernel_starts_wait_for_it(
         else:
             route.continue_()
 
+    def is_held() -> bool:
+        page.wait_for_timeout(50)  # In which the browser is heard.
+        return bool(held)
+
     page.route(re.compile(r"/api/sessions(\?|$)"), hold)
     page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
     cells = page.locator(".jp-NotebookPanel .jp-Cell")
@@ -93,7 +97,7 @@ def test_cells_that_are_run_while_their_kernel_starts_wait_for_it(
         cell.locator(".cm-content").click()
         page.keyboard.insert_text(code)
         # It asks for a kernel once it has looked which ones there are.
-        wait_for(lambda: held or page.wait_for_timeout(50), what="the question for a kernel")
+        wait_for(is_held, what="the question for a kernel")
         page.keyboard.press("Shift+Enter")
         expect(cell.locator(".jp-InputPrompt")).to_have_text("[*]:")
     assert len(held) == 1
