@@ -111,6 +111,17 @@ def stop_services() -> None:
         _directory = None
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Have temporary folders made in one of this call's own.
+
+    Another pytest that starts closes the usual one to everybody but its owner, and so to the user that a PostgreSQL
+    which some test has just started runs as.
+    """
+    if _directory is not None and not config.option.basetemp:
+        config.option.basetemp = str(_directory / "t")
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     stop_services()
 
