@@ -16,7 +16,7 @@ from tests.batch.wine import csv_of
 from tests.models_support import wait_for
 from tests.ui.browser import NARROW, WIDE, check_page, sign_in
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 
 
 @pytest.fixture

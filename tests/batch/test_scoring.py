@@ -25,7 +25,7 @@ from modelwright.storage.settings import blob_store
 from tests.batch.wine import csv_of
 from tests.models_support import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 Finish = Callable[[BatchJob], BatchJob]
 
 

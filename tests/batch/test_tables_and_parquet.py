@@ -25,7 +25,7 @@ from tests.batch.environment import run
 from tests.batch.wine import row
 from workspaces.models import DataConnection
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 Finish = Callable[[BatchJob], BatchJob]
 SYSTEM = Actor.system("tests")
 COUNT = 700

@@ -38,7 +38,7 @@ from projects.models import Project
 from tests.endpoints.simulated import ModelServers, SimulatedGateway, SimulatedHost
 from tests.models_support import ready_environment
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 
 VERSIONS = 4  # The last of them cannot be started.
 CUTS = st.integers(0, 60)

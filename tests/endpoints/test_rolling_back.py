@@ -27,7 +27,7 @@ from tests.endpoints.test_reconciler import Load, deploy, settle
 from tests.gateway.processes import Gateway
 from tests.models_support import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 NOBODY = "postgresql://nobody@127.0.0.1:9/none"
 
 

@@ -107,7 +107,7 @@ def act(ann: User) -> Actor:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.django_db(transaction=True)
 def test_predictions_are_made_again_and_judged(
     api: Api, ann: User, host: Host, backend: LocalBackend, predicted: Any, browser_client: Callable[[User], Client]

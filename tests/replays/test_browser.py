@@ -18,7 +18,7 @@ from tests.gateway.processes import RECORD
 from tests.replays.conftest import Predicted
 from tests.ui.browser import NARROW, WIDE, check_page, sign_in
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 SYSTEM = Actor.system("tests")
 
 

@@ -40,7 +40,7 @@ SYSTEM = Actor.system("tests")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.django_db(transaction=True)
 def test_the_way_back_is_started_asked_timed_and_taken_away(
     api: Callable[[User], Any],

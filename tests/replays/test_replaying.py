@@ -48,7 +48,7 @@ def said_true(prediction: Prediction, truth: Any, record: int = 0) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.django_db(transaction=True)
 def test_a_candidate_is_asked_judged_and_its_check_put_on_record(
     api: Callable[[User], Any],
