@@ -32,6 +32,7 @@ from projects.models import Project
 from tests.batch.wine import csv_of
 from tests.conftest import MakeUser
 from tests.jobs.conftest import give_roles
+from tests.models_support import wait_for
 from tests.storage.s3_server import S3Server
 from workspaces.connection_services import create_data_connection
 from workspaces.models import DataConnection
@@ -286,13 +287,21 @@ def test_a_file_of_each_kind_is_scored(
 @pytest.mark.timeout(300)
 @pytest.mark.django_db(transaction=True)
 def test_a_job_whose_file_was_changed_meanwhile_does_not_go_on(
-    start: Any, finish: Finish, lake: DataConnection, ann: User
+    start: Any, finish: Finish, turn: Callable[[], None], lake: DataConnection, ann: User
 ) -> None:
     Shelf.files = {"wine.csv": csv_of(20, bad={15: "15,much,2.0,500,light,north"}).encode()}
     wanted = Wanted("file", connection="lake", path="wine.csv")
     job = finish(start(source=wanted, chunk_rows=10, on_error="stop"))
     assert (job.state, job.rows_done) == ("failed", 10), job.detail
     Shelf.files = {"wine.csv": csv_of(20).encode()}
+
+    def has_ended() -> bool:
+        turn()
+        job.workload.refresh_from_db()
+        return bool(job.workload.is_ended)
+
+    # The process says why it ends before it does.
+    wait_for(has_ended)
     finish(services.retry(job, acting_user=Actor.person(ann)))
     assert (job.state, job.rows_done) == ("failed", 10)
     assert "not the one with which the job began" in job.detail
