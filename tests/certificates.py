@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 def certificate(directory: Path, address: str = "127.0.0.1", name: str = "") -> tuple[Path, Path]:
     """A certificate for the address that signs itself, good for an hour, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "bridge")])
+    # Another name each: of two with one name in a file of trusted ones, only the first is looked at.
+    who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"{name}bridge")])
     now = datetime.datetime.now(datetime.UTC)
     made = (
         x509.CertificateBuilder(issuer_name=who, subject_name=who, public_key=key.public_key())

@@ -117,8 +117,8 @@ def running(work: Coroutine[Any, Any, None]) -> Iterator[None]:
     try:
         yield
     finally:
+        task.add_done_callback(lambda _: loop.stop())
         loop.call_soon_threadsafe(task.cancel)
-        loop.call_soon_threadsafe(loop.stop)
         thread.join(30)
 
 
