@@ -6,7 +6,7 @@ What the attributes mean is in docs/events.md. An event is the same, byte for by
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -40,6 +40,11 @@ class Event(NamedTuple):
     id: str
     type: str
     body: bytes
+
+    @property
+    def at(self) -> datetime:
+        """When, to the millisecond: its id begins with that of a row, a UUIDv7, which begins with the time."""
+        return datetime.fromtimestamp(int(self.id[:12], 16) / 1000, UTC)
 
 
 def events_of(thing: Thing, rows: Rows, families: Collection[str], *, with_details: bool = True) -> Iterator[Event]:
