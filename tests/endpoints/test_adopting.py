@@ -9,7 +9,9 @@ import pytest
 
 from models.endpoints import routes, selectors, services
 from models.endpoints.adopting import adopt
-from models.endpoints.models import Deployment
+from models.endpoints.asked import Asked
+from models.endpoints.models import Deployment, Endpoint
+from models.endpoints.switching import switched
 from models.gateway import table_file
 from models.gateway.rollback import go_back
 from modelwright.accounts.actors import Actor
@@ -102,3 +104,75 @@ def test_a_rollback_to_what_never_served_is_not_adopted(project: Project, ann: U
     live = selectors.live_deployment(endpoint)
     assert live is not None
     assert live.pk == good.pk
+
+
+def two_served(project: Project, ann: User) -> tuple[Endpoint, Deployment, Deployment]:
+    """An endpoint, what served first, and what serves; the first is warm in the table."""
+    endpoint = services.create_endpoint(project=project, name="wine", acting_user=Actor.person(ann))
+    first, second = (
+        services.deploy(endpoint, model_version=version_of(project, number), acting_user=Actor.person(ann))
+        for number in (1, 2)
+    )
+    make_live(first)
+    make_live(second)
+    entry = {**served(second), "state": "active", "next_number": 3, "warm": [served(first)]}
+    table_file.replace(routes.routes_file(), {"revision": 1, "endpoints": {endpoint.path: entry}})
+    return endpoint, first, second
+
+
+def test_what_was_stopped_before_it_was_known_stays_stopped_and_the_rollback_on_record(
+    project: Project, ann: User, data: Path
+) -> None:
+    endpoint, first, _ = two_served(project, ann)
+    go_back(routes.routes_file(), endpoint.path, reason="it burns", by="root")
+    services.stop(endpoint, acting_user=Actor.person(ann))
+    assert adopt() == frozenset()
+    endpoint.refresh_from_db()
+    kept = Deployment.objects.get(number=3)
+    assert (endpoint.state, kept.state, kept.repeats) == ("stopped", "superseded", first)
+    assert "stopped meanwhile" in kept.detail
+    assert selectors.live_deployment(endpoint) is None
+
+
+def test_what_was_on_its_way_is_called_off_and_what_comes_is_of_the_stage_that_it_had(
+    project: Project, ann: User, data: Path
+) -> None:
+    endpoint, first, second = two_served(project, ann)
+    Endpoint.objects.filter(pk=endpoint.pk).update(stage="production")
+    coming = Deployment.objects.create(endpoint=endpoint, number=3, actor_name="ann", stage="production")
+    go_back(routes.routes_file(), endpoint.path, reason="it burns", by="root")
+    assert adopt() == frozenset()
+    for each in (coming, second):
+        each.refresh_from_db()
+    assert (coming.state, second.state) == ("superseded", "superseded")
+    assert "a rollback on the gateway's host" in coming.detail
+    kept = Deployment.objects.get(number=4)
+    assert (kept.state, kept.repeats, kept.stage) == ("live", first, "lab"), "nobody has approved it"
+    assert kept.is_emergency
+
+
+def test_what_was_rolled_back_on_the_host_is_not_switched_from_nor_written_over_before_it_is_known(
+    project: Project, ann: User, data: Path
+) -> None:
+    endpoint, first, _ = two_served(project, ann)
+    go_back(routes.routes_file(), endpoint.path, reason="it burns", by="root")
+    table = table_file.read(routes.routes_file())
+    assert table is not None
+    now = table["endpoints"][endpoint.path]
+    asked = Deployment(endpoint=endpoint, number=4, kind="rollback", repeats=first)
+    targets = [{**one, "role": "live"} for one in now["targets"]]
+    content: dict[str, Any] = {"routing": {}, "fallback": None, "graph": None, "targets": targets}
+    entry = {**now, **content, "warm": [{**served(first), **content}]}
+    sockets = [socket for one in now["targets"] for socket in one["sockets"]]
+    assert switched(entry, asked, sockets) is None
+    plain = {name: value for name, value in entry.items() if name != "rolled_back"}
+    assert switched(plain, asked, sockets) is not None
+    assert switched({**plain, "state": "stopped"}, asked, sockets) is None
+    assert switched(plain, asked, ["/s/another"]) is None, "nobody is sent to nobody"
+    published = routes.publish({endpoint.path: served(first)})
+    assert published.left == {endpoint.path}
+    kept = table_file.read(routes.routes_file())
+    assert kept is not None
+    assert kept["endpoints"][endpoint.path] == now
+    seen = Asked(endpoint.path, (endpoint.state, 2))
+    assert routes.publish_one(endpoint, lambda _: {**now, "targets": "none"}, seen=seen) is None, "nobody could read it"
