@@ -28,6 +28,7 @@ LOOKS: dict[str, tuple[str, str]] = {
             "inspected",
             "ok",
             "approved",
+            "given",
             "passed",
             "promoted",
             "completed",
@@ -45,6 +46,7 @@ LOOKS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(
         ("stopped", "superseded", "archived", "revoked", "expired", "paused", "disabled", "discarded"), _ENDED
     ),
+    **dict.fromkeys(("withdrawn", "used"), _ENDED),
     "removed": _ENDED,
     **dict.fromkeys(("degraded", "stale", "stopping", "warning", "broken"), _WARN),
     "cancelled": ("idle", "ban"),
