@@ -36,7 +36,6 @@ def gallery(request: HttpRequest) -> HttpResponse:
         "crumbs": [("Workspaces", "/"), ("Acme", "/"), ("Gallery", "")],
         "states": sorted(LOOKS),
         "tabs": [("Overview", "#", True), ("Runs", "#", False, 12), ("Models", "#", False, 0)],
-        "many_tabs": [(f"A section {number}", "#", number == 12) for number in range(1, 15)],
         "tiles": [("Requests", "12,345", "last hour"), ("p99", "38 ms"), ("Errors", "0")],
         "facts": [("Commit", "0123abc"), ("Empty", "")],
         "form": form,
@@ -75,6 +74,12 @@ def fragment(request: HttpRequest) -> HttpResponse:
     return HttpResponse('<div id="live">The answer is here.</div>')
 
 
+def reading(request: HttpRequest) -> HttpResponse:
+    """What is read over time, on paper and on a narrow screen."""
+    tabs = [(f"A section {number}", "#", number == 12) for number in range(1, 15)]
+    return render(request, "reading.html", {"tabs": tabs, "now": timezone.now()})
+
+
 def steady(request: HttpRequest) -> HttpResponse:
     """A part that replaces itself for ever, and says how often it has."""
     return render(request, "steady.html", {"count": int(request.GET.get("count", 0)) + 1})
@@ -86,5 +91,6 @@ urlpatterns = [
     path("gallery/log/", log),
     path("gallery/fragment/", fragment),
     path("gallery/steady/", steady),
+    path("gallery/reading/", reading),
     path("", include("modelwright.urls")),
 ]
