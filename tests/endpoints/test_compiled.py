@@ -81,14 +81,15 @@ def test_a_compiled_model_takes_over_once_it_is_proved_equal_and_gives_way_again
     _, key = services.create_key(endpoint, name="load", acting_user=actor)
     assert settle(services.deploy(endpoint, model_version=version, acting_user=actor), turn) == "live"
     before = gateway.predict(RECORD, key=key).json()
-    with Load(gateway, key) as load:
+    # Compiling takes most of the time, and shares the processors with the load.
+    with Load(gateway, key, pause=0.05) as load:
 
         def compiled() -> bool:
             compilation.tick()
             turn()
             return CompiledModel.objects.exclude(state__in=("pending", "compiling")).exists()
 
-        wait_for(compiled)
+        wait_for(compiled, seconds=300)
         made = CompiledModel.objects.get(version=version)
         assert made.state == "equal", made.reason
         assert made.proof["rows"] > 1500
