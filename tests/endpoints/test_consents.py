@@ -171,6 +171,8 @@ def test_the_database_refuses_a_consent_of_one_person_and_another_past(
         lambda: rows.update(state="given", approver=ann),
         lambda: rows.update(state="given"),
         lambda: rows.update(content={}),
+        lambda: rows.update(state="given", approver=bob, content={}),
+        lambda: rows.update(state="given", approver=bob, digest="0" * 64),
         lambda: rows.update(requester=bob),
         lambda: rows.update(state="used"),
         lambda: rows.delete(),
