@@ -104,6 +104,19 @@ def test_a_rollback_does_not_go_to_what_never_served(endpoint: Endpoint, project
             services.rollback(endpoint, to=to, reason="why not", acting_user=actor)
 
 
+def test_a_rollback_to_what_serves_is_refused_unless_it_calls_off_what_is_on_its_way(
+    endpoint: Endpoint, project: Project, ann: User
+) -> None:
+    actor = Actor.person(ann)
+    live = services.deploy(endpoint, model_version=version_of(project, 1), acting_user=actor)
+    make_live(live)
+    live.refresh_from_db()
+    with pytest.raises(Conflict, match="is what serves now"):
+        services.rollback(endpoint, to=live, reason="why not", acting_user=actor)
+    services.deploy(endpoint, model_version=version_of(project, 2), acting_user=actor)
+    assert services.rollback(endpoint, to=live, reason="not that one", acting_user=actor).repeats == live
+
+
 def test_keys_are_kept_as_digests_and_revoked_once(endpoint: Endpoint, ann: User) -> None:
     actor = Actor.person(ann)
     key, text = services.create_key(endpoint, name="shop", acting_user=actor)

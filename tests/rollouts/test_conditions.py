@@ -55,6 +55,16 @@ def test_one_failed_request_of_three_does_not_decide() -> None:
     assert set(outcomes(Conditions(min_requests=3), figures(3, 1), figures(100)).values()) == {"holds"}
 
 
+def test_fewer_requests_than_were_asked_for_decide_nothing_however_bad_they_are() -> None:
+    few = outcomes(Conditions(min_requests=20), figures(19, 19, deaths=2), figures(1000))
+    assert few.pop("max_replica_deaths") == "broken", "what dies needs no requests"
+    assert set(few.values()) == {"waits"}
+    beside_few = outcomes(Conditions(min_requests=20), figures(100, 90), figures(19))
+    waiting = {name for name, outcome in beside_few.items() if outcome == "waits"}
+    assert waiting == {"no_more_errors_than_base", "max_p99_ratio"}, "the base is too little known to compare with"
+    assert beside_few["max_error_rate"] == "broken"
+
+
 def test_a_version_that_fails_is_found_at_the_first_look() -> None:
     found = outcomes(ONLY_ERRORS, figures(20, 20), figures(380))
     assert found == {"max_error_rate": "broken", "no_more_errors_than_base": "broken"}
