@@ -82,15 +82,19 @@ class Journey:
         """Wait until it does by that one alone."""
         wait_for(f"answers by {path}", lambda: self.served_by() == [path], 300, lambda: str(self.served_by()))
 
-    def wait_recorded_by(self, path: str, count: int) -> None:
-        """Wait until the newest `count` predictions on record are those that were made by that path."""
+    def wait_answered_by(self, path: str) -> None:
+        """Ask until what is on record last was answered by that path: a gateway takes a table a moment after it is
+        published."""
         address = f"/api/v1/endpoints/{self.served.endpoint['id']}/predictions/"
 
-        def look() -> list[str]:
-            newest = self.api.get(address, limit=str(count))["results"]
-            return [self.api.get(f"/api/v1/predictions/{row['id']}/")["served_by"] for row in newest]
+        def look() -> str:
+            self.served.ask()
+            found = [
+                self.api.get(f"/api/v1/predictions/{row['id']}/") for row in self.api.get(address, limit="1")["results"]
+            ]
+            return str(found[0]["served_by"]) if found else ""
 
-        wait_for(f"the record by {path}", lambda: look() == [path] * count, 120, lambda: str(look()))
+        wait_for(f"answers by {path}", lambda: look() == path, 120, look)
 
     def batch(self, rows: int, *, chunk_rows: int) -> dict[str, Any]:
         """Start a batch job over an uploaded table of flowers, keys from 1."""
