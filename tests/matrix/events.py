@@ -1,4 +1,4 @@
-"""Sinks of the matrix's project: one with something that it did not take, one that is paused."""
+"""Sinks of the matrix's project: one with something that it did not take, one that is paused; two of its workspace."""
 
 from __future__ import annotations
 
@@ -29,4 +29,6 @@ def add_sink(project: Project) -> dict[str, Any]:
     )
     paused, _ = create_sink(project, name="pond", url="https://events.example.org/in", acting_user=SYSTEM)
     pause_sink(paused, acting_user=SYSTEM)
+    for name in ("archive", "warehouse"):
+        create_sink(project.workspace, name=name, url="https://events.example.org/in", acting_user=SYSTEM)
     return {"sink_id": sink.pk, "paused_sink_id": paused.pk}
