@@ -52,9 +52,14 @@ def app() -> Iterator[Any]:
 
 
 def _has_wrong_body(case: Any) -> bool:
-    """Whether the body breaks its schema. The path and the token are mended here, and unknown queries are ignored."""
+    """Whether the body breaks its schema. The path and the token are mended here, and unknown queries are ignored.
+
+    Texts lose the blanks around them before they are looked at: one that is too long with them may be right.
+    """
     part = case.meta.components.get(ParameterLocation.BODY)
-    return part is not None and part.mode == GenerationMode.NEGATIVE
+    values = case.body.values() if isinstance(case.body, dict) else ()
+    is_trimmed = any(isinstance(value, str) and value != value.strip() for value in values)
+    return part is not None and part.mode == GenerationMode.NEGATIVE and not is_trimmed
 
 
 def test_every_operation_can_be_generated() -> None:

@@ -58,4 +58,7 @@ def test_atheris_finds_nothing_in_any_target(tmp_path: Path) -> None:
         assert each.runs > len(SEEDS[name]), name
         # It sees which lines are reached, and so where to look: without that it would only guess.
         assert each.began > 0, name
-        assert each.ended > each.began, name
+        assert each.ended >= each.began, name
+    # The seeds of a small target reach all of it already; most are not so small.
+    grown = [name for name, each in told.items() if each.ended > each.began]
+    assert len(grown) > len(TARGETS) / 2, told
