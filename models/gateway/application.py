@@ -244,7 +244,7 @@ class Application:
     def _choose(self, match: Match, key_id: str, request: Request) -> tuple[Asked | None, Choice | None]:
         """Who answers where that takes a closer look; and the records, where they had to be read for it. Raises
         `BadBody`."""
-        assign, first = match.endpoint.routing.assign, None
+        assign = match.endpoint.routing.assign
         if assign is None or assign.by == HEADER or match.is_pinned:
             return None, self._chooser.choose(match, key_id, unit_of(match, request.headers, None))
         first = self._chooser.choose(match, key_id, None)

@@ -25,17 +25,13 @@ class Gathering:
         self._patience = Patience(part=PART_OF_SERVICE_TIME, longest=LONGEST_SECONDS, shortest=SHORTEST_SECONDS)
         self._expected_rows = 1
         self._rows_seen = 0
-        self._is_quick = False
-
-    @property
-    def is_quick(self) -> bool:
-        """Whether the model answers so fast that the gateway's own work is what takes the time."""
-        return self._is_quick
+        # Whether the model answers so fast that the gateway's own work is what takes the time.
+        self.is_quick = False
 
     def returned(self, now: float, *, service_seconds: float, rows_under_way: int, replicas: int) -> None:
         """A frame came back after `service_seconds`; `rows_under_way` counts it, other frames and what waits."""
         self._expected_rows = -(-rows_under_way // max(replicas, 1))
-        self._is_quick = service_seconds * PART_OF_SERVICE_TIME < SHORTEST_SECONDS
+        self.is_quick = service_seconds * PART_OF_SERVICE_TIME < SHORTEST_SECONDS
         self._rows_seen = 0
         self._patience.called(now, service_seconds=service_seconds, pays=self._expected_rows > 1)
 
@@ -47,6 +43,6 @@ class Gathering:
     def grows(self, rows_waiting: int) -> bool:
         """Whether the frame should stay for one more turn of the loop: more rows are expected, and the last turn
         brought some."""
-        grows = self._is_quick and self._rows_seen < rows_waiting < self._expected_rows
+        grows = self.is_quick and self._rows_seen < rows_waiting < self._expected_rows
         self._rows_seen = rows_waiting
         return grows

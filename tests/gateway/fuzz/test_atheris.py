@@ -15,7 +15,7 @@ from tests.gateway.fuzz.targets import SEEDS, TARGETS
 pytest.importorskip("atheris", reason="NOT TESTED: Atheris has a wheel for Linux on x86-64 alone")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[3]
-RUNS = 4000
+RUNS = 12_000
 # Of each target the same inputs every time: what is found is found again. Longer runs, by hand, begin elsewhere.
 SEED = 4
 
@@ -58,7 +58,4 @@ def test_atheris_finds_nothing_in_any_target(tmp_path: Path) -> None:
         assert each.runs > len(SEEDS[name]), name
         # It sees which lines are reached, and so where to look: without that it would only guess.
         assert each.began > 0, name
-        assert each.ended >= each.began, name
-    # The seeds of a small target reach all of it already; most are not so small.
-    grown = [name for name, each in told.items() if each.ended > each.began]
-    assert len(grown) > len(TARGETS) / 2, told
+        assert each.ended > each.began, name
