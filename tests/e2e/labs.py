@@ -74,6 +74,9 @@ def open_lab(person: Visitor, session: str) -> Lab:
     page.on("request", keep)
     # The first save asks for a name; the one that the notebook has will do.
     page.add_locator_handler(page.locator(".jp-Dialog button.jp-mod-accept").first, lambda button: button.click())
+    # Lab says when it asked in vain, which it may do while the proxy is started again, and goes on by itself.
+    lost = page.get_by_role("dialog").filter(has_text="Server Connection Error")
+    page.add_locator_handler(lost.get_by_role("button", name="Close"), lambda button: button.click())
     page.goto(session)
     page.get_by_role("link", name="Open JupyterLab").click()
     expect(page.get_by_role("menuitem", name="File")).to_be_visible(timeout=LONG_MS)
