@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from modelwright.compute import placement, selectors, services, transitions
+from modelwright.compute import placement, rounds, selectors, services, transitions
 from modelwright.compute.backends.base import Cause
 from modelwright.compute.ending import end_workload
 from modelwright.compute.gpus import Gpu
@@ -305,7 +305,17 @@ def test_it_says_how_long_going_by_time_limits_where_nothing_is_known(host: Host
     )
 
 
-def test_one_end_wakes_one_row_however_many_wait_and_one_round_answers_all(host: Host) -> None:
+@pytest.mark.parametrize("plan", ["hashes", "loops"])
+def test_one_end_wakes_one_row_however_many_wait_and_one_round_answers_all(
+    host: Host, plan: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A machine that is slow makes nobody look again meanwhile.
+    monkeypatch.setattr(rounds, "LOOK_AGAIN", timedelta(hours=1))
+    if plan == "loops":
+        # What PostgreSQL may choose by itself, going by its statistics of the table.
+        with connection.cursor() as cursor:
+            for kind in ("hashjoin", "mergejoin", "hashagg", "material", "memoize", "sort"):
+                cursor.execute(f"SET enable_{kind} = off")
     blocker = queue(cpu=4.0)
     placement.place(blocker.pk)
     waiting = [queue(cpu=4.0) for _ in range(5)]
@@ -316,6 +326,7 @@ def test_one_end_wakes_one_row_however_many_wait_and_one_round_answers_all(host:
     assert [placement.is_awaited(each.pk) for each in waiting] == [True, False, False, False, False]
     placement.place_queue()
     assert not placement.is_awaited()
+    connection.close()
 
 
 def test_a_round_asks_the_database_as_often_however_many_wait(

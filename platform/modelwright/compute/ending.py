@@ -27,7 +27,8 @@ def wake_queue() -> None:
     """
     first = Workload.objects.filter(state="queued").order_by("queued_at").select_for_update(skip_locked=True)
     now = timezone.now()
-    if Workload.objects.filter(pk__in=first.values("pk")[:1]).update(available_at=now, hinted_at=now):
+    # `pk=`, not `pk__in=`: what stands behind IN may be asked once for each row, and passes over one more each time.
+    if Workload.objects.filter(pk=first.values("pk")[:1]).update(available_at=now, hinted_at=now):
         transaction.on_commit(hints.look_at_queue)
 
 

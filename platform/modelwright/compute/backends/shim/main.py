@@ -50,11 +50,12 @@ class Supervisor:
 
     def run(self) -> None:
         """Runs the workload to its end and writes the record."""
-        self._record("starting")
         wake, wake_writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(wake_writing, warn_on_full_buffer=False)
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
+        # Only now: whoever reads this process's id there may send it a signal at once.
+        self._record("starting")
         if self.order["use_cgroups"]:
             self.group.create(
                 cpu=self.limits["cpu"],
