@@ -152,10 +152,10 @@ class ProjectEditView(ProjectPage):
         return self.page(context, crumbs=project_crumbs(project, ("Describe", "")), status=status)
 
 
-def _readme(project: Project) -> str:
-    """The beginning of the README as text, empty where there is none."""
+def _readme(project: Project) -> source.FileContent | None:
+    """The beginning of the README, None where there is none."""
     try:
         commit = source.check_commit(project, None)
-        return source.read_file(project, commit, README, MAX_README_BYTES).text or ""
+        return source.read_file(project, commit, README, MAX_README_BYTES)
     except NotFound:
-        return ""
+        return None

@@ -246,6 +246,22 @@ def test_each_host_has_a_database_role_of_its_own_that_goes_with_it(
     assert end_access() == 0
 
 
+def test_the_page_says_all_that_must_be_done_first_in_place_of_a_form_that_would_be_refused(
+    browser_client: Callable[[User], Client], admin: User, settings: Settings
+) -> None:
+    for name, value in (("REDIS_URL", "redis://127.0.0.1:6379/0"), ("BLOBS", "/srv/blobs")):
+        setattr(settings, f"HOSTS_{name}", "")
+        setattr(settings, name, value)
+    page = browser_client(admin).get("/hosts/add/").content.decode()
+    assert "Make a token" not in page
+    assert "can reach Redis of this installation" in page
+    assert "<code>./modelwright up --hosts-address &lt;address of this machine&gt;</code>" in page
+    assert "MODELWRIGHT_HOSTS_BLOBS" in page
+    assert "PostgreSQL" not in page
+    settings.HOSTS_REDIS_URL, settings.HOSTS_BLOBS = "redis://10.0.0.5:6379/0", "/mnt/blobs"
+    assert "Make a token" in browser_client(admin).get("/hosts/add/").content.decode()
+
+
 def test_the_pages_make_a_token_and_show_the_command_once(
     browser_client: Callable[[User], Client], admin: User, stranger: User, host: Host
 ) -> None:

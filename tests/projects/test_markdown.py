@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import time
 
-from projects.markdown import render
+import pytest
+from django.utils.html import escape
+
+from projects.markdown import Allowance, render
 from projects.templatetags.projects import patch
 
 
@@ -75,3 +78,36 @@ def test_a_difference_keeps_its_signs_and_is_escaped() -> None:
 def test_a_heading_without_words_is_an_ordinary_cell() -> None:
     html = render("| | b |\n|---|---|\n| 1 | 2 |\n")
     assert '<tr>\n<td></td>\n<th scope="col">b</th>\n</tr>' in html
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        "|a|b|\n|-|-|\n" + "\n>~~~ [x]: http://a\nhttp://a" * 3000,
+        "|a|b|\n|-|-|\n" + "+ \n>  [x]: http://a\n [x]: http://a\n\t" * 2000,
+        "|a" * 200 + "\n" + "|-" * 200 + "\n" + "|\n" * 48_000,
+    ],
+)
+def test_a_text_that_takes_too_long_is_shown_as_it_is(text: str) -> None:
+    """By the processor's time of this thread, which other work of the machine does not lengthen."""
+    started = time.thread_time()
+    html = render(text)
+    # What was measured without a bound: 0.7, 14, 14 and 1.2 seconds.
+    assert time.thread_time() - started < 2
+    assert "The text is shown as it was written" in html
+    assert f"<code>{escape(text)}</code>" in html
+
+
+def test_as_many_tables_and_lists_as_fit_are_laid_out() -> None:
+    started = time.thread_time()
+    html = render("|a|b|\n|-|-|\n|c|d|\n\n" * 5000)
+    assert time.thread_time() - started < 4
+    assert 'aria-label="Table 5000 of the text"' in html
+    assert render("- one **two** [three](https://example.org)\n" * 2000).count("<li>") == 2000
+
+
+def test_all_texts_of_a_page_share_its_steps() -> None:
+    allowance = Allowance()
+    assert allowance.render("[" * 40_000, "a")
+    assert allowance.render("[" * 40_000, "b") is None

@@ -233,14 +233,17 @@ def test_a_notebook_of_a_project_is_shown(browser_client: Any, cast: Cast) -> No
     assert "&lt;script&gt;" in broken
 
 
-def test_a_page_renders_so_much_markdown_and_shows_the_rest_as_it_is() -> None:
+@pytest.mark.parametrize("source", ["of " * 4000, "![" * 6000])
+def test_a_page_renders_so_much_markdown_and_shows_the_rest_as_it_is(source: str) -> None:
     """Five megabytes of beginnings of pictures took four minutes, for each time that somebody opened the page."""
-    hostile = {"cell_type": "markdown", "source": "![" * 6000}
-    outputs = [{"output_type": "display_data", "data": {"text/markdown": "![" * 6000}, "metadata": {}}]
+    hostile = {"cell_type": "markdown", "source": source}
+    outputs = [{"output_type": "display_data", "data": {"text/markdown": source}, "metadata": {}}]
     cells = [hostile] * 300 + [{"cell_type": "code", "source": "", "outputs": outputs * 40}]
     notebook = read_notebook(json.dumps({"nbformat": 4, "metadata": {}, "cells": cells}).encode())
     rendered = [cell for cell in notebook.cells if cell.html is not None]
-    assert len(rendered) == 100_000 // 12_000
+    most = 100_000 // 12_000
+    # What is hard to read uses the page's steps up before its characters.
+    assert len(rendered) == most if source.startswith("of") else 0 < len(rendered) < most
     assert {cell.kind for cell in notebook.cells if cell.html is None and cell.number <= 300} == {"raw"}
     assert all(cell.text for cell in notebook.cells[:300])
     assert {output.kind for output in notebook.cells[-1].outputs} == {"text"}

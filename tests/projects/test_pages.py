@@ -115,6 +115,16 @@ def test_nothing_in_a_repository_is_rendered_as_what_it_is(browser_client: Any, 
     assert saved["X-Content-Type-Options"] == "nosniff"
 
 
+def test_what_of_a_readme_is_left_out_or_not_laid_out_is_said(browser_client: Any, cast: Cast) -> None:
+    _commit(cast, {"README.md": b"# Short\n"})
+    client = browser_client(cast.viewer)
+    assert "Only the beginning" not in _text(client.get(_url(cast)))
+    _commit(cast, {"README.md": b"[" * 150_000})
+    page = _text(client.get(_url(cast)))
+    assert "Only the beginning is shown; the file has 146.5" in page
+    assert "The text is shown as it was written" in page
+
+
 def test_a_wrong_manifest_is_explained_on_the_overview(browser_client: Any, cast: Cast) -> None:
     _commit(cast, {"modelwright.yaml": b"name: x\nsteps:\n- name: a\n  script: gone.py\n"})
     shown = _text(browser_client(cast.contributor).get(_url(cast)))

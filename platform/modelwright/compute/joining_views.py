@@ -18,6 +18,7 @@ from modelwright.compute.joining_command import join_command
 from modelwright.compute.joining_forms import JoinTokenForm, RemovalForm
 from modelwright.compute.joining_selectors import TOKEN_STATES
 from modelwright.compute.models import Host
+from modelwright.compute.reachable import obstacles
 from modelwright.compute.views import person_of
 from modelwright.core.errors import PlatformError
 from modelwright.core.forms import show_problem
@@ -35,9 +36,10 @@ class HostAddView(PlatformView):
     template = "compute/host_add.html"
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        """Show the form."""
+        """Show the form, or what must be done first."""
         joining_selectors.join_tokens(person_of(request))
-        return self._show({"form": JoinTokenForm()})
+        found = obstacles()
+        return self._show({"obstacles": found} if found else {"form": JoinTokenForm()})
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Make the token and show it this once."""

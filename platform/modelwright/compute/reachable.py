@@ -33,13 +33,40 @@ class Addresses:
 def addresses() -> Addresses:
     """The addresses for hosts. Raises Conflict, which names the setting, for one that no other machine can reach."""
     return Addresses(
-        database_url=settings.HOSTS_DATABASE_URL or _elsewhere(settings.DATABASE_URL, "PostgreSQL", "DATABASE_URL"),
-        redis_url=settings.HOSTS_REDIS_URL or _elsewhere(settings.REDIS_URL, "Redis", "REDIS_URL"),
-        web_url=settings.HOSTS_WEB_URL or _elsewhere(settings.WEB_URL, "the platform's pages", "WEB_URL"),
-        blobs=settings.HOSTS_BLOBS or _shared_blobs(settings.BLOBS),
+        database_url=_database_url(),
+        redis_url=_redis_url(),
+        web_url=_web_url(),
+        blobs=_blobs(),
         gateway_url=settings.HOSTS_GATEWAY_URL or ("" if _is_here(settings.GATEWAY_URL) else settings.GATEWAY_URL),
         blobs_credentials=_credentials(),
     )
+
+
+def obstacles() -> list[Conflict]:
+    """All that keeps other machines from joining this installation, not the first alone; empty where they can."""
+    found = []
+    for read in (_database_url, _redis_url, _web_url, _blobs):
+        try:
+            read()
+        except Conflict as error:
+            found.append(error)
+    return found
+
+
+def _database_url() -> str:
+    return settings.HOSTS_DATABASE_URL or _elsewhere(settings.DATABASE_URL, "PostgreSQL", "DATABASE_URL")
+
+
+def _redis_url() -> str:
+    return settings.HOSTS_REDIS_URL or _elsewhere(settings.REDIS_URL, "Redis", "REDIS_URL")
+
+
+def _web_url() -> str:
+    return settings.HOSTS_WEB_URL or _elsewhere(settings.WEB_URL, "the platform's pages", "WEB_URL")
+
+
+def _blobs() -> str:
+    return settings.HOSTS_BLOBS or _shared_blobs(settings.BLOBS)
 
 
 def with_role(url: str, role: str, password: str) -> str:
