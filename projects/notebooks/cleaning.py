@@ -33,7 +33,8 @@ def clean_html(text: str) -> SafeString | None:
         text[:MAX_HTML],
         tags=_TAGS,
         clean_content_tags=_WITHOUT_CONTENT,
-        attributes={"td": _SPANS, "th": _SPANS},
+        # Without the first of these, `title` and `lang` stay on every element.
+        attributes={"*": set(), "td": _SPANS, "th": _SPANS},
         url_schemes=set(),
         link_rel=None,
         strip_comments=True,
