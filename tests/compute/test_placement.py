@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -9,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from modelwright.compute import placement, rounds, selectors, services, transitions
@@ -22,6 +23,7 @@ from modelwright.compute.states import LIVE_ON_HOST
 from modelwright.core.errors import Conflict, QuotaExceeded, ValidationFailed
 from modelwright.core.ids import new_id
 
+from .backends_support import wait_until
 from .support import ACTOR, fresh, make_host, queue
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -327,6 +329,48 @@ def test_one_end_wakes_one_row_however_many_wait_and_one_round_answers_all(
     placement.place_queue()
     assert not placement.is_awaited()
     connection.close()
+
+
+def test_an_end_that_commits_while_a_round_runs_has_the_queue_looked_at_again(host: Host) -> None:
+    blocker = queue(cpu=4.0)
+    placement.place(blocker.pk)
+    waiting = queue(cpu=4.0)
+    began_before = timezone.now()
+    underway = rounds.Round()
+    # An end whose transaction began before the round did, and that the round did not see.
+    Workload.objects.filter(pk=waiting.pk).update(hinted_at=began_before, available_at=began_before)
+    underway.run()
+    assert placement.is_awaited(waiting.pk)
+
+
+def test_an_end_has_the_queue_looked_at_though_a_round_holds_all_of_it(host: Host) -> None:
+    blocker = queue(cpu=4.0)
+    placement.place(blocker.pk)
+    waiting = queue(cpu=4.0)
+    placement.place_queue()
+    assert not placement.is_awaited(waiting.pk)
+    is_held, may_commit = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            Workload.objects.filter(pk=waiting.pk).update(waiting_reason="Looked at before there was room.")
+            is_held.set()
+            may_commit.wait(60)
+        connection.close()
+
+    def end() -> None:
+        end_workload(blocker.pk, fresh(blocker).fence, cause=Cause.CANCELLED, facts={})
+        connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        holding = pool.submit(hold)
+        assert is_held.wait(60)
+        ending = pool.submit(end)
+        wait_until(lambda: fresh(blocker).is_ended, what="the end")
+        may_commit.set()
+        ending.result(60)
+        holding.result(60)
+    assert placement.is_awaited(waiting.pk)
 
 
 def test_a_round_asks_the_database_as_often_however_many_wait(

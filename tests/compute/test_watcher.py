@@ -7,14 +7,17 @@ import os
 import signal
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from modelwright.audit.models import AuditEvent
 from modelwright.compute import placement, selectors, services, silence, specs, transitions, watcher
 from modelwright.compute.backends.base import Cause, Phase, WorkloadKey, WorkloadSpec
 from modelwright.compute.backends.process import ProcessBackend
+from modelwright.compute.ending import end_workload
 from modelwright.compute.models import Host, Workload
 
 from .backends_support import is_alive, wait_until
@@ -171,6 +174,50 @@ def test_a_silent_host_loses_what_ran_and_gives_back_what_did_not(host: Host, lo
     assert fresh(running).state == "lost"
     assert "away" in fresh(running).detail
     assert (fresh(waiting).state, fresh(waiting).fence) == ("queued", None)
+
+
+def silent_host(*workloads: Workload) -> Host:
+    """A host that has not been heard from for long, on which the start of the workloads has begun."""
+    away = make_host("away")
+    for workload in workloads:
+        assert transitions.place(workload, away, environment=None)
+        assert transitions.begin_start(workload.pk, fresh(workload).fence or 0)
+    past = timezone.now() - timedelta(minutes=5)
+    Host.objects.filter(pk=away.pk).update(heartbeat_at=past)
+    Workload.objects.filter(host=away).update(lease_expires_at=past)
+    return away
+
+
+def test_a_host_that_speaks_up_while_it_is_judged_is_not_gone(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    workload = queue()
+    away = silent_host(workload)
+    look = selectors.silent_hosts
+
+    def slow_look() -> QuerySet[Host]:
+        found = look()
+        if found:  # Evaluated, as it is before the host is judged.
+            make_host("away")
+        return found
+
+    monkeypatch.setattr(silence, "silent_hosts", slow_look)
+    silence.give_up_silent_hosts()
+    assert Host.objects.get(pk=away.pk).state == "active"
+    assert fresh(workload).state == "starting"
+
+
+def test_a_host_that_comes_back_keeps_what_was_not_given_up_yet(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = queue(), queue()
+    silent_host(first, second)
+    end = end_workload
+
+    def slow_end(*arguments: Any, **facts: Any) -> bool:
+        ended = end(*arguments, **facts)
+        transitions.renew_leases(make_host("away"))
+        return ended
+
+    monkeypatch.setattr(silence, "end_workload", slow_end)
+    silence.give_up_silent_hosts()
+    assert sorted([fresh(first).state, fresh(second).state]) == ["lost", "starting"]
 
 
 def test_a_host_that_comes_back_is_active_again(host: Host) -> None:

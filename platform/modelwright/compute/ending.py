@@ -25,11 +25,27 @@ def wake_queue() -> None:
 
     One row stands for the queue, so that an end costs the same however many wait: the first that nobody holds.
     """
-    first = Workload.objects.filter(state="queued").order_by("queued_at").select_for_update(skip_locked=True)
+    if _mark_first(skip_locked=True):
+        transaction.on_commit(hints.look_at_queue)
+    elif Workload.objects.filter(state="queued").exists():
+        # A round holds them all and may have looked before there was room. The caller must not wait for it, since it
+        # may hold what that round waits for; once the caller is done it may.
+        transaction.on_commit(_wake_after_round, robust=True)
+
+
+@transaction.atomic
+def _wake_after_round() -> None:
+    if _mark_first(skip_locked=False):
+        transaction.on_commit(hints.look_at_queue)
+
+
+def _mark_first(*, skip_locked: bool) -> bool:
+    """Has one row say that a look at the queue is due."""
+    waiting = Workload.objects.filter(state="queued").order_by("queued_at")
+    first = waiting.select_for_update(skip_locked=skip_locked)
     now = timezone.now()
     # `pk=`, not `pk__in=`: what stands behind IN may be asked once for each row, and passes over one more each time.
-    if Workload.objects.filter(pk=first.values("pk")[:1]).update(available_at=now, hinted_at=now):
-        transaction.on_commit(hints.look_at_queue)
+    return Workload.objects.filter(pk=first.values("pk")[:1]).update(available_at=now, hinted_at=now) > 0
 
 
 @transaction.atomic

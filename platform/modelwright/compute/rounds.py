@@ -272,25 +272,32 @@ class Round:
     def _write_reasons(self) -> None:
         """Answers the hints of all that were looked at; words them anew where nobody has for a while.
 
-        Whoever was hinted at since this round began is left for the next one.
+        Only hints that were there when the queue was read are answered. What came since is left for the next round,
+        also from a transaction that began earlier and could not be seen: its time says nothing of when it was over.
         """
         later, worded = self._now + LOOK_AGAIN, {}
         for workload, reason in self._reasons:
             if workload.available_at <= self._now or not workload.waiting_reason or workload.pk == self._asked:
                 worded[workload.pk] = reason()
-        answered = [workload.pk for workload, _ in self._reasons if workload.hinted_at is not None]
+        hints = {workload.pk: workload.hinted_at for workload, _ in self._reasons}
+        answered = [pk for pk, hinted_at in hints.items() if hinted_at is not None]
         with connection.cursor() as cursor:
-            cursor.execute(_WORD, [later, list(worded), list(worded.values()), self._now])
-        if answered:
-            seen = Workload.objects.filter(state="queued", hinted_at__lte=self._now)
-            seen.filter(pk__in=answered).update(hinted_at=None, available_at=later)
+            seen = [hints[pk] for pk in worded]
+            cursor.execute(_WORD, [later, list(worded), list(worded.values()), seen])
+            if answered:
+                cursor.execute(_ANSWER, [later, answered, [hints[pk] for pk in answered]])
 
 
 # One statement, because a queue may be long; not by the ORM, which takes ten times as long to write it.
 _WORD = """
 UPDATE compute_workload AS w SET waiting_reason = v.reason, available_at = %s, hinted_at = NULL
-FROM unnest(%s::uuid[], %s::text[]) AS v (id, reason)
-WHERE w.id = v.id AND w.state IN ('queued') AND (w.hinted_at IS NULL OR w.hinted_at <= %s)
+FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[]) AS v (id, reason, hinted_at)
+WHERE w.id = v.id AND w.state IN ('queued') AND w.hinted_at IS NOT DISTINCT FROM v.hinted_at
+"""
+_ANSWER = """
+UPDATE compute_workload AS w SET available_at = %s, hinted_at = NULL
+FROM unnest(%s::uuid[], %s::timestamptz[]) AS v (id, hinted_at)
+WHERE w.id = v.id AND w.state IN ('queued') AND w.hinted_at = v.hinted_at
 """
 
 

@@ -166,6 +166,11 @@ def host_state(host: Host, *, to: str) -> bool:
     return move(Host.objects.filter(pk=host.pk).exclude(state="removed"), machine=states.HOST, to=to)
 
 
+def host_offline(host: Host, *, silent: QuerySet[Host]) -> bool:
+    """The host is gone, if it still is one of the `silent`: it may have spoken up since they were looked for."""
+    return move(silent.filter(pk=host.pk), machine=states.HOST, to="offline")
+
+
 def rejoin_host(host: Host, **facts: Any) -> bool:
     """A removed host joins again, with what is known of it now. False for one that is not removed."""
     return move(Host.objects.filter(pk=host.pk, state="removed"), machine=states.HOST, to="active", **facts)
