@@ -35,7 +35,7 @@ class LimitsForm(forms.Form):
 
     description = description_field()
     cpu_limit = forms.FloatField(
-        label="Cores",
+        label="CPUs",
         min_value=SMALLEST_CPU,
         max_value=1_000_000,
         required=False,

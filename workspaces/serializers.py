@@ -53,7 +53,7 @@ class WorkspaceChangeSerializer(serializers.Serializer[Workspace]):
         allow_null=True,
         min_value=SMALLEST_CPU,
         max_value=1_000_000,
-        help_text="Cores that its runs and replicas may use together; null for no limit.",
+        help_text="CPUs that its runs and replicas may use together; null for no limit.",
     )
     memory_limit_mib = serializers.IntegerField(
         required=False,

@@ -26,23 +26,22 @@ from modelwright.core.listing import Column, Filter, Listing
 from projects.models import Project
 from projects.navigation import project_crumbs
 
-_COLUMNS = [
-    Column("Endpoint", "name"),
-    Column("Project", "project", ("project__name",)),
-    Column("State", "state"),
-    Column("Serves now"),
-    Column("Made", "created", "created_at"),
-]
-
 
 def _listing(request: HttpRequest, project: Project | None = None) -> Listing[Endpoint]:
+    columns = [
+        Column("Endpoint", "name"),
+        *([] if project else [Column("Project", "project", ("project__name",))]),
+        Column("State", "state"),
+        Column("Serves now"),
+        Column("Made", "created", "created_at"),
+    ]
     live = DeploymentTarget.objects.filter(deployment__endpoint=OuterRef("pk"), deployment__state="live")
     found: QuerySet[Any] = selectors.endpoints(person_of(request), project=project).annotate(
         live_model=Subquery(live.values("model_version__model__name")[:1]),
         live_version=Subquery(live.values("model_version__number")[:1]),
     )
     filters = [Filter("q", "Name or description", ("name", "description", "workspace__name"))]
-    return Listing(found, request.GET, columns=_COLUMNS, filters=filters, default_sort="-created")
+    return Listing(found, request.GET, columns=columns, filters=filters, default_sort="-created")
 
 
 class EndpointsView(EndpointPage):

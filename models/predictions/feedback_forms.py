@@ -28,6 +28,7 @@ class TruthForm(forms.Form):
         required=False,
         help_text="If you know; UTC.",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+        error_messages={"invalid": "This is no date and time. Write it as 2026-01-31 14:05, in UTC."},
         input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"],
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.db import transaction
@@ -26,6 +27,9 @@ from projects.models import Project
 from projects.selectors import authorize
 
 MAX_ALIAS = 255
+# As MLflow has it: what it would not read as an alias nobody could use.
+_ALIAS = re.compile(r"[\w-]+")
+_RESERVED_ALIAS = re.compile(r"latest|v\d+", re.IGNORECASE)
 _TAKEN_OVER = [
     *("source_run_id", "mlflow_run_id", "mlflow_model_id", "metrics", "parameters"),
     *("manifest_digest", "artifact_digest", "size", "flavor", "signature", "python_version", "requirements", "example"),
@@ -265,6 +269,8 @@ def set_alias(model: RegisteredModel, *, name: str, version: ModelVersion, actin
     """
     role = authorize(acting_user, Permission.MODEL_EDIT, model.project)
     _refuse_stage(name)
+    if not acting_user.is_system:
+        _check_alias(name)
     if version.model_id != model.pk:
         raise ValidationFailed(
             f"{version} is no version of {model.name}.", remedy="Choose one of its versions.", field="version"
@@ -276,7 +282,8 @@ def set_alias(model: RegisteredModel, *, name: str, version: ModelVersion, actin
     before = alias.version.number if alias else None
     if alias is not None and alias.version_id == version.pk:
         return alias
-    alias = _checked_alias(model, name, version, alias)
+    alias = alias or ModelAlias(model=model, name=name)
+    alias.version = version
     alias.save()
     if not acting_user.is_system:
         tracking_aliases.set_alias(model.project.mlflow_workspace, model.name, name, version.number)
@@ -331,14 +338,20 @@ def _refuse_stage(name: str) -> None:
         )
 
 
-def _checked_alias(model: RegisteredModel, name: str, version: ModelVersion, alias: ModelAlias | None) -> ModelAlias:
-    if not name.strip() or len(name) > MAX_ALIAS or "\0" in name:
+def _check_alias(name: str) -> None:
+    """What comes from MLflow has been checked there."""
+    if len(name) > MAX_ALIAS or not _ALIAS.fullmatch(name):
         raise ValidationFailed(
-            "This is no name for an alias.", remedy=f"Use 1 to {MAX_ALIAS} characters, such as champion.", field="alias"
+            f"{name[:50]!r} is no name for an alias.",
+            remedy=f"Use 1 to {MAX_ALIAS} letters, digits, hyphens and underscores, such as champion.",
+            field="alias",
         )
-    alias = alias or ModelAlias(model=model, name=name)
-    alias.version = version
-    return alias
+    if _RESERVED_ALIAS.fullmatch(name):
+        raise ValidationFailed(
+            f"MLflow keeps {name!r} for versions themselves and reads it as no alias.",
+            remedy="Choose another name, such as champion.",
+            field="alias",
+        )
 
 
 @transaction.atomic

@@ -29,14 +29,6 @@ from projects.navigation import project_crumbs
 from projects.pages import ProjectPage
 from projects.selectors import project_permissions
 
-_COLUMNS = [
-    Column("Model", "name"),
-    Column("Project", "project", ("project__name",)),
-    Column("Algorithm"),
-    Column("Newest version", "version", ("latest",), numeric=True),
-    Column("Registered", "created", "created_at"),
-]
-
 
 def model_crumbs(model: RegisteredModel, *more: tuple[str, str]) -> Crumbs:
     """The way to a page of the model."""
@@ -76,9 +68,17 @@ class RegistryPage(ProjectPage):
         def search(_found: QuerySet[Any], words: str) -> QuerySet[Any]:
             return selectors.registered_models(person, query=words, project=project)
 
-        wanted = Filter("q", "Name, algorithm, alias or project", apply=search)
+        columns = [
+            Column("Model", "name"),
+            *([] if project else [Column("Project", "project", ("project__name",))]),
+            Column("Algorithm"),
+            Column("Newest version", "version", ("latest",), numeric=True),
+            Column("Registered", "created", "created_at"),
+        ]
+        words = "Name, algorithm or alias" if project else "Name, algorithm, alias or project"
         found = selectors.registered_models(person, project=project)
-        listing = Listing(found, request.GET, columns=_COLUMNS, filters=[wanted], default_sort="-created")
+        wanted = Filter("q", words, apply=search)
+        listing = Listing(found, request.GET, columns=columns, filters=[wanted], default_sort="-created")
         newest = _newest_versions(listing.rows)
         for model in listing.rows:
             model.newest = newest.get(model.pk)  # type: ignore[attr-defined]  # for the template alone

@@ -208,6 +208,22 @@ def test_what_a_role_may_not_do_is_not_offered(
     assert browser_client(stranger).get(f"/model-versions/{versions[0].pk}/").status_code == 404
 
 
+def test_lists_of_one_project_do_not_say_in_each_row_whose_they_are(
+    browser_client: Callable[[User], Client], ann: User, project: Project
+) -> None:
+    registry.register(project=project, name="wine", number=1, source="s", acting_user=Actor.system("tests"))
+    services.create_endpoint(project=project, name="wine", acting_user=Actor.person(ann))
+    client = browser_client(ann)
+    for section in ("models", "endpoints"):
+        everywhere = client.get(f"/{section}/").content.decode()
+        assert "sort=project" in everywhere
+        assert f'<td><a href="/projects/{project.pk}/">' in everywhere
+        own = client.get(f"/projects/{project.pk}/{section}/").content.decode()
+        assert "sort=project" not in own
+        assert f'<td><a href="/projects/{project.pk}/">' not in own
+        assert own.count('<th scope="col"') == everywhere.count('<th scope="col"') - 1
+
+
 def test_names_that_look_like_markup_are_shown_as_text(
     browser_client: Callable[[User], Client], ann: User, data: Path
 ) -> None:

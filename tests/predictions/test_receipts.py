@@ -140,6 +140,9 @@ def test_pages_give_receipt_keys_and_truth(
     assert "Nobody has said yet" in shown
     assert page.post(address, {"truth": ""}).status_code == 422
     assert page.post(address, {"truth": "one:1", "happened_at": "2999-01-01T10:00"}).status_code == 422
+    wrong = page.post(address, {"truth": "one:1", "happened_at": "yesterday"})
+    assert wrong.status_code == 422
+    assert "Write it as 2026-01-31 14:05, in UTC." in wrong.content.decode()
     assert page.post(address, {"truth": "one:1", "happened_at": "2026-01-01T10:00"}).status_code == 302
     shown = page.get(f"/predictions/{prediction.pk.hex}/").content.decode()
     assert "&quot;one:1&quot;" in shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -93,6 +94,25 @@ def test_aliases_move_and_go(api: Api, ann: User, project: Project, make_user: C
     assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "version")
     assert client.delete(address).status_code == 204
     assert not ModelAlias.objects.exists()
+
+
+def test_an_alias_is_a_name_that_mlflow_reads(api: Api, ann: User, project: Project) -> None:
+    version = add_version(project, "churn")
+    for name, word in (
+        ("a b", "letters"),
+        ("<b>", "letters"),
+        ("a\u202eb", "letters"),
+        ("Latest", "MLflow"),
+        ("v2", "MLflow"),
+    ):
+        address = f"/api/v1/models/{version.model_id}/aliases/{quote(name)}/"
+        answer = api(ann).put(address, {"version": 1}, content_type="application/json")
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "alias"), name
+        assert word in str(answer.json()["errors"][0])
+    assert not ModelAlias.objects.exists()
+    for name in ("champion", "sieger-ü_2"):
+        address = f"/api/v1/models/{version.model_id}/aliases/{quote(name)}/"
+        assert api(ann).put(address, {"version": 1}, content_type="application/json").status_code == 200
 
 
 def test_viewers_set_no_alias(api: Api, project: Project, make_user: Callable[..., User]) -> None:

@@ -32,7 +32,7 @@ class JoinTokenForm(forms.Form):
         max_length=4000,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 3, "class": "code"}),
-        help_text="One on each line, such as disk=ssd. Profiles can ask for them.",
+        help_text="One on each line, such as disk=ssd. Sizes can ask for them.",
     )
 
 

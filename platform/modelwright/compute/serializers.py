@@ -99,7 +99,7 @@ class ProfileChangeSerializer(serializers.Serializer[ResourceProfile]):
 
     description = serializers.CharField(required=False, allow_blank=True, max_length=5000, help_text="What it is for.")
     cpu = serializers.FloatField(
-        required=False, min_value=LEAST_CPU, max_value=MOST_CPU, help_text="A share of cores that is always granted."
+        required=False, min_value=LEAST_CPU, max_value=MOST_CPU, help_text="A share of CPUs that is always granted."
     )
     memory_bytes = serializers.IntegerField(
         required=False,
@@ -121,7 +121,7 @@ class ProfileCreateSerializer(ProfileChangeSerializer):
     """A size to add."""
 
     name = serializers.CharField(max_length=63, help_text="Unique: small letters, digits and hyphens.")
-    cpu = serializers.FloatField(min_value=LEAST_CPU, max_value=MOST_CPU, help_text="Cores, also parts of one.")
+    cpu = serializers.FloatField(min_value=LEAST_CPU, max_value=MOST_CPU, help_text="CPUs, also parts of one.")
     memory_bytes = serializers.IntegerField(
         min_value=LEAST_MEMORY_BYTES, max_value=MOST_MEMORY_BYTES, help_text="A hard limit: what uses more is ended."
     )
