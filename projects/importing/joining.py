@@ -36,7 +36,7 @@ def way_of(project: Project, head: str | None, imported: str, *, replace: bool, 
         return Way(Outcome.FORWARD if head != imported else Outcome.NOTHING_NEW)
     if git.is_in(imported, head):
         return Way(Outcome.NOTHING_NEW)
-    common = git.lines("merge-base", "--all", head, imported)
+    common = git.common(head, imported)
     is_fresh = len(git.lines("rev-list", "--parents", "-n", "1", head)[0].split()) == 1
     is_unchanged = any(git.tree(one) == git.tree(head) for one in common)
     if not (replace or is_unchanged or (is_fresh and not common)):
@@ -76,10 +76,14 @@ class _Git:
         return run(self._repository, arguments, extra_environment=self._see).decode(errors="replace")
 
     def lines(self, *arguments: str) -> list[str]:
-        # `merge-base` says with its exit status that there is none.
+        return self.said(*arguments).splitlines()
+
+    def common(self, commit: str, other: str) -> list[str]:
+        """The commits that both go back to, none for strangers' histories."""
         try:
-            return self.said(*arguments).splitlines()
-        except GitRefused:
+            return self.lines("merge-base", "--all", commit, other)
+        except GitRefused as error:
+            _check_is_no(error)
             return []
 
     def tree(self, commit: str) -> str:
@@ -88,9 +92,16 @@ class _Git:
     def is_in(self, commit: str, other: str) -> bool:
         try:
             self.said("merge-base", "--is-ancestor", commit, other)
-        except GitRefused:
+        except GitRefused as error:
+            _check_is_no(error)
             return False
         return True
+
+
+def _check_is_no(error: GitRefused) -> None:
+    """`merge-base` says no with the status 1. All else is no answer, and nothing of a project's goes by it."""
+    if error.status != 1:
+        raise error
 
 
 def _stands_against(git: _Git, head: str, common: list[str]) -> Conflict:

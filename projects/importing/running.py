@@ -19,6 +19,8 @@ from projects.source.git import missing
 Tell = Callable[[str], bool]
 _ASK_SECONDS = 0.5
 _MOST_SAID = 64 * 1024
+# Nobody writes any more then; a machine may be slow.
+_READ_SECONDS = 60
 _MEMORY_KIB = 4 * 1024 * 1024
 # What Git says itself; what the server says begins with "remote:".
 _PROGRESS = re.compile(r"(?:^|[\r\n])((?:Receiving objects|Resolving deltas): [^\r\n,]{0,60}(?:, [^\r\n|,]{0,30})?)")
@@ -49,7 +51,7 @@ class _Said:
 
     def whole(self) -> str:
         """All of it, once Git has ended."""
-        self._thread.join(5)
+        self._thread.join(_READ_SECONDS)
         return self.text
 
 

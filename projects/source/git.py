@@ -46,7 +46,11 @@ _ENVIRONMENT = {
 
 
 class GitRefused(Exception):
-    """Git ended with an error; the message is what it said."""
+    """Git ended with an error; the message is what it said, `status` its exit status where that is known."""
+
+    def __init__(self, said: str, status: int | None = None) -> None:
+        super().__init__(said)
+        self.status = status
 
 
 def command(repository: Path, *arguments: str) -> list[str]:
@@ -75,8 +79,9 @@ def run(
     stdin: bytes = b"",
     extra_environment: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Run Git and return what it printed. Raises GitRefused on an error, Unavailable when it hangs or is missing,
-    ValidationFailed where it prints more than anybody wants to have in memory: a small repository can hold that."""
+    """Run Git and return what it printed. Raises GitRefused on an error; Unavailable when it hangs, is missing or was
+    ended from outside, which is no answer; ValidationFailed where it prints more than anybody wants to have in memory:
+    a small repository can hold that."""
     with tempfile.TemporaryFile() as said:
         try:
             git = subprocess.Popen(
@@ -96,9 +101,14 @@ def run(
             )
         if is_late:
             raise Unavailable(f"Git did not answer within {TIMEOUT_SECONDS} seconds.", remedy="Try again in a moment.")
+        if git.returncode < 0:
+            raise Unavailable(
+                f"Git was ended by signal {-git.returncode} before it answered; the host may be short of memory.",
+                remedy="Try again in a moment.",
+            )
         if git.returncode:
             said.seek(0)
-            raise GitRefused(said.read(_MOST_SAID).decode(errors="replace").strip())
+            raise GitRefused(said.read(_MOST_SAID).decode(errors="replace").strip(), git.returncode)
     return printed
 
 

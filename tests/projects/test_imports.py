@@ -18,13 +18,13 @@ from modelwright.audit.models import AuditEvent
 from modelwright.core import outside
 from modelwright.core.errors import Conflict, ValidationFailed
 from projects import source
-from projects.importing import guarding, running, services, transitions
+from projects.importing import guarding, joining, running, services, transitions
 from projects.importing.carrying_out import SILENT, Importer, carry_out
 from projects.importing.explaining import explained
 from projects.models import SecretRead, SourceImport
 from projects.services import commit, remove_member
 from projects.source import MAX_FILE_BYTES
-from projects.source.git import run
+from projects.source.git import GitRefused, run
 from projects.source.incoming import references
 from projects.source.reading import repository_path
 from projects.source.refs import check_name
@@ -100,10 +100,11 @@ def test_importing_again_brings_what_is_new_and_says_where_nothing_is(cast: Cast
     address = theirs.server.address()
     imported(cast, address)
     again = imported(cast, address)
-    assert (again.state, again.outcome, again.commit) == ("succeeded", "nothing-new", source.head(cast.project))
+    assert (again.state, again.problem, again.outcome) == ("succeeded", "", "nothing-new")
+    assert again.commit == source.head(cast.project)
     tip = theirs.commit({"train.py": b"print(2)\n", "docs/notes.md": None})
     third = imported(cast, address)
-    assert (third.state, third.outcome, third.imported) == ("succeeded", "joined", tip)
+    assert (third.state, third.problem, third.outcome, third.imported) == ("succeeded", "", "joined", tip)
     assert source.read_file(cast.project, third.commit, "train.py").data == b"print(2)\n"
     assert files(cast) == ["link", "train.py"]
     assert AuditEvent.objects.filter(action="project.imported").count() == 2
@@ -114,18 +115,20 @@ def test_what_the_project_changed_itself_is_not_taken_away_unless_somebody_says_
 ) -> None:
     address = theirs.server.address()
     first = imported(cast, address)
+    assert (first.outcome, first.problem) == ("joined", "")
     mine = ours(cast, {"train.py": b"print('ours')\n", "ours.md": b"Ours.\n"})
     # Nothing is new there, so nothing stands against anything.
-    assert imported(cast, address).outcome == "nothing-new"
+    again = imported(cast, address)
+    assert (again.outcome, again.problem) == ("nothing-new", "")
     theirs.commit({"docs/notes.md": b"New.\n"})
     refused = imported(cast, address)
-    assert refused.state == "failed"
+    assert (refused.state, refused.outcome) == ("failed", "")
     assert f"Since commit {first.imported[:12]}" in refused.problem
     assert "has changed ours.md, train.py itself" in refused.problem
     assert "git pull" in refused.problem
     assert source.head(cast.project) == mine
     replaced = imported(cast, address, replace=True)
-    assert replaced.outcome == "joined"
+    assert (replaced.outcome, replaced.problem) == ("joined", "")
     assert files(cast) == ["docs/notes.md", "link", "train.py"]
     assert is_in_history(cast, mine)
     assert source.read_file(cast.project, mine, "ours.md").data == b"Ours.\n"
@@ -137,7 +140,7 @@ def test_a_repository_that_has_the_projects_commits_moves_it_forward(cast: Cast,
     theirs.git("checkout", "--quiet", "-B", "main", "FETCH_HEAD")
     tip = theirs.commit({"more.txt": b"more"}, branch="on-top")
     one = imported(cast, theirs.server.address(), branch="on-top")
-    assert (one.outcome, one.commit) == ("forward", tip)
+    assert (one.problem, one.outcome, one.commit) == ("", "forward", tip)
     assert source.head(cast.project) == tip
     assert AuditEvent.objects.get(action="project.imported").before == {"commit": before}
 
@@ -148,6 +151,12 @@ def test_strangers_histories_do_not_replace_what_people_did(cast: Cast, theirs: 
     assert one.state == "failed"
     assert "none in common" in one.problem
     assert source.head(cast.project) == mine
+
+
+def test_histories_that_git_cannot_compare_are_not_taken_for_strangers(cast: Cast) -> None:
+    # A fresh project takes the files of a repository with which it has nothing in common.
+    with pytest.raises(GitRefused):
+        joining.way_of(cast.project, source.head(cast.project), "1" * 40, replace=False, see={})
 
 
 def test_a_private_repository_is_signed_in_to_with_a_secret_whose_reading_is_on_record(

@@ -14,7 +14,7 @@ from modelwright.core.errors import Conflict, NotFound, Unavailable, ValidationF
 from modelwright.core.ids import new_id
 from projects import source
 from projects.models import Project
-from projects.source import Author
+from projects.source import Author, git
 
 ANN = Author("Ann", "ann@example.org")
 
@@ -283,3 +283,15 @@ def test_a_link_is_never_followed(project: Project) -> None:
     commit = run("commit-tree", tree, "-m", "link")
     assert source.list_tree(project, commit)[0].kind == "link"
     assert source.read_file(project, commit, "link").data == b"/etc/passwd"
+
+
+def test_a_git_that_was_killed_has_said_nothing(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(project, {"a": b"1"})
+    killed = tmp_path / "git"
+    killed.write_text("#!/bin/sh\nkill -KILL $$\n")
+    killed.chmod(0o755)
+    monkeypatch.setitem(git._ENVIRONMENT, "PATH", str(tmp_path))
+    with pytest.raises(Unavailable, match="ended by signal 9"):
+        source.head(project)
