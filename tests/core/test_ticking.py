@@ -6,6 +6,8 @@ import threading
 import time
 
 import pytest
+from django.db import connection
+from django.db.backends.postgresql.base import DatabaseWrapper
 
 from modelwright.core.ticking import Loop, run_loops
 
@@ -58,3 +60,29 @@ def test_the_platforms_loops_can_be_loaded() -> None:
 def test_a_loop_with_news_does_not_wait_for_its_turn() -> None:
     reached, news = threading.Event(), iter([False, True])
     run_until(reached, Loop("waits long", reached.set, 600, lambda: next(news, False)))
+
+
+def test_a_loop_whose_connection_breaks_goes_on_with_another_and_asks_none_that_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, served, reached = [0], [], threading.Event()
+    is_usable = DatabaseWrapper.is_usable
+
+    def counted(self: DatabaseWrapper) -> bool:
+        asked[0] += 1
+        return is_usable(self)
+
+    monkeypatch.setattr(DatabaseWrapper, "is_usable", counted)
+
+    def tick() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            served.append(cursor.fetchone()[0])
+            if len(served) == 20:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        if len(served) > 40:
+            reached.set()
+
+    run_until(reached, Loop("asks", tick, 0.01))
+    assert len(set(served)) == 2
+    assert asked[0] <= 10

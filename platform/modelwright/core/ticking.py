@@ -18,6 +18,9 @@ STOP_SECONDS = 8.0
 # A loop that has not come round for so much longer than it should hangs.
 HANGS_SECONDS = 120.0
 HURRY_SECONDS = 0.05
+# A connection that broke makes a tick fail, after which it is looked at and made again. To ask before every tick whether
+# it still works would be a third of what a loop that finds nothing to do costs.
+LOOK_AT_CONNECTIONS_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,12 @@ def run_loops(loops: Sequence[Loop], stop: threading.Event) -> None:
 
 
 def _run(loop: Loop, stop: threading.Event, turned: dict[str, float]) -> None:
-    pause, trouble = loop.seconds, ""
+    pause, trouble, looked = loop.seconds, "", float("-inf")
     while not _stopped(loop, pause, stop):
         began = turned[loop.name] = time.monotonic()
-        close_old_connections()
+        if trouble or began - looked >= LOOK_AT_CONNECTIONS_SECONDS:
+            close_old_connections()
+            looked = began
         try:
             loop.tick()
             counting.count(counting.TURNS, loop=loop.name, outcome="done")
