@@ -1,13 +1,16 @@
 """One data directory, one platform; a killed one is cleared away."""
 
+import fcntl
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psutil
 import pytest
 
+from modelwright.local import state
 from modelwright.local.layout import LONGEST_SOCKET_DIRECTORY, Layout
 from modelwright.local.state import (
     AlreadyRunning,
@@ -51,11 +54,25 @@ def test_a_directory_in_use_names_its_holder_its_page_and_a_way_out(layout: Layo
     take(layout).release()
 
 
+def test_who_only_looks_is_in_nobodys_way(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    with layout.lock_file.open("a") as looker:
+        # As `is_held` does for a moment.
+        fcntl.flock(looker, fcntl.LOCK_SH)
+        assert not is_held(layout)
+        lets_go = threading.Timer(0.2, fcntl.flock, (looker, fcntl.LOCK_UN))
+        lets_go.start()
+        monkeypatch.setattr(state, "LOOK_SECONDS", 60.0)
+        take(layout).release()
+        lets_go.join()
+
+
 def test_what_a_killed_platform_left_running_is_ended(layout: Layout) -> None:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as left:
         write_platform(layout, {"processes": {"web": describe_process(left.pid)}})
         assert end_leftovers(layout) == ["web"]
         assert not psutil.pid_exists(left.pid)
+    # While the next one starts, nobody takes the addresses of the one before for its own.
+    assert read_platform(layout) is None
 
 
 def test_a_process_that_only_has_the_same_id_is_left_alone(layout: Layout) -> None:

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import signal
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
@@ -11,6 +12,9 @@ from typing import IO, Any
 import psutil
 
 from modelwright.local.layout import Layout
+
+# Somebody who only looks whether it is held has the lock for a moment.
+LOOK_SECONDS = 1.0
 
 
 class AlreadyRunning(Exception):
@@ -32,13 +36,15 @@ class Hold:
 def take(layout: Layout) -> Hold:
     """Take the data directory. Raises `AlreadyRunning` when somebody else holds it."""
     file = layout.lock_file.open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    until = time.monotonic() + LOOK_SECONDS
+    while not _lock(file, fcntl.LOCK_EX):
+        if time.monotonic() < until:
+            time.sleep(0.02)
+            continue
         file.seek(0)
         holder = file.read().strip() or "unknown"
         file.close()
-        raise AlreadyRunning(_who_holds(layout, holder)) from None
+        raise AlreadyRunning(_who_holds(layout, holder))
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
     file.flush()
@@ -68,11 +74,16 @@ def is_held(layout: Layout) -> bool:
     if not layout.lock_file.exists():
         return False
     with layout.lock_file.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+        # Shared, so that those who only look are not taken for holders by each other.
+        return not _lock(file, fcntl.LOCK_SH)
+
+
+def _lock(file: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def describe_process(pid: int) -> dict[str, float | int]:
@@ -83,7 +94,8 @@ def describe_process(pid: int) -> dict[str, float | int]:
 def end_leftovers(layout: Layout) -> list[str]:
     """End what a platform that was killed has left running. Returns the names of what was ended.
 
-    Only processes that `platform.json` names are touched, and only when their start times agree.
+    Only processes that `platform.json` names are touched, and only when their start times agree. Nobody finds that file
+    afterwards: what it says of a platform is over, and the one that starts writes its own once it runs.
     """
     content = read_platform(layout)
     ended = []
@@ -91,6 +103,7 @@ def end_leftovers(layout: Layout) -> list[str]:
         if (process := _same_process(entry)) is not None:
             _end(process, signal.SIGINT if name == "postgres" else signal.SIGTERM)
             ended.append(name)
+    layout.platform_file.unlink(missing_ok=True)
     return ended
 
 
