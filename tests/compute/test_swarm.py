@@ -156,7 +156,7 @@ def test_an_engine_that_manages_no_swarm_says_what_to_do(nodes: Nodes, tmp_path:
         worker.close()
 
 
-COUNT = "import time\nfor i in range(600): print(i, flush=True); time.sleep(0.05)"
+COUNT = "import time\nfor i in range(100_000): print(i, flush=True); time.sleep(0.05)"
 
 
 def test_a_killed_keeper_takes_nothing_along_and_the_log_goes_on(nodes: Nodes, tmp_path: Path) -> None:

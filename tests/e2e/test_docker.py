@@ -87,7 +87,7 @@ def test_the_log_of_an_environment_shows_how_its_image_was_made(stack: Stack, re
     assert "Making the image of environment" in log.read_text()
 
 
-LIVE = "import time\nfor i in range(600):\n    print('line', i, flush=True)\n    time.sleep(0.1)"
+LIVE = "import time\nfor i in range(100_000):\n    print('line', i, flush=True)\n    time.sleep(0.1)"
 
 
 def test_a_log_is_read_while_the_run_goes_on_and_cancel_ends_the_container(stack: Stack, scripts: Scripts) -> None:

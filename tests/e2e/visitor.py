@@ -103,5 +103,5 @@ def visitor(browser: Browser, url: str) -> Iterator[Visitor]:
     try:
         yield Visitor(page, url, watch_all(page))
     finally:
-        expect.set_options(timeout=5_000)
+        expect.set_options(timeout=TIMEOUT_MS)
         context.close()

@@ -52,7 +52,7 @@ def live_number(endpoint: Endpoint) -> int:
 
 def test_two_that_hasten_the_same_rollback_bring_it_to_serve_once(monkeypatch: pytest.MonkeyPatch) -> None:
     room, endpoint = served()
-    monkeypatch.setattr(hastening, "GATEWAY_SECONDS", 5.0)
+    monkeypatch.setattr(hastening, "GATEWAY_SECONDS", 60.0)
     before = routes.gateway_revision()
     assert before is not None
     services.rollback(endpoint, reason="worse", acting_user=room.actor)
@@ -97,7 +97,7 @@ def test_a_rollback_over_rest_serves_by_what_the_table_says_and_asks_the_databas
     monkeypatch: pytest.MonkeyPatch, api: Callable[[User], ApiClient]
 ) -> None:
     room, endpoint = served()
-    monkeypatch.setattr(hastening, "GATEWAY_SECONDS", 5.0)
+    monkeypatch.setattr(hastening, "GATEWAY_SECONDS", 60.0)
     monkeypatch.setattr(awaiting, "hasten", lambda _: pytest.fail("it looked at the endpoint anew"))
     reconciler.tick()
     before = routes.published()[endpoint.path]

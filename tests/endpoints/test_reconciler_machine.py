@@ -120,7 +120,7 @@ class World:
         self.gateway.restart()
 
     def close(self) -> None:
-        self.elsewhere.submit(lambda: connection.close()).result(10)
+        self.elsewhere.submit(lambda: connection.close()).result(60)
         self.elsewhere.shutdown()
         self.servers.close()
 

@@ -46,10 +46,10 @@ def test_only_members_of_the_platforms_role_come_in_with_their_password(postgres
         assert session.execute("SELECT session_user").fetchone() == ("host_a",)
     for who in ("host_a:wrong", "host_a", "modelwright", "modelwright:right", "other:right", "postgres:right"):
         with pytest.raises(psycopg.OperationalError):
-            psycopg.connect(f"postgresql://{who}@{place}", connect_timeout=5)
+            psycopg.connect(f"postgresql://{who}@{place}", connect_timeout=60)
     elsewhere = postgres.network_url("mlflow").removeprefix("postgresql://")
     with pytest.raises(psycopg.OperationalError, match=r"pg_hba|no entry"):
-        psycopg.connect(f"postgresql://host_a:right@{elsewhere}", connect_timeout=5)
+        psycopg.connect(f"postgresql://host_a:right@{elsewhere}", connect_timeout=60)
 
 
 def test_its_own_processes_still_come_in_by_the_socket(postgres: Postgres) -> None:

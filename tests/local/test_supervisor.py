@@ -24,7 +24,7 @@ HAS_A_CHILD = (
 
 def program(folder: Path, name: str, code: str = WRITES_AND_SLEEPS, **changes: object) -> Program:
     file = folder / f"{name}.ready"
-    values = {"ready": file.exists, "stop_seconds": 5.0, "ready_seconds": 60.0, **changes}
+    values = {"ready": file.exists, "stop_seconds": 60.0, "ready_seconds": 60.0, **changes}
     return Program(name=name, title=name, argv=[sys.executable, "-c", code, str(file)], env={}, cwd=folder, **values)  # type: ignore[arg-type]
 
 

@@ -18,7 +18,7 @@ from django.test import Client
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from modelwright.accounts.services import create_user
-from modelwright.compute.models import GIB, ResourceProfile, Workload
+from modelwright.compute.models import GIB, ResourceProfile
 from modelwright.compute.selectors import log_tail
 from modelwright.core.errors import Conflict
 from projects import source
@@ -91,11 +91,8 @@ def start(host_of_labs: object, project: Project) -> Iterator[Start]:
     """Start a session of a person and wait until its Lab answers: `start(ann)`."""
     made: list[Session] = []
 
-    def call(person: User, *, lives_for: int | None = None, **asked: Any) -> Session:
+    def call(person: User, **asked: Any) -> Session:
         session = start_session(project, SessionRequest(**asked), acting_user=Actor.person(person))
-        if lives_for is not None:
-            # Shorter than anybody may ask for.
-            Workload.objects.filter(pk=session.workload_id).update(timeout_seconds=lives_for)
         made.append(session)
         return wait_ready(session)
 

@@ -106,15 +106,15 @@ class Proxy(Process):
         finally:
             connection.close()
 
-    def raw(self, data: bytes, *, seconds: float = 5.0) -> bytes:
-        """What comes back for these bytes until the proxy closes or says nothing for a second."""
+    def raw(self, data: bytes, *, seconds: float = 60.0) -> bytes:
+        """What comes back for these bytes until the proxy closes or, once it has begun, says nothing for a second."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
             connection.sendall(data)
-            connection.settimeout(1.0)
             got = b""
             try:
                 while piece := connection.recv(65536):
                     got += piece
+                    connection.settimeout(1.0)
             except (TimeoutError, ConnectionError):
                 pass
             return got

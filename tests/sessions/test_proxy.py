@@ -161,7 +161,7 @@ class TestLeaving:
     def test_who_signs_out_is_out(self, proxy: Proxy, upstream: Upstream, cookie: str) -> None:
         assert proxy.ask("/", cookie=cookie).status == 200
         proxy.publish(entry(upstream.socket), live=[])
-        wait_for(lambda: proxy.ask("/", cookie=cookie).status == 403, seconds=10)
+        wait_for(lambda: proxy.ask("/", cookie=cookie).status == 403)
 
     def test_a_login_is_believed_until_the_watcher_has_looked_since_it_entered(
         self, proxy: Proxy, upstream: Upstream
@@ -187,7 +187,7 @@ class TestLeaving:
                 headers = {"Host": proxy.host(), "Cookie": cookie}
                 answer = await session.get(f"http://127.0.0.1:{proxy.port}/endless", headers=headers)
                 await there.send_str("hello")
-                assert await there.receive_str(timeout=10) == "hello"
+                assert await there.receive_str(timeout=60) == "hello"
                 await asyncio.to_thread(proxy.publish, entry(upstream.socket, users=[BEN]))
                 message = await there.receive(timeout=60)
                 assert message.type is aiohttp.WSMsgType.CLOSE
@@ -475,7 +475,7 @@ class TestWebSockets:
                 assert there.protocol == "v1.kernel.websocket.jupyter.org"
                 for number in range(50):
                     await there.send_str(f"message {number}")
-                    assert await there.receive_str(timeout=10) == f"message {number}"
+                    assert await there.receive_str(timeout=60) == f"message {number}"
                 large = os.urandom(MIB)
                 await there.send_bytes(large)
                 assert await there.receive_bytes(timeout=30) == large
@@ -486,7 +486,7 @@ class TestWebSockets:
         async def close_code(word: str) -> int | None:
             async with proxy.websocket("/socket", cookie) as there:
                 await there.send_str(word)
-                await there.receive(timeout=10)
+                await there.receive(timeout=60)
                 return there.close_code
 
         assert asyncio.run(close_code("close")) == 4321
@@ -498,7 +498,7 @@ class TestWebSockets:
             async with proxy.websocket("/socket", cookie) as there:
                 try:
                     await there.send_bytes(bytes(3 * MIB))
-                    await there.receive(timeout=10)
+                    await there.receive(timeout=60)
                 except ConnectionError:
                     return 1006  # It was closed before all of it was sent, which is an end without a word.
                 return there.close_code
@@ -538,7 +538,7 @@ class TestDying:
         async def go() -> int | None:
             async with process.websocket("/socket", cookie) as there:
                 process.popen.send_signal(signal.SIGTERM)
-                await there.receive(timeout=10)
+                await there.receive(timeout=60)
                 return there.close_code
 
         assert asyncio.run(go()) == 1001

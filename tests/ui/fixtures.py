@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.ui.browser import AXE, CHROMIUM, FLAGS, NARROW, TIMEOUT_MS, WIDE, watch
 
@@ -21,6 +21,8 @@ def browser() -> Iterator[Browser]:
         pytest.fail(f"{AXE} is missing: run `npm ci --ignore-scripts`.")
     # Playwright's synchronous interface keeps an event loop in this thread, and Django would refuse its database there.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    # What is waited for comes later on a busy machine than in Playwright's own five seconds.
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
         yield started
