@@ -20,6 +20,8 @@ from modelwright.compute.backends.shim import record
 logger = logging.getLogger(__name__)
 LOCK = ".minder"
 IDLE_SECONDS = 1.0
+# Who comes to look so late was stopped itself meanwhile: what an engine did then, nobody knows.
+STALLED_SECONDS = 10.0
 
 
 class Minding(threading.Thread, ABC):
@@ -37,7 +39,9 @@ class Minding(threading.Thread, ABC):
         self._api: Api = None
         self._wake = threading.Event()
         self._closed = False
-        self._answered_at = time.monotonic()
+        # When the first of the questions was over to which there has been no answer since, and the last one.
+        self._failing_since: float | None = None
+        self._looked_at = time.monotonic()
 
     def hurry(self) -> None:
         """Something has changed: looks at once."""
@@ -55,7 +59,7 @@ class Minding(threading.Thread, ABC):
         try:
             while not self._closed:
                 mine = record.take_lock(descriptor)
-                self._answered_at = self._answered_at if mine else time.monotonic()
+                self._failing_since = self._failing_since if mine else None
                 busy = mine and self._look_safely()
                 self._wake.wait(self._busy_seconds if busy else IDLE_SECONDS)
                 self._wake.clear()
@@ -69,21 +73,27 @@ class Minding(threading.Thread, ABC):
 
     @abstractmethod
     def note_absence(self, seconds: float) -> None:
-        """The engine has not answered for so long."""
+        """The engine has not answered for so long, though it was asked all the while."""
 
     @abstractmethod
     def leave(self) -> None:
         """Somebody else goes on from here."""
 
     def _look_safely(self) -> bool:
+        if time.monotonic() - self._looked_at > STALLED_SECONDS:
+            self._failing_since = None
         try:
             self._api = self._api or connect(self._engine)
             busy = self.look()
-            self._answered_at = time.monotonic()
+            self._failing_since = None
             return busy
         except (BackendError, *ENGINE_ERRORS) as error:
             logger.warning("%s: the engine does not answer: %s", self.name, error)
-            self.note_absence(time.monotonic() - self._answered_at)
+            now = time.monotonic()
+            self._failing_since = now if self._failing_since is None else self._failing_since
+            self.note_absence(now - self._failing_since)
         except Exception:
             logger.exception("%s: looking after what runs", self.name)
+        finally:
+            self._looked_at = time.monotonic()
         return True
