@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -133,8 +134,9 @@ def test_an_endless_script_is_timed_out(backend: LocalBackend) -> None:
 
 
 def test_a_script_that_ignores_the_polite_signal_is_timed_out_all_the_same(backend: LocalBackend) -> None:
-    text = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: time.sleep(1)"
-    spec = script(text, limits=Limits(timeout_seconds=2, grace_seconds=0.5))
+    # A shell ignores it sooner than an interpreter, which a busy machine may start in more than those two seconds.
+    command = ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"]
+    spec = replace(script(""), command=command, limits=Limits(timeout_seconds=2, grace_seconds=0.5))
     backend.start(spec)
     status = wait_for_end(backend, spec.key)
     assert (status.cause, status.signal) == (Cause.TIMED_OUT, signal.SIGKILL)
@@ -180,11 +182,13 @@ def test_no_descendant_outlives_the_workload(backend: LocalBackend, way: str) ->
     text = (
         "import os, signal, time\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "there, here = os.pipe()\n"
         "if os.fork() == 0:\n"
         f"    {detach}\n"
         "    print(os.getpid())\n"
+        "    os.write(here, b'x')\n"
         "    time.sleep(600)\n"
-        "time.sleep(0.5)"
+        "os.read(there, 1)"
     )
     spec = script(text)
     backend.start(spec)

@@ -47,8 +47,20 @@ def member(
     return web
 
 
-def test_a_run_is_watched_while_it_goes_on(member: str, page: Page, project: Project, commit_files: Any) -> None:
-    code = "import time\nfor i in range(1, 41):\n    print(f'line {i}', flush=True)\n    time.sleep(0.1)\n"
+# Half of it, and once it was seen the other half: it goes on for as long as that takes.
+WATCHED = """
+import os, time
+for i in range(1, 41):
+    while i > 20 and not os.path.exists({seen!r}):
+        time.sleep(0.1)
+    print(f"line {{i}}", flush=True)
+"""
+
+
+def test_a_run_is_watched_while_it_goes_on(
+    member: str, page: Page, project: Project, commit_files: Any, tmp_path: Path
+) -> None:
+    code = WATCHED.format(seen=str(tmp_path / "seen"))
     commit_files(project, {"train.py": code})
     sign_in(page, member, "con")
     page.goto(f"{member}/projects/{project.pk}/jobs/")
@@ -57,8 +69,10 @@ def test_a_run_is_watched_while_it_goes_on(member: str, page: Page, project: Pro
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.locator("h1")).to_contain_text("ingest #1")
     log = page.get_by_role("log")
-    turn_until(lambda: "line 5" in log.inner_text())
+    turn_until(lambda: "line 20" in log.inner_text())
     expect(page.locator("#run-live")).to_contain_text("running")
+    assert "line 21" not in log.inner_text()
+    (tmp_path / "seen").touch()
     turn_until(lambda: "line 40" in log.inner_text() and page.get_by_text("The log is complete").count() > 0)
     turn_until(lambda: "succeeded" in page.locator("h1").inner_text())
     expect(page.locator("[hx-trigger]")).to_have_count(0)
