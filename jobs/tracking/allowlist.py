@@ -60,7 +60,7 @@ _EXACT: Mapping[tuple[str, str], Route] = {
     ("POST", f"{_V2}/experiments/search"): _READ_POST,
     ("POST", f"{_V2}/experiments/set-experiment-tag"): _TRACK,
     ("POST", f"{_V2}/experiments/delete-experiment-tag"): _TRACK,
-    ("POST", f"{_V2}/runs/create"): Route(Access.TRACK, Body.CHECKED, "stamped"),
+    ("POST", f"{_V2}/runs/create"): Route(Access.TRACK, Body.CHECKED, "run"),
     ("GET", f"{_V2}/runs/get"): _READ_GET,
     ("POST", f"{_V2}/runs/search"): _READ_POST,
     ("POST", f"{_V2}/runs/update"): _TRACK,

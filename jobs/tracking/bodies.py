@@ -10,6 +10,7 @@ from jobs.tracking.aliases import is_protected
 from modelwright.core.errors import PermissionRefused, ValidationFailed
 
 RESERVED_TAGS = "modelwright."
+_NO_EXPERIMENT = "0"
 
 Fields = dict[str, Any]
 Stamp = Mapping[str, str]
@@ -72,6 +73,16 @@ def _stamped(fields: Fields, stamp: Stamp) -> None:
     fields["tags"] = [*_tag_list(fields), *({"key": key, "value": value} for key, value in stamp.items())]
 
 
+def _run(fields: Fields, stamp: Stamp) -> None:
+    # What a client sends for which nobody chose one; a project has no such experiment.
+    if str(fields.get("experiment_id") or _NO_EXPERIMENT) == _NO_EXPERIMENT:
+        raise ValidationFailed(
+            "No experiment is chosen, in which the run would be.",
+            remedy="Set MLFLOW_EXPERIMENT_NAME, or call mlflow.set_experiment, with a name of yours; it is made if it is new.",
+        )
+    _stamped(fields, stamp)
+
+
 def _check_alias(fields: Fields, _: Stamp) -> None:
     alias = fields.get("alias")
     if isinstance(alias, str) and is_protected(alias):
@@ -82,6 +93,7 @@ def _check_alias(fields: Fields, _: Stamp) -> None:
 
 
 CHECKS: Mapping[str, Callable[[Fields, Stamp], None]] = {
+    "run": _run,
     "stamped": _stamped,
     "tags": _check_tags,
     "tag": _check_one_tag,

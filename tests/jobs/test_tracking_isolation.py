@@ -384,6 +384,10 @@ def test_people_track_as_their_role_allows(victim: Victim, make_user: Any, make_
     create, register = f"{V2}/experiments/create", f"{V2}/registered-models/create"
     assert contributor.call("POST", create, {"name": "a"}).ok
     assert contributor.call("POST", register, {"name": "a"}).ok
+    for nowhere in ({"experiment_id": "0"}, {}):
+        chosen = contributor.call("POST", f"{V2}/runs/create", nowhere)
+        assert chosen.status_code == 422
+        assert "Set MLFLOW_EXPERIMENT_NAME" in chosen.json()["message"]
     assert operator.call("POST", create, {"name": "b"}).ok
     assert operator.call("POST", register, {"name": "b"}).status_code == 403
     assert viewer.call("GET", f"{V2}/experiments/search?max_results=5").ok
