@@ -77,6 +77,22 @@ def test_a_cut_off_host_ends_only_what_is_tried_again_elsewhere(host: Host, loca
     assert fresh(once).state == "running"
 
 
+def test_a_host_that_was_stopped_itself_asks_before_it_ends_anything(host: Host, local: ProcessBackend) -> None:
+    again = running(host, local, retryable=True)
+    contact = cut_off.Contact(clock := Clock())
+    clock.now += 60  # The machine stood still, and the loop that looks comes before the one that asks.
+    assert cut_off.end_when_cut_off(local, contact) == 0
+    cut_off.in_contact(lambda: None, contact)
+    clock.now += 1
+    assert cut_off.end_when_cut_off(local, contact) == 0
+    assert local.status(key_of(again)).phase is Phase.RUNNING  # type: ignore[union-attr]
+    # Where nobody answers it then either, it is cut off, however slow the machine.
+    clock.now += 60
+    assert cut_off.end_when_cut_off(local, contact) == 0
+    clock.now += cut_off.GAP + 1
+    assert cut_off.end_when_cut_off(local, contact) == 1
+
+
 def test_notes_go_with_what_they_are_about(host: Host, local: ProcessBackend, settings: object) -> None:
     again = running(host, local, retryable=True)
     folder = local.root.parent / "retryable"
@@ -121,10 +137,11 @@ def test_a_host_that_is_only_refused_ends_everything_and_leaves(host: Host, loca
     def refuse() -> None:
         raise refusal
 
-    for _ in range(3):
+    for _ in range(4):
+        assert cut_off.end_when_cut_off(local, contact) == 0
         with pytest.raises(OperationalError):
             cut_off.in_contact(refuse, contact)
-        clock.now += cut_off.GIVE_UP_AFTER / 2
+        clock.now += cut_off.GIVE_UP_AFTER / 4
     assert cut_off.end_when_cut_off(local, contact) == 1
     wait_until(lambda: local.status(key_of(workload)).phase is Phase.ENDED, what="the end")  # type: ignore[union-attr]
     mark = local.root.parent / "host-removed"

@@ -39,6 +39,7 @@ class Contact:
         self._last = clock()
         self._since: float | None = None
         self._refused_since: float | None = None
+        self._looked, self._excused = clock(), -1.0
 
     def made(self, asked_at: float) -> None:
         """A question that was sent at `asked_at` was answered."""
@@ -67,6 +68,15 @@ class Contact:
     def is_steady(self) -> bool:
         """Whether it has lasted long enough to take another host's silence for that host's fault."""
         return self._since is not None and self.silent_for < GAP and self.now() - self._since >= STEADY_AFTER
+
+    def was_stopped(self) -> bool:
+        """Whether whoever looks at this now and then comes so late that the process itself was stopped, or its machine:
+        the silence may be its own, so the others get the moment that they need to ask. Once for each silence."""
+        late, self._looked = self.now() - self._looked, self.now()
+        if late <= GAP or self._excused == self._last:
+            return False
+        self._excused = self._last
+        return True
 
 
 CONTACT = Contact()
@@ -100,7 +110,7 @@ def end_when_cut_off(backend: Backend | None = None, contact: Contact = CONTACT)
 
     Where the database has refused this host for as long, the host was removed, and everything here ends.
     """
-    if contact.silent_for < GIVE_UP_AFTER:
+    if contact.was_stopped() or contact.silent_for < GIVE_UP_AFTER:
         return 0
     noted = notes()
     everything = contact.refused_for >= GIVE_UP_AFTER
