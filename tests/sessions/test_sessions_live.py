@@ -18,7 +18,8 @@ from modelwright_runtime.session import lab
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
 from modelwright.audit.models import AuditEvent
-from modelwright.compute.layout import socket_path, work_folder
+from modelwright.compute.backends.base import Cause, WorkloadKey
+from modelwright.compute.layout import local_backend, socket_path, work_folder
 from modelwright.compute.selectors import log_tail
 from projects import source
 from projects.models import Project
@@ -256,8 +257,13 @@ def test_in_a_session_the_platform_is_at_hand_and_what_is_typed_and_installed_is
 
 
 def test_a_life_has_an_end_that_loses_nothing(start: Start, ann: User) -> None:
-    session = start(ann, lives_for=20)
+    session = start(ann)
+    workload = fresh(session).workload
+    assert workload.timeout_seconds == session.life_seconds
     (tree_of(session) / "late.py").write_text("x\n")
+    # As its supervisor ends it when its time is over, but not before it answers, however long that takes here.
+    key = WorkloadKey(str(workload.pk), workload.fence or 0)
+    local_backend().stop(key, cause=Cause.TIMED_OUT, message="It ran longer than its time limit.")
     turn_until(lambda: fresh(session).is_over)
     assert fresh(session).state == "timed_out"
     assert changed(session) == ["late.py"]
