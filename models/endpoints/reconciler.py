@@ -31,11 +31,12 @@ logger = logging.getLogger(__name__)
 _LOCK = 0x6D77_E4D9
 
 
-def tick() -> None:
-    """One round over all endpoints. A second reconciler at the same time does nothing."""
+def tick() -> bool:
+    """One round over all endpoints; whether it left anything under way. A second reconciler at the same time does
+    nothing."""
     with _alone() as alone:
         if not alone:
-            return
+            return False
         refused = adopt()
         found = views()
         for view in found:
@@ -48,6 +49,21 @@ def tick() -> None:
                 let_go_of_too_many(view, published.revision)
                 let_go_of_other_paths(view, published.revision)
         replicas.tidy_up()
+        return bool(refused or published.left) or not all(map(_is_settled, found))
+
+
+def _is_settled(view: View) -> bool:
+    """Whether the endpoint serves what was asked for, with all that it needs and nothing that is about to end."""
+    if view.in_trouble or view.plan.candidate is not None or view.plan.overtaken:
+        return False
+    running = [replica for found in view.replicas.values() for replica in found]
+    return all(_is_in_service(replica) for replica in running) and all(
+        _running(view, version_id) == view.needed[version_id] for version_id in view.plan.wanted
+    )
+
+
+def _is_in_service(replica: Replica) -> bool:
+    return replica.answers and replica.workload.cancel_requested_at is None
 
 
 @contextmanager

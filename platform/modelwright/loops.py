@@ -10,6 +10,7 @@ from models.availability import compacting as old_availability
 from models.availability.scaler import Scaler
 from models.batch import collecting, expiring
 from models.endpoints import hastening, reconciler, silence
+from models.endpoints.pacing import QUICK_SECONDS, Paced
 from models.events import delivering, ordering
 from models.events import retention as event_retention
 from models.predictions import compacting, partitions, reexecution, retention
@@ -66,7 +67,7 @@ CENTRAL_LOOPS = (
     Loop("inspections", inspection.collect, 0.5),
     Loop("version-tests", testing.note_ended, 1.0),
     Loop("compilations", compilation.tick, 1.0),
-    Loop("deployments", reconciler.tick, 0.25),
+    Loop("deployments", Paced(reconciler.tick).tick, QUICK_SECONDS),
     # Waits for what is asked for by itself: what is warm serves within milliseconds.
     Loop("warm-deployments", hastening.Listener().tick, 0.01),
     Loop("silent-replicas", silence.Watch().tick, 2.0),

@@ -234,7 +234,11 @@ def test_revoked_keys_are_refused_after_the_next_table(
 ) -> None:
     actor = Actor.person(ann)
     key, text = services.create_key(endpoint, name="load", acting_user=actor)
-    assert settle(deploy(endpoint, ann, "one", 1), turn) == "live"
+    assert not reconciler.tick()
+    deployment = deploy(endpoint, ann, "one", 1)
+    assert reconciler.tick()
+    assert settle(deployment, turn) == "live"
+    assert not reconciler.tick()
     assert gateway.predict(RECORD, key=text).status_code == 200
     services.revoke_key(key, acting_user=actor)
     turn()

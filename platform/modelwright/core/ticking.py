@@ -18,8 +18,8 @@ STOP_SECONDS = 8.0
 # A loop that has not come round for so much longer than it should hangs.
 HANGS_SECONDS = 120.0
 HURRY_SECONDS = 0.05
-# A connection that broke makes a tick fail, after which it is looked at and made again. To ask before every tick whether
-# it still works would be a third of what a loop that finds nothing to do costs.
+# A connection that broke makes a tick fail, after which it is looked at and made again. To ask before every tick
+# whether it still works would be a third of what a loop that finds nothing to do costs.
 LOOK_AT_CONNECTIONS_SECONDS = 5.0
 
 

@@ -93,9 +93,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def everything() -> list[Result]:
-    """Every check. Beside the tests run mypy and those tests of whole platforms that mostly wait."""
+    """Every check. Beside the tests run mypy and then, one after the other, those tests of whole platforms that mostly
+    wait: more at a time take as long on two cores, and are in each other's way."""
     results = [run(check) for check in QUICK_CHECKS]
-    with ThreadPoolExecutor(2) as beside:
+    with ThreadPoolExecutor(1) as beside:
         others = [beside.submit(run, check) for check in (TYPES, MACHINES, CONTAINERS)]
         results += [run(pytest("tests", *TWO_WORKERS, "-m", "not e2e"))]
         results += [run(WHOLE)]
