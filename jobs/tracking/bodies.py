@@ -78,7 +78,7 @@ def _run(fields: Fields, stamp: Stamp) -> None:
     if str(fields.get("experiment_id") or _NO_EXPERIMENT) == _NO_EXPERIMENT:
         raise ValidationFailed(
             "No experiment is chosen, in which the run would be.",
-            remedy="Set MLFLOW_EXPERIMENT_NAME, or call mlflow.set_experiment, with a name of yours; it is made if it is new.",
+            remedy="Set MLFLOW_EXPERIMENT_NAME, or call mlflow.set_experiment, with a name of yours; it may be new.",
         )
     _stamped(fields, stamp)
 
