@@ -12,6 +12,7 @@ from jobs.tracking.closing import close_tracked_runs
 from modelwright.accounts.actors import Actor
 from modelwright.audit.actions import AuditAction
 from modelwright.audit.services import record
+from modelwright.compute.models import Workload
 from modelwright.compute.services import mark_collected
 from modelwright.compute.services.repeating import repeat_workload
 from modelwright.core.crypto import token_digest
@@ -29,7 +30,8 @@ def retry(run: Run, *, acting_user: Actor) -> bool:
 
 @transaction.atomic
 def _begin(run: Run, acting_user: Actor) -> bool:
-    before = run.workload
+    # Somebody may have said meanwhile that it is not wanted any more.
+    before = run.workload = Workload.objects.select_for_update(of=("self",)).get(pk=run.workload_id)
     if not run.will_retry or not mark_collected(before):
         return False
     number, because = run.attempt + 1, _because(run)

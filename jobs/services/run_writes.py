@@ -153,10 +153,12 @@ def start_unattended(request: RunRequest, job: Job, *, acting_user: Actor) -> bo
 
 @transaction.atomic
 def request_cancel(run: Run, *, reason: str = "", acting_user: Actor) -> Run:
-    """Ask the run to end. Raises Conflict when it has ended, PermissionRefused."""
+    """Ask the run to end, or not to be tried again. Raises Conflict when it has ended, PermissionRefused."""
     role = authorize(acting_user, Permission.RUN_CANCEL, run.project)
+    _hold_newest_attempt(run)
     before = run.state
-    run.workload = compute.request_cancel(run.workload, acting_user=acting_user, reason=reason)
+    cancel = compute.renounce if run.will_retry else compute.request_cancel
+    run.workload = cancel(run.workload, acting_user=acting_user, reason=reason)
     record(
         acting_user=acting_user,
         action=AuditAction.RUN_CANCEL_REQUESTED,
@@ -168,6 +170,17 @@ def request_cancel(run: Run, *, reason: str = "", acting_user: Actor) -> Run:
         project_id=run.project_id,
     )
     return run
+
+
+def _hold_newest_attempt(run: Run) -> None:
+    """The run as it is now, whose newest attempt nobody ends or follows by another before the transaction is over."""
+    while True:
+        run.refresh_from_db(fields=["workload", "attempt"])
+        held = Workload.objects.select_for_update(of=("self",)).get(pk=run.workload_id)
+        run.refresh_from_db(fields=["workload", "attempt"])
+        if run.workload_id == held.pk:
+            run.workload = held
+            return
 
 
 def _retries(request: RunRequest) -> int:

@@ -18,7 +18,7 @@ from jobs.collector import collect_ended
 from jobs.failures import explain
 from jobs.models import Attempt, Job, Run
 from jobs.selectors import run_of_token
-from jobs.services import RunRequest, change_job, create_job, request_cancel, start_run, start_unattended
+from jobs.services import RunRequest, change_job, create_job, request_cancel, retrying, start_run, start_unattended
 from jobs.tracking.reader import tracked_runs
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.models import User
@@ -98,6 +98,23 @@ class TestWhich:
             Workload.objects.filter(pk=wanted.workload_id).update(cancel_requested_at=timezone.now())
             end(wanted, cause)
             assert not fresh(wanted).will_retry
+
+    def test_not_what_somebody_cancels_before_it_is_tried_again(self, project: Project) -> None:
+        run = start(project, retries=1)
+        end(run, Cause.LOST)
+        seen = fresh(run)
+        assert request_cancel(fresh(run), acting_user=SYSTEM).state == "lost"
+        assert fresh(run).is_over
+        assert not retrying._begin(seen, SYSTEM), "who looked before that begins nothing"
+        assert fresh(run).attempt == 1
+
+    def test_a_cancellation_ends_the_attempt_that_came_meanwhile(self, project: Project) -> None:
+        run = start(project, retries=1)
+        seen = fresh(run)
+        end(run, Cause.LOST)
+        assert retrying._begin(fresh(run), SYSTEM)
+        request_cancel(seen, acting_user=SYSTEM)
+        assert (fresh(run).attempt, fresh(run).state) == (2, "cancelled")
 
     def test_the_job_decides_unless_the_run_says_otherwise(self, project: Project) -> None:
         job = create_job(project, name="train", script="train.py", retries=3, retry_failed=True, acting_user=SYSTEM)

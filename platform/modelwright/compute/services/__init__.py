@@ -13,6 +13,7 @@ from modelwright.compute.services.workloads import (
     create_workload,
     forget_files,
     mark_collected,
+    renounce,
     request_cancel,
 )
 
@@ -31,6 +32,7 @@ __all__ = [
     "mark_collected",
     "remove_environment",
     "remove_host",
+    "renounce",
     "request_cancel",
     "request_copy",
     "request_environment",

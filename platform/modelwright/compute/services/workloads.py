@@ -157,6 +157,32 @@ def request_cancel(workload: Workload, *, acting_user: Actor, reason: str = "") 
         )
     if workload.cancel_requested_at is not None:
         return workload
+    _want_no_more(workload, reason, acting_user)
+    if workload.state in ("queued", "placed"):
+        facts = {"detail": f"Cancelled by {acting_user.name} before it started."}
+        end_workload(workload.pk, workload.fence, cause=Cause.CANCELLED, facts=facts, acting_user=acting_user)
+        workload.refresh_from_db()
+    return workload
+
+
+@transaction.atomic
+def renounce(workload: Workload, *, reason: str = "", acting_user: Actor) -> Workload:
+    """Note that nobody wants what the ended workload did to be done again, before its end was followed by that.
+
+    The caller has checked that the actor may. Raises Conflict where it was collected already. Asking twice is harmless.
+    """
+    workload = Workload.objects.select_for_update(of=("self",)).get(pk=workload.pk)
+    if workload.collected_at is not None:
+        raise Conflict(
+            f"What follows the end of {workload.name} has begun already.",
+            remedy="Reload the page, and cancel what is there then.",
+        )
+    if workload.cancel_requested_at is None:
+        _want_no_more(workload, reason, acting_user)
+    return workload
+
+
+def _want_no_more(workload: Workload, reason: str, acting_user: Actor) -> None:
     workload.cancel_requested_at = timezone.now()
     workload.cancel_requested_by = acting_user.name
     workload.save(update_fields=["cancel_requested_at", "cancel_requested_by"])
@@ -169,11 +195,6 @@ def request_cancel(workload: Workload, *, acting_user: Actor, reason: str = "") 
         workspace_id=workload.workspace_id,
         project_id=workload.project_id,
     )
-    if workload.state in ("queued", "placed"):
-        facts = {"detail": f"Cancelled by {acting_user.name} before it started."}
-        end_workload(workload.pk, workload.fence, cause=Cause.CANCELLED, facts=facts, acting_user=acting_user)
-        workload.refresh_from_db()
-    return workload
 
 
 @transaction.atomic
