@@ -257,6 +257,7 @@ def _workload(job: BatchJob, found: Found, size: ResourceProfile, token: str, ac
 def cancel(job: BatchJob, *, reason: str = "", acting_user: Actor) -> BatchJob:
     """End the job; what is stored stays. Raises Conflict when it is over, PermissionRefused."""
     role = authorize(acting_user, Permission.RUN_CANCEL, job.project)
+    _hold_newest_attempt(job)
     before = job.state
     if not transitions.cancel(job, detail=f"Cancelled by {acting_user.name}. {reason}".strip()):
         job.refresh_from_db(fields=["state"])
@@ -274,6 +275,17 @@ def cancel(job: BatchJob, *, reason: str = "", acting_user: Actor) -> BatchJob:
     )
     job.refresh_from_db()
     return job
+
+
+def _hold_newest_attempt(job: BatchJob) -> None:
+    """The job as it is now, whose newest attempt nobody ends or follows by another before the transaction is over."""
+    while True:
+        job.refresh_from_db(fields=["state", "workload", "attempt"])
+        held = Workload.objects.select_for_update(of=("self",)).get(pk=job.workload_id)
+        job.refresh_from_db(fields=["state", "workload", "attempt"])
+        if job.workload_id == held.pk:
+            job.workload = held
+            return
 
 
 @transaction.atomic

@@ -187,6 +187,18 @@ def test_a_job_whose_host_is_lost_goes_on_by_itself(
     assert bool(job.detail) == (then == "failed")
 
 
+def test_a_cancellation_ends_the_attempt_that_came_meanwhile(
+    job: BatchJob, asking: Asking, ann: User, turn_collecting: Callable[[], None]
+) -> None:
+    asking.get("job/")
+    seen = BatchJob.objects.get(pk=job.pk)
+    assert seen.workload.state == "queued"
+    lose(job, "lost")
+    turn_collecting()
+    assert services.cancel(seen, acting_user=Actor.person(ann)).state == "cancelled"
+    assert not Workload.objects.filter(finished_at=None).exists()
+
+
 def test_a_state_that_cannot_follow_is_not_written(job: BatchJob, asking: Asking) -> None:
     asking.get("job/")
     assert working.give_up(job, message="No.", remedy="")
