@@ -33,7 +33,7 @@ class ArgumentsField(forms.CharField):
         try:
             return shlex.split(text)
         except ValueError:
-            raise forms.ValidationError("A quotation mark is not closed.") from None
+            raise forms.ValidationError("A quotation mark is not closed. Close each of them.") from None
 
 
 class PairsField(forms.CharField):
@@ -58,6 +58,8 @@ class PairsField(forms.CharField):
                 continue
             if not equals or not name.strip():
                 raise forms.ValidationError(f"Line {number} is not `name = value`.")
+            if name.strip() in pairs:
+                raise forms.ValidationError(f"Line {number} gives {name.strip()[:60]} again. Give each name once.")
             pairs[name.strip()] = _typed(text.strip()) if self.typed else text.strip()
         return pairs
 

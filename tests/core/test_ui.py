@@ -103,6 +103,19 @@ def test_a_problem_stands_beside_its_field_and_else_above_the_form() -> None:
     assert form.errors == {"name": ["Taken. Choose another."], "__all__": ["Bad."]}
 
 
+def test_what_is_wrong_with_an_entry_of_a_field_names_it_there() -> None:
+    class JobForm(forms.Form):
+        variables = forms.CharField()
+        revision = forms.CharField(widget=forms.HiddenInput())
+
+    form = JobForm({"variables": "PATH = x", "revision": "1"})
+    assert form.is_valid()
+    entries = ("variables.PATH", "variables[2]", "revision.x", "other.y")
+    show_problem(form, ValidationFailed("no", errors=tuple(FieldError(name, "Set already.") for name in entries)))
+    beside = ["PATH: Set already.", "2: Set already."]
+    assert form.errors == {"variables": beside, "__all__": ["Set already.", "Set already."]}
+
+
 def test_no_template_needs_what_the_policy_forbids() -> None:
     for path in TEMPLATES.rglob("*.html"):
         text = path.read_text()

@@ -58,7 +58,8 @@ def test_a_job_is_started_from_its_page(con: Client, project: Project) -> None:
     ("values", "message"),
     [
         ({"parameters": "depth"}, "Line 1 is not"),
-        ({"parameters": "a b = 1"}, "This is no parameter"),
+        ({"parameters": "a b = 1"}, "a b: This is no parameter"),
+        ({"parameters": "a = 1\na = 2"}, "Line 2 gives a again"),
         ({"commit": "main"}, "has no commit"),
     ],
 )
