@@ -107,6 +107,15 @@ class MemberForm(forms.Form):
     )
 
 
+_LABELS = {
+    "url": "Address",
+    "endpoint_url": "Address of the store",
+    "username": "User name",
+    "sslmode": "SSL mode",
+    "access_key_id": "Id of the access key",
+}
+
+
 class ConnectionForm(forms.Form):
     """A data connection of one kind; `config` holds its entries, which stand in fields called `config.<entry>`."""
 
@@ -117,9 +126,9 @@ class ConnectionForm(forms.Form):
             self.fields["name"] = name_field()
         self.fields["description"] = description_field()
         for entry, facts in KINDS[kind].items():
-            label = entry.replace("_", " ").capitalize()
+            label = _LABELS.get(entry) or entry.replace("_", " ").capitalize()
             self.fields[f"config.{entry}"] = forms.CharField(
-                label=label, max_length=MAX_TEXT, required=facts.required, help_text=f"{facts.form.capitalize()}."
+                label=label, max_length=MAX_TEXT, required=facts.required, help_text=f"Give {facts.form}."
             )
         if SECRETS[kind]:
             help_text = "Kept encrypted and never shown again." + (

@@ -147,6 +147,9 @@ def test_a_connection_is_added_changed_and_deleted(browser_client: Any, cast: Ca
         "config.username": "reader",
         "secret": "hunter2",
     }
+    form = _text(client.get(new))
+    assert "User name" in form
+    assert "Give disable, prefer, require or verify-full." in form, "as it is written, not Disable"
     refused = client.post(new, {**values, "config.host": "no host"})
     assert refused.status_code == 422
     assert "a host name or address" in _text(refused)
