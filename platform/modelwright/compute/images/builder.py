@@ -48,10 +48,13 @@ class ImageBuilder:
         base = self._steps.base(order.python)
         image = order.image(str(base["Id"]))
         folder = self._folder(image.rpartition(":")[2])
-        found = self._steps.find(image)
-        if found and self._is_pushed(folder):
-            return _ready(image, folder, order.attempt, size_of(found, base))
-        return self._begun(folder, order.attempt, image, lambda say: self._image(order, image, say))
+
+        def made() -> BuildState | None:
+            found = self._steps.find(image)
+            is_there = found is not None and self._is_pushed(folder)
+            return _ready(image, folder, order.attempt, size_of(found, base)) if found and is_there else None
+
+        return self._begun(folder, order.attempt, image, lambda say: self._image(order, image, say), made)
 
     def remove(self, image: str) -> None:
         """Removes an image that was made here, and what is kept of its build. Raises BackendError for any other."""
@@ -63,10 +66,15 @@ class ImageBuilder:
     def resolve(self, order: LockOrder) -> BuildState:
         """Begins to make the lock unless it was made, is being made or failed in this attempt; returns at once."""
         folder = self._folder(order.name)
-        if known := record.read_json(str(folder / "built.json")):
+
+        def made() -> BuildState | None:
+            known = record.read_json(str(folder / "built.json"))
+            if known is None:
+                return None
             known.pop("attempt")
             return BuildState("", BuildPhase.READY, log=str(log_in(folder)), **known)
-        return self._begun(folder, order.attempt, "", lambda say: {"lock": self._steps.lock(order, say)})
+
+        return self._begun(folder, order.attempt, "", lambda say: {"lock": self._steps.lock(order, say)}, made)
 
     def _image(self, order: BuildOrder, image: str, say: Say) -> Values:
         if self._steps.find(image) is None:
@@ -84,18 +92,38 @@ class ImageBuilder:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _begun(self, folder: Path, attempt: str, image: str, work: Callable[[Say], Values]) -> BuildState:
+    def _begun(
+        self,
+        folder: Path,
+        attempt: str,
+        image: str,
+        work: Callable[[Say], Values],
+        made: Callable[[], BuildState | None],
+    ) -> BuildState:
         log = log_in(folder)
-        known = record.read_json(str(folder / "failed.json"))
-        if known is not None and known.pop("attempt") == attempt:
-            return BuildState(image, BuildPhase.FAILED, log=str(log), **known)
+        if (over := made() or _failed(folder, attempt, image)) is not None:
+            return over
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if record.take_lock(descriptor):
-            log.write_text("")
-            threading.Thread(target=_run, args=(folder, attempt, work, descriptor), daemon=True).start()
-        else:
-            os.close(descriptor)
+        has_begun = False
+        try:
+            if record.take_lock(descriptor):
+                # The one before may have ended between the look and the lock: its work is not done twice.
+                if (over := made() or _failed(folder, attempt, image)) is not None:
+                    return over
+                log.write_text("")
+                threading.Thread(target=_run, args=(folder, attempt, work, descriptor), daemon=True).start()
+                has_begun = True
+        finally:
+            if not has_begun:
+                os.close(descriptor)
         return BuildState(image, BuildPhase.BUILDING, log=str(log))
+
+
+def _failed(folder: Path, attempt: str, image: str) -> BuildState | None:
+    known = record.read_json(str(folder / "failed.json"))
+    if known is None or known.pop("attempt") != attempt:
+        return None
+    return BuildState(image, BuildPhase.FAILED, log=str(log_in(folder)), **known)
 
 
 def _run(folder: Path, attempt: str, work: Callable[[Say], Values], lock: int) -> None:
