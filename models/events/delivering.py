@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import close_old_connections, connections
-from django.db.models import F, Q
+from django.db import close_old_connections, connection, connections
+from django.db.models import Q
 from django.utils import timezone
 
 from models.events.batches import Packet, filters_of, next_letters, next_packet
@@ -141,10 +141,19 @@ class _Held(NamedTuple):
 def _hold(sink_id: UUID) -> _Held | None:
     """Hold the sink; None where another does, or where it is paused."""
     now = timezone.now()
-    free = Sink.objects.filter(Q(leased_until=None) | Q(leased_until__lt=now), pk=sink_id, state="active")
-    if not free.update(fence=F("fence") + 1, leased_until=now + timedelta(seconds=LEASE_SECONDS)):
-        return None
-    return _Held(sink_id, Sink.objects.values_list("fence", flat=True).get(pk=sink_id))
+    values: dict[str, Any] = {"id": sink_id, "now": now, "until": now + timedelta(seconds=LEASE_SECONDS)}
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, values)
+        row = cursor.fetchone()
+    return None if row is None else _Held(sink_id, int(row[0]))
+
+
+# The fence comes with the hold: read a moment later it might be that of somebody who holds it by then.
+_HOLD = """
+UPDATE events_sink SET fence = fence + 1, leased_until = %(until)s
+ WHERE id = %(id)s AND state IN ('active') AND (leased_until IS NULL OR leased_until < %(now)s)
+RETURNING fence
+"""
 
 
 def _still_held(held: _Held) -> Sink | None:

@@ -9,11 +9,12 @@ from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from models.endpoints.models import Deployment
-from models.events import ordering, outcomes, services, transitions
+from models.events import delivering, ordering, outcomes, services, transitions
 from models.events.batches import next_packet
 from models.events.delivering import deliver
 from models.events.models import Arrival, DeadLetter, Sink, Subscriber
@@ -261,6 +262,25 @@ def test_two_never_hold_a_sink_at_once(make_sink: MakeSink, receiver: Receiver, 
     assert deliver(sink.pk) == 0
     Sink.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
     assert deliver(sink.pk) == 1
+
+
+def test_who_was_stopped_as_it_took_a_sink_does_not_go_on_in_the_name_of_the_next(make_sink: MakeSink) -> None:
+    sink = make_sink(families=["answer"])
+
+    def stopped(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        """For longer than its lease, in which the next one took it."""
+        done = execute(sql, *rest)
+        if not over and "UPDATE" in sql:
+            over.append(sql)
+            Sink.objects.filter(pk=sink.pk).update(fence=F("fence") + 1)
+        return done
+
+    over: list[str] = []
+    with connection.execute_wrapper(stopped):
+        held = delivering._hold(sink.pk)
+    assert over
+    assert held is not None
+    assert delivering._look(held) is None
 
 
 def test_a_sink_gets_what_it_asks_for(make_sink: MakeSink, receiver: Receiver, deployment: Deployment) -> None:
