@@ -57,7 +57,7 @@ class JobChangeSerializer(serializers.Serializer[Job]):
         child=serializers.CharField(allow_blank=True, trim_whitespace=False), required=False, max_length=100
     )
     profile = serializers.CharField(
-        required=False, allow_blank=True, max_length=63, help_text="Name of a resource profile, empty for the usual."
+        required=False, allow_blank=True, max_length=63, help_text="Name of a size, empty for the usual."
     )
     image = serializers.CharField(
         required=False, allow_blank=True, max_length=255, help_text="A ready image in place of the requirements."

@@ -19,7 +19,7 @@ class Workspace(NamedModel):
     memory_limit_mib = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
     gpu_limit = models.PositiveSmallIntegerField(null=True, blank=True)
     concurrent_runs_limit = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
-    # Names of the resource profiles that its runs may ask for; empty for all of them.
+    # Names of the sizes that its runs may ask for; empty for all of them.
     profiles = models.JSONField(default=list, blank=True)
     # Its workloads go only to hosts that have all of these labels.
     host_labels = models.JSONField(default=dict, blank=True)

@@ -80,7 +80,7 @@ class WorkspaceChangeSerializer(serializers.Serializer[Workspace]):
         child=serializers.CharField(max_length=63),
         required=False,
         max_length=MAX_PROFILES,
-        help_text="Names of the resource profiles that its runs may ask for; empty for all.",
+        help_text="Names of the sizes that its runs may ask for; empty for all.",
     )
     host_labels = serializers.DictField(
         child=serializers.CharField(max_length=63, allow_blank=True),

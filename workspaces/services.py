@@ -62,7 +62,7 @@ def _check_resources(changes: WorkspaceChanges, present: Iterable[str] = ()) -> 
         unknown = sorted(set(changes["profiles"]) - known - set(present))
         if unknown:
             raise ValidationFailed(
-                f"There is no resource profile called {unknown[0][:80]!r}.",
+                f"There is no size called {unknown[0][:80]!r}.",
                 remedy=f"Choose from: {', '.join(sorted(known))}.",
                 field="profiles",
             )

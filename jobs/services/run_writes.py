@@ -264,5 +264,5 @@ def _profile(name: str, job: Job | None, workspace: Workspace) -> ResourceProfil
     allowed = allowed_profiles(workspace)
     usual = allowed.filter(name=DEFAULT_PROFILE).first() or allowed.first()
     if usual is None:
-        raise Conflict("There is no resource profile.", remedy="Have an administrator make one.")
+        raise Conflict("There is no size.", remedy="Have an administrator make one.")
     return usual

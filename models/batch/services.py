@@ -207,7 +207,7 @@ def _size(name: str, workspace: Workspace) -> ResourceProfile:
     allowed = allowed_profiles(workspace)
     usual = allowed.filter(name=DEFAULT_PROFILE).first() or allowed.first()
     if usual is None:
-        raise Conflict("There is no resource profile.", remedy="Have an administrator make one.", field="profile")
+        raise Conflict("There is no size.", remedy="Have an administrator make one.", field="profile")
     return usual
 
 

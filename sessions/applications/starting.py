@@ -120,5 +120,5 @@ def _usual(application: Application) -> ResourceProfile:
     allowed = allowed_profiles(application.project.workspace)
     usual = allowed.filter(name=USUAL).first() or allowed.first()
     if usual is None:
-        raise Conflict("There is no resource profile.", remedy="Have an administrator make one.")
+        raise Conflict("There is no size.", remedy="Have an administrator make one.")
     return usual

@@ -204,7 +204,7 @@ def _usual(workspace: Workspace) -> ResourceProfile:
     allowed = allowed_profiles(workspace)
     usual = allowed.filter(name=DEFAULT_PROFILE).first() or allowed.first()
     if usual is None:
-        raise Conflict("There is no resource profile.", remedy="Have an administrator make one.")
+        raise Conflict("There is no size.", remedy="Have an administrator make one.")
     return usual
 
 

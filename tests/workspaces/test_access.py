@@ -90,7 +90,7 @@ def test_the_sizes_of_a_workspace_are_sizes_that_there_are(cast: Cast) -> None:
     actor = Actor.person(cast.admin)
     gone = ResourceProfile.objects.create(name="gone", cpu=1, memory_bytes=2**30)
     ResourceProfile.objects.get_or_create(name="small", defaults={"cpu": 0.5, "memory_bytes": 2**30})
-    with pytest.raises(ValidationFailed, match="no resource profile called 'huge'"):
+    with pytest.raises(ValidationFailed, match="no size called 'huge'"):
         services.change_workspace(cast.workspace, profiles=["huge"], acting_user=actor)
     with pytest.raises(ValidationFailed, match="is no label"):
         services.change_workspace(cast.workspace, host_labels={"not a label": "x"}, acting_user=actor)

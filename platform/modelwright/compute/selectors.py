@@ -77,7 +77,7 @@ def profile_by_id(profile_id: UUID) -> ResourceProfile:
     """Raises NotFound."""
     found = ResourceProfile.objects.filter(pk=profile_id).first()
     if found is None:
-        raise NotFound("There is no such resource profile.", remedy="See the list of sizes.")
+        raise NotFound("There is no such size.", remedy="See the list of sizes.")
     return found
 
 
@@ -86,7 +86,7 @@ def profile(name: str) -> ResourceProfile:
     found = ResourceProfile.objects.filter(name=name).first()
     if found is None:
         names = ", ".join(profiles().values_list("name", flat=True))
-        raise NotFound(f"There is no resource profile called {name!r}.", remedy=f"Choose one of: {names}.")
+        raise NotFound(f"There is no size called {name!r}.", remedy=f"Choose one of: {names}.")
     return found
 
 

@@ -37,7 +37,7 @@ def create_profile(*, name: str, acting_user: Actor, **values: Unpack[ProfileCha
     """Adds a size. Raises ValidationFailed, Conflict when there is one of that name, PermissionRefused."""
     require_site(acting_user.require_user(), Permission.SITE_MANAGE)
     profile = ResourceProfile(name=name, **_checked(values))
-    insert(profile, taken=f"There is a resource profile called {name!r} already.")
+    insert(profile, taken=f"There is a size called {name!r} already.")
     record(acting_user=acting_user, action=AuditAction.PROFILE_CREATED, target=_target(profile), after=_facts(profile))
     return profile
 
@@ -76,7 +76,7 @@ def delete_profile(profile: ResourceProfile, *, acting_user: Actor) -> None:
         users = sorted(str(each) for each in error.protected_objects)
         more = f" and {len(users) - 3} more" if len(users) > 3 else ""
         raise Conflict(
-            f"The resource profile {profile.name} is in use by {', '.join(users[:3])}{more}.",
+            f"The size {profile.name} is in use by {', '.join(users[:3])}{more}.",
             remedy="Give these another size first.",
         ) from None
     record(acting_user=acting_user, action=AuditAction.PROFILE_DELETED, target=target, before=before)

@@ -121,7 +121,7 @@ def create_workload(
 def check_size(cpu: float, memory_bytes: int, *, gpus: int = 0, labels: Mapping[str, str] | None = None) -> None:
     """Raises ValidationFailed on a size that is none, QuotaExceeded when no known host is good enough for it."""
     if cpu <= 0 or memory_bytes <= 0:
-        raise ValidationFailed("CPU and memory must be more than zero.", remedy="Choose a profile.", field="profile")
+        raise ValidationFailed("CPU and memory must be more than zero.", remedy="Choose a size.", field="profile")
     hosts = list(Host.objects.exclude(state__in=("offline", "removed")))
     need = Need(cpu, memory_bytes, gpus, labels or {}, None, own_labels=labels or {})
     if not hosts or any(could_hold(host, need) for host in hosts):
