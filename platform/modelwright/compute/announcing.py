@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -14,15 +13,15 @@ from django.conf import settings
 
 from modelwright.compute import swarm_room
 from modelwright.compute.ending import SYSTEM
-from modelwright.compute.gpus import GpuReading, read_gpus
+from modelwright.compute.gpu_reading import HANGS, Reader
+from modelwright.compute.gpus import GpuReading
 from modelwright.compute.labels import parse_labels
 from modelwright.compute.models import GIB, Host
 from modelwright.compute.services import announce_host as enter
 
 # What stays for the platform itself.
 RESERVED_MEMORY_BYTES = GIB
-# A reading takes 20 ms, and GPUs come and go seldom.
-GPU_SECONDS = 10
+READER = Reader()
 
 
 def announce_host() -> Host:
@@ -41,13 +40,14 @@ def announce_host() -> Host:
 def _of_this_machine() -> dict[str, Any]:
     cpu, memory = _wanted()
     total = psutil.virtual_memory().total
-    reading = _reading(settings.HOST_GPUS, int(time.monotonic() // GPU_SECONDS))
+    reading = READER.reading(settings.HOST_GPUS)
     return {
         "cpu": len(os.sched_getaffinity(0)) if cpu is None else cpu,
         "memory_bytes": max(total - RESERVED_MEMORY_BYTES, total // 2) if memory is None else memory,
-        "gpus": reading.gpus,
+        # Those that were known stay until the driver has said a first word.
+        "gpus": None if reading is None else reading.gpus,
         "machines": [],
-        "facts": facts(reading),
+        "facts": facts(GpuReading(problem=HANGS) if reading is None else reading),
     }
 
 
@@ -88,11 +88,6 @@ def facts(reading: GpuReading) -> dict[str, Any]:
         "gpu_problem": reading.problem,
     }
     return {name: value for name, value in known.items() if value}
-
-
-@lru_cache(maxsize=1)
-def _reading(source: str, _period: int) -> GpuReading:
-    return read_gpus(source)
 
 
 @lru_cache(maxsize=1)
