@@ -10,7 +10,6 @@ from models.availability import compacting as old_availability
 from models.availability.scaler import Scaler
 from models.batch import collecting, expiring
 from models.endpoints import hastening, reconciler, silence
-from models.endpoints.pacing import QUICK_SECONDS, Paced
 from models.events import delivering, ordering
 from models.events import retention as event_retention
 from models.predictions import compacting, partitions, reexecution, retention
@@ -53,34 +52,34 @@ CENTRAL_LOOPS = (
     Loop("silent-hosts", silent_hosts.judge, 1.0),
     Loop("removed-hosts", removal.end_access, 5.0),
     Loop("redis-users", redis_users.tick, 5.0),
-    Loop("ended-runs", collector.collect_ended, 0.25),
-    Loop("ended-builds", environment_results.collect, 0.25),
+    Loop("ended-runs", collector.collect_ended, 0.25, rests=1.0),
+    Loop("ended-builds", environment_results.collect, 0.25, rests=1.0),
     Loop("schedules", scheduler.tick, 5.0),
     Loop("pushes", own_pushes.tick, 1.0),
     Loop("imports", carrying_out.Importer().tick, 1.0),
-    Loop("session-table", sessions.publish, 0.2),
+    Loop("session-table", sessions.publish, 0.2, rests=0.5),
     Loop("session-logins", entering.publish, 0.5),
-    Loop("applications", applications.tick, 0.5),
+    Loop("applications", applications.tick, 0.5, rests=1.0),
     Loop("idle-sessions", sessions.end_idle, 5.0),
-    Loop("ended-sessions", sessions.collect, 0.5),
+    Loop("ended-sessions", sessions.collect, 0.5, rests=1.0),
     Loop("registrations", importer.tick, 0.5),
-    Loop("inspections", inspection.collect, 0.5),
+    Loop("inspections", inspection.collect, 0.5, rests=1.0),
     Loop("version-tests", testing.note_ended, 1.0),
     Loop("compilations", compilation.tick, 1.0),
-    Loop("deployments", Paced(reconciler.tick).tick, QUICK_SECONDS),
+    Loop("deployments", reconciler.tick, 0.25, rests=1.0),
     # Waits for what is asked for by itself: what is warm serves within milliseconds.
     Loop("warm-deployments", hastening.Listener().tick, 0.01),
     Loop("silent-replicas", silence.Watch().tick, 2.0),
     Loop("rollouts", rollouts.tick, 1.0),
     Loop("smoke-tests", rollouts.prove_tick, 1.0),
-    Loop("ended-batch-jobs", collecting.collect, 0.5),
+    Loop("ended-batch-jobs", collecting.collect, 0.5, rests=1.0),
     Loop("replica-numbers", Scaler().tick, 5.0),
     Loop("availability-alerts", alerting.tick, 15.0),
     Loop("old-availability", alerting.forget, 3600.0),
     Loop("availability-by-hour", old_availability.tick, 3600.0),
-    Loop("re-executions", reexecution.tick, 0.5),
+    Loop("re-executions", reexecution.tick, 0.5, rests=1.0),
     Loop("forgotten-answers", reexecution.forget_answers, 600.0),
-    Loop("replays", replays.tick, 0.5),
+    Loop("replays", replays.tick, 0.5, rests=1.0),
     Loop("forgotten-changes", replays.forget_changes, 600.0),
     Loop("drills", drilling.tick, 1.0),
     Loop("audit-seal", sealing.seal, 2.0),

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 from django.db import connection
 from django.db.backends.postgresql.base import DatabaseWrapper
 
+from modelwright.core import ticking
 from modelwright.core.ticking import Loop, run_loops
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def run_until(condition: threading.Event, *loops: Loop) -> None:
+def run_until(condition: threading.Event, *loops: Loop, newest: Callable[[], object] | None = None) -> None:
     """Run the loops in a thread until the condition holds, then stop them."""
     stop = threading.Event()
-    runner = threading.Thread(target=run_loops, args=(loops, stop))
+    runner = threading.Thread(target=run_loops, args=(loops, stop, newest))
     runner.start()
     try:
         assert condition.wait(60)
@@ -51,10 +53,13 @@ def test_a_slow_loop_holds_up_no_other() -> None:
 
 
 def test_the_platforms_loops_can_be_loaded() -> None:
-    from modelwright.loops import LOOPS
+    from modelwright.loops import HOST_LOOPS, LOOPS
 
     assert {"workloads", "ended-runs", "schedules", "audit-seal"} <= {loop.name for loop in LOOPS}
     assert all(loop.seconds > 0 for loop in LOOPS)
+    assert all(loop.rests is None or loop.seconds < loop.rests <= 1 for loop in LOOPS)
+    # A host's watcher hears of no news.
+    assert not [loop.name for loop in HOST_LOOPS if loop.rests]
 
 
 def test_a_loop_with_news_does_not_wait_for_its_turn() -> None:
@@ -86,3 +91,48 @@ def test_a_loop_whose_connection_breaks_goes_on_with_another_and_asks_none_that_
     run_until(reached, Loop("asks", tick, 0.01))
     assert len(set(served)) == 2
     assert asked[0] <= 10
+
+
+def test_a_loop_with_nothing_to_do_rests_until_there_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ticking, "NEWS_KEEP_AWAKE_SECONDS", 0.0)
+    ticks, done, reached = [0], [0], threading.Event()
+
+    def happen() -> None:
+        done[0] += 1
+
+    def tick() -> bool:
+        ticks[0] += 1
+        if done[0] >= 3:
+            reached.set()
+        elif ticks[0] > done[0]:
+            threading.Timer(0.3, happen).start()
+        return False
+
+    run_until(reached, Loop("rests", tick, 0.01, rests=600), newest=lambda: done[0])
+    # Once at the beginning, once for what is taken for news then, and once for each of those that it made happen.
+    assert ticks[0] <= 6
+
+
+def test_a_loop_that_did_something_does_not_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ticking, "NEWS_KEEP_AWAKE_SECONDS", 0.0)
+    ticks, reached = [0], threading.Event()
+
+    def tick() -> bool:
+        ticks[0] += 1
+        if ticks[0] == 20:
+            reached.set()
+        return True
+
+    run_until(reached, Loop("works", tick, 0.01, rests=600), newest=lambda: 1)
+
+
+def test_news_keep_a_loop_awake_for_what_comes_of_them() -> None:
+    ticks, reached = [0], threading.Event()
+
+    def tick() -> bool:
+        ticks[0] += 1
+        if ticks[0] == 20:
+            reached.set()
+        return False
+
+    run_until(reached, Loop("watches", tick, 0.01, rests=600), newest=lambda: 1)

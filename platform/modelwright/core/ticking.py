@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from django.db import close_old_connections, connections
 
@@ -21,28 +22,60 @@ HURRY_SECONDS = 0.05
 # A connection that broke makes a tick fail, after which it is looked at and made again. To ask before every tick
 # whether it still works would be a third of what a loop that finds nothing to do costs.
 LOOK_AT_CONNECTIONS_SECONDS = 5.0
+# How often it is asked whether there is news, and how long news keep a loop from resting: it may have effects that come
+# step by step.
+NEWS_SECONDS = 0.1
+NEWS_KEEP_AWAKE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
     """Calls `tick` every `seconds`, counted from the end of the tick before. A tick may be repeated and interrupted.
 
-    `hurry` is asked often meanwhile, and must cost next to nothing: where it answers True, the pause is over.
+    `hurry` is asked often meanwhile, and must cost next to nothing: where it answers True, the pause is over. A loop
+    that `rests` pauses for so many seconds where its tick answered that it did nothing, until there is news.
     """
 
     name: str
     tick: Callable[[], object]
     seconds: float
     hurry: Callable[[], bool] | None = None
+    rests: float | None = None
 
 
-def run_loops(loops: Sequence[Loop], stop: threading.Event) -> None:
+class News:
+    """Whether anything was done lately, going by something that is another one whenever anything is."""
+
+    def __init__(self, newest: Callable[[], object]) -> None:
+        """Nothing is known yet, which is taken for news."""
+        self._newest = newest
+        self._seen: object = self
+        self._at = time.monotonic()
+
+    def look(self) -> None:
+        """Look now."""
+        newest = self._newest()
+        if newest != self._seen:
+            self._seen, self._at = newest, time.monotonic()
+
+    def came_since(self, moment: float) -> bool:
+        """Whether there was any after that moment of the monotonic clock."""
+        return self._at > moment
+
+
+def run_loops(loops: Sequence[Loop], stop: threading.Event, newest: Callable[[], object] | None = None) -> None:
     """Run every loop until `stop` is set. A tick that is under way then gets a few seconds to end.
 
-    The process gives its sign of life (`core.pulse`) as long as every loop comes round.
+    The process gives its sign of life (`core.pulse`) as long as every loop comes round. Without `newest`, which answers
+    something else whenever anything was done, no loop rests.
     """
+    news = None if newest is None else News(newest)
+    if news is not None:
+        loops = [*loops, Loop("news", news.look, NEWS_SECONDS)]
     turned = {loop.name: time.monotonic() for loop in loops}
-    threads = [threading.Thread(target=_run, args=(loop, stop, turned), name=loop.name, daemon=True) for loop in loops]
+    threads = [
+        threading.Thread(target=_run, args=(loop, stop, turned, news), name=loop.name, daemon=True) for loop in loops
+    ]
     for thread in threads:
         thread.start()
     while not stop.wait(pulse.INTERVAL_SECONDS):
@@ -53,15 +86,15 @@ def run_loops(loops: Sequence[Loop], stop: threading.Event) -> None:
         thread.join(STOP_SECONDS / len(threads))
 
 
-def _run(loop: Loop, stop: threading.Event, turned: dict[str, float]) -> None:
-    pause, trouble, looked = loop.seconds, "", float("-inf")
-    while not _stopped(loop, pause, stop):
+def _run(loop: Loop, stop: threading.Event, turned: dict[str, float], news: News | None) -> None:
+    pause, trouble, looked, began = loop.seconds, "", float("-inf"), float("-inf")
+    while not _stopped(loop, pause, stop, None if news is None else partial(news.came_since, began)):
         began = turned[loop.name] = time.monotonic()
         if trouble or began - looked >= LOOK_AT_CONNECTIONS_SECONDS:
             close_old_connections()
             looked = began
         try:
-            loop.tick()
+            did_something = bool(loop.tick())
             counting.count(counting.TURNS, loop=loop.name, outcome="done")
             counting.observe(counting.TURN_SECONDS, time.monotonic() - began, loop=loop.name)
         except Exception as error:
@@ -75,17 +108,23 @@ def _run(loop: Loop, stop: threading.Event, turned: dict[str, float]) -> None:
         if trouble:
             logger.info("loop %s goes on", loop.name)
         pause, trouble = loop.seconds, ""
+        if loop.rests is not None and news is not None and not did_something:
+            is_quiet = not news.came_since(time.monotonic() - NEWS_KEEP_AWAKE_SECONDS)
+            pause = loop.rests if is_quiet else loop.seconds
     connections.close_all()
 
 
-def _stopped(loop: Loop, pause: float, stop: threading.Event) -> bool:
+def _stopped(loop: Loop, pause: float, stop: threading.Event, is_news: Callable[[], bool] | None) -> bool:
     """Whether it shall stop, once the pause is over."""
-    if loop.hurry is None:
+    hurries = [loop.hurry] if loop.hurry is not None else []
+    if is_news is not None and pause == loop.rests:
+        hurries.append(is_news)
+    if not hurries:
         return stop.wait(pause)
     until = time.monotonic() + pause
     while (left := until - time.monotonic()) > 0:
         if stop.wait(min(left, HURRY_SECONDS)):
             return True
-        if loop.hurry():
+        if any(hurry() for hurry in hurries):
             break
     return stop.is_set()

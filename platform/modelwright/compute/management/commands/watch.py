@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.module_loading import import_string
 
+from modelwright.audit.selectors import newest_id
 from modelwright.core.ticking import run_loops
 
 
@@ -36,4 +37,5 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         loops = import_string(settings.WATCHER_LOOPS[options["whose"]])
         self.stdout.write(f"watching: {', '.join(loop.name for loop in loops)}")
-        run_loops(loops, stop)
+        # A host's own watcher may not read what is on record, and has no loop that rests.
+        run_loops(loops, stop, None if options["whose"] == "host" else newest_id)
