@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 from typing import TypedDict, Unpack
 
@@ -21,6 +22,8 @@ from projects.models import Project
 from projects.selectors import authorize
 
 MOST_STARTS = 50
+# What Git lets stand in no branch's name (git-check-ref-format); a pattern such as `feature/*` among it.
+_NO_BRANCH = re.compile(r"[\s~^:?*\[\\]|\.\.|//|@\{|\A[-/.]|[/.]\Z|\.lock\Z")
 
 
 class PushStartChanges(TypedDict, total=False):
@@ -143,9 +146,11 @@ def _job(project: Project, name: str) -> Job:
 
 def _branch(name: str) -> str:
     name = name.strip().removeprefix("refs/heads/")
-    if any(character.isspace() or not character.isprintable() for character in name):
+    if _NO_BRANCH.search(name) or not name.isprintable():
         raise ValidationFailed(
-            f"{name[:60]!r} is no branch.", remedy="Give a name such as main, or nothing for all.", field="branch"
+            f"{name[:60]!r} is no name that a branch can have.",
+            remedy="Give the name of one, such as main, or nothing for all; patterns are not read.",
+            field="branch",
         )
     return name
 

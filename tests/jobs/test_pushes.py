@@ -318,6 +318,10 @@ def test_it_is_set_up_on_pages(project: Project, person: Actor) -> None:
     assert SHA[:10] in page
     assert "ours" in client.get(address).content.decode()
     assert "ours" in client.get(f"/jobs/{start.job_id}/").content.decode()
+    for branch in ("feature/*", "a..b", "-x", "a b", "a\u202eb"):
+        answer = client.post(f"/push-starts/{start.pk}/edit/", {"job": "nightly", "branch": branch, "description": "x"})
+        assert answer.status_code == 422, branch
+        assert "patterns are not read" in answer.content.decode()
     client.post(f"/push-starts/{start.pk}/edit/", {"job": "nightly", "branch": "", "description": "x"})
     start.refresh_from_db()
     assert (start.branch, start.is_active, start.revision) == ("", False, 2)
