@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from modelwright.accounts.models import User
 from modelwright.core.looks import size
-from tests.ui.browser import NARROW, TIMEOUT_MS, sign_in
+from tests.ui.browser import NARROW, TIMEOUT_MS, check_width, sign_in
 from tests.ui.test_components import gallery
 
 __all__ = ["gallery"]
@@ -95,6 +96,27 @@ def test_a_choice_is_sent_when_it_is_made_and_not_while_keys_pass_over_others(
     assert page.url == address
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"state=\w+&since=2026-11-27"), timeout=TIMEOUT_MS)
+
+
+def test_pages_fit_as_little_as_320_pixels_whoever_is_signed_in(
+    page: Page, live_server: LiveServer, make_user: Callable[..., User]
+) -> None:
+    """Which is what is left of 1280 at four times the size (WCAG 1.4.10)."""
+    name = "a" * 40
+    make_user(name)
+    sign_in(page, live_server.url, name)
+    for width in (320, 375):
+        page.set_viewport_size({"width": width, "height": 640})
+        for path in ("/", "/hosts/", "/batch-jobs/", "/profile/"):
+            page.goto(f"{live_server.url}{path}")
+            check_width(page)
+        for menu in ("Menu", name):
+            page.locator("summary", has_text=menu).click()
+            check_width(page)
+            panel = page.locator("details[open] .menu-panel").bounding_box()
+            assert panel is not None
+            assert panel["x"] >= 0, menu
+            page.keyboard.press("Escape")
 
 
 def test_a_refusal_leads_back_to_where_one_was(page: Page, live_server: LiveServer, stranger: User) -> None:
