@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 # Names the lock that rounds hold. Any number that nothing else in the database uses.
 ROUND_LOCK = 0x6D770001
+# A round asks the database all the time. One whose process was stopped in the middle of it is broken off after so long,
+# since it holds up all other rounds, and the signs of life of hosts whose rows it has locked.
+STOPPED_MILLISECONDS = 10_000
 
 
 def is_awaited(workload_id: UUID | None = None) -> bool:
@@ -74,7 +77,10 @@ def place_queue(asked: UUID | None = None, *, if_awaited: bool = False) -> list[
     if not Workload.objects.filter(state="queued").exists():
         return []
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ROUND_LOCK])
+        cursor.execute(
+            "SELECT set_config('idle_in_transaction_session_timeout', %s, true), pg_advisory_xact_lock(%s)",
+            [str(STOPPED_MILLISECONDS), ROUND_LOCK],
+        )
     if if_awaited and not is_awaited(asked):
         return []
     placed = Round(asked).run()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import DateTimeField, QuerySet, Value
 from django.db.models.functions import Greatest, Now
 from django.utils import timezone
@@ -69,10 +69,16 @@ def unplace(workload_id: UUID, fence: int, *, reason: str) -> bool:
     )
 
 
+@transaction.atomic
 def renew_leases(host: Host) -> int:
-    """What is on the host goes on being looked after; how many those are. By the database's clock."""
+    """What is on the host goes on being looked after; how many those are. By the database's clock.
+
+    Whoever holds one of them for long, as a process that was stopped does, keeps the host from no sign of life: that
+    one is passed over, and its lease matters only once the host itself is silent.
+    """
     live = Workload.objects.filter(host=host, state__in=states.LIVE_ON_HOST)
-    return live.update(lease_expires_at=Now() + LEASE)
+    free = live.select_for_update(skip_locked=True).values("pk")
+    return Workload.objects.filter(pk__in=free).update(lease_expires_at=Now() + LEASE)
 
 
 def begin_start(workload_id: UUID, fence: int) -> bool:
