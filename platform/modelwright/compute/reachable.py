@@ -87,7 +87,7 @@ def _elsewhere(url: str, what: str, setting: str) -> str:
         raise Conflict(
             f"No other machine can reach {what} of this installation: it listens on this machine alone.",
             remedy=f"Start it with `./modelwright up --hosts-address <address of this machine>`, or set "
-            f"MODELWRIGHT_HOSTS_{setting} to where other machines reach it.",
+            f"`MODELWRIGHT_HOSTS_{setting}` to where other machines reach it.",
         )
     return url
 
@@ -105,6 +105,6 @@ def _shared_blobs(blobs: str) -> str:
         raise Conflict(
             "No other machine can reach the stored files of this installation: they are in a folder of this machine.",
             remedy="Keep them in an S3-compatible store, or in a folder that every host mounts at the same path, and "
-            "set MODELWRIGHT_HOSTS_BLOBS to it.",
+            "set `MODELWRIGHT_HOSTS_BLOBS` to it.",
         )
     return blobs
