@@ -45,7 +45,7 @@ class Compose:
         self.folder = Path(tempfile.mkdtemp(prefix="mwdc-", dir="/tmp"))
         self.folder.chmod(0o755)
         self.data, self.secrets, self.backups = (self.folder / name for name in ("data", "secrets", "backups"))
-        web, gateway = free_port(), free_port()
+        web, gateway, sessions = free_port(), free_port(), free_port()
         self.web_url, self.gateway_url = f"http://127.0.0.1:{web}", f"http://127.0.0.1:{gateway}"
         self.settings = {
             "MODELWRIGHT_DATA": self.data,
@@ -53,8 +53,10 @@ class Compose:
             "MODELWRIGHT_BACKUPS": self.backups,
             "MODELWRIGHT_WEB_URL": self.web_url,
             "MODELWRIGHT_GATEWAY_URL": self.gateway_url,
+            "MODELWRIGHT_SESSIONS_URL": f"http://*.localhost:{sessions}",
             "MODELWRIGHT_WEB_PORT": web,
             "MODELWRIGHT_GATEWAY_PORT": gateway,
+            "MODELWRIGHT_SESSIONS_PORT": sessions,
             "MODELWRIGHT_ALLOWED_HOSTS": "127.0.0.1,localhost,web",
             "MODELWRIGHT_HOST_NAME": "compose-test",
             "MODELWRIGHT_IMAGE_PREFIX": self.name,
