@@ -48,3 +48,32 @@ def test_what_the_system_refuses_is_said_in_words(tmp_path: Path, capsys: pytest
     assert f"{missing} cannot be read: No such file or directory." in capsys.readouterr().err
     assert main(["restore", str(text), "--data-dir", str(tmp_path / "data")]) == 1
     assert "it is no JSON" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["manage", "check"], ["backup", "kept"], ["host"]])
+def test_a_mistyped_data_directory_makes_no_installation(
+    words: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "mistyped"
+    assert main([*words, "--data-dir", str(data)]) == 1
+    said = capfd.readouterr().err
+    assert str(data) in said
+    assert "--data-dir" in said
+    assert not data.exists()
+
+
+def test_django_says_how_to_make_the_installation_that_is_not_there(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "of-a-host"
+    (data / "secrets").mkdir(parents=True)
+    (data / "secrets" / "secret-key").write_text("k")
+    (data / "host.json").write_text("{}")
+    mistyped = tmp_path / "mistyped"
+    for place, new in ((mistyped, mistyped), (data, "<another folder>")):
+        assert main(["manage", "check", "--data-dir", str(place)]) == 1
+        said = capfd.readouterr().err
+        assert f"There is no installation in {place}" in said
+        assert "--data-dir or MODELWRIGHT_DATA_DIR" in said
+        assert f"./modelwright up --data-dir {new}" in said
+    assert not (data / "postgres").exists()

@@ -13,12 +13,13 @@ from modelwright.local.host_file import NoHost
 from modelwright.local.installation import BadEnvironment, Installation, Reach, from_environment
 from modelwright.local.joining import JoinFailed
 from modelwright.local.layout import Layout
+from modelwright.local.manage import NoInstallation
 from modelwright.local.ports import PortTaken, choose, is_free
 from modelwright.local.progress import Progress
 from modelwright.local.state import AlreadyRunning
 from modelwright.local.supervisor import StartFailed
 
-PROBLEMS = (AlreadyRunning, PortTaken, BadEnvironment, StartFailed, NoHost, JoinFailed)
+PROBLEMS = (AlreadyRunning, PortTaken, BadEnvironment, StartFailed, NoHost, NoInstallation, JoinFailed)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -87,8 +87,8 @@ def read(layout: Layout) -> HostFile:
         return HostFile(**{field.name: values[field.name] for field in fields(HostFile) if field.name in values})
     except FileNotFoundError:
         raise NoHost(
-            f"{layout.data} is no host yet. Have an administrator add one on the platform's hosts page, and give the "
-            "command that it shows."
+            f"{layout.data} is no host yet. Name a host's directory with --data-dir, or have an administrator add one "
+            "on the platform's hosts page and give the command that it shows."
         ) from None
     except (ValueError, TypeError) as error:
         raise NoHost(f"{path(layout)} is damaged ({error}). Restore it, or remove the host and join again.") from None
