@@ -63,7 +63,9 @@ def test_a_script_that_fills_memory_is_out_of_memory(scripts: Scripts) -> None:
 
 
 def test_a_script_that_never_ends_is_timed_out(scripts: Scripts) -> None:
-    run = scripts.wait(scripts.start("import time\nprint('on and on', flush=True)\ntime.sleep(900)", timeout_seconds=10))
+    run = scripts.wait(
+        scripts.start("import time\nprint('on and on', flush=True)\ntime.sleep(900)", timeout_seconds=10)
+    )
     assert run["state"] == "timed_out"
     assert "on and on" in run["cause"]["tail"]
 
