@@ -127,14 +127,26 @@ def no_replica(endpoint: Endpoint) -> Response:
     )
 
 
-def fallback_unspoken(endpoint: Endpoint, protocol: str) -> Response:
-    """The fallback answered what the protocol cannot say."""
+def unspoken(endpoint: Endpoint, protocol: str, prediction_id: str, *, by_fallback: bool) -> Response:
+    """What was predicted is on record, and the protocol cannot say it."""
+    headers = ((PREDICTION_ID, prediction_id.encode()),)
+    if by_fallback:
+        return problem(
+            502,
+            f"The model of {endpoint.name} did not answer, and what its fallback says cannot be written in the "
+            f"protocol {protocol}.",
+            title="Fallback cannot be written",
+            remedy="Have the fallback say what the model could say: of the same type, one value or the same columns.",
+            headers=headers,
+        )
     return problem(
-        502,
-        f"The model of {endpoint.name} did not answer, and what its fallback says cannot be written in the protocol "
-        f"{protocol}.",
-        title="Fallback cannot be written",
-        remedy="Have the fallback say what the model could say: of the same type, one value or the same columns.",
+        500,
+        f"What the model of {endpoint.name} answered cannot be written in the protocol {protocol}; it is on record as "
+        f"prediction {prediction_id}.",
+        title="Answer cannot be written",
+        remedy="Ask by another protocol of the endpoint, and tell whoever runs the platform: the gateway's log has the "
+        "whole traceback.",
+        headers=headers,
     )
 
 

@@ -341,19 +341,20 @@ class Application:
                 self._shadowing.ask(result.pending, id_)
 
     def _encoded(self, result: Prediction, prediction_id: str) -> Response:
-        """The answer; where a fallback gave it, a rule may say what a protocol has no words for."""
+        """The answer. One that cannot be written in its protocol keeps no other request of the batch waiting: a
+        fallback's rule may say what a protocol has no words for."""
         pending = result.pending
         if pending.spans is not None:
             pending.spans.recorded(prediction_id)
         why = None if pending.facts is None else pending.facts.get("fallback")
-        if not why:
-            return pending.encode(result, prediction_id)
-        self.metrics.fell_back(pending.endpoint.name, why)
         try:
             response = pending.encode(result, prediction_id)
         except Exception:
-            logger.exception("the fallback of %s cannot be written in %s", pending.endpoint.name, pending.protocol)
-            response = answers.fallback_unspoken(pending.endpoint, pending.protocol)
+            logger.exception("an answer of %s cannot be written in %s", pending.endpoint.name, pending.protocol)
+            response = answers.unspoken(pending.endpoint, pending.protocol, prediction_id, by_fallback=bool(why))
+        if not why:
+            return response
+        self.metrics.fell_back(pending.endpoint.name, why)
         return response._replace(headers=(*response.headers, (FALLBACK_HEADER, why.encode())))
 
     def _sent(self, batch: Batch, rows: int, waited: float) -> str | None:

@@ -14,10 +14,11 @@ import orjson
 import pytest
 from modelwright_runtime.server import frames
 
-from models.gateway import spool
+from models.gateway import answers, spool
 from models.gateway.addresses import Access
 from models.gateway.application import Application
 from models.gateway.http import Request, Slot
+from models.gateway.pending import Prediction
 from models.gateway.responses import Response
 from models.gateway.routes import parse
 from models.gateway.siblings import Siblings
@@ -156,11 +157,42 @@ def test_an_answer_that_is_too_short_fails_only_the_request_that_makes_it_so(dir
             others = [gateway.ask(2), gateway.ask(-3), gateway.ask(4, 5), gateway.ask(6)]
             replica.let_go.set()
             assert predictions(await first) == [2]
-            answers = [await other for other in others]
+            said = [await other for other in others]
         assert replica.asked[:2] == [[1], [2, -3, 4, 5, 6]]
-        assert [predictions(answers[place]) for place in (0, 2, 3)] == [[4], [8, 10], [12]]
-        assert answers[1].status == 502
-        assert b"0 predictions for 1 rows" in answers[1].body
+        assert [predictions(said[place]) for place in (0, 2, 3)] == [[4], [8, 10], [12]]
+        assert said[1].status == 502
+        assert b"0 predictions for 1 rows" in said[1].body
+
+    asyncio.run(go())
+
+
+def test_an_answer_that_cannot_be_written_keeps_none_of_its_batch_waiting(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = answers.prediction
+
+    def failing(result: Prediction, prediction_id: str) -> Response:
+        if result.predictions == [6]:
+            raise ValueError("no words for it")
+        return write(result, prediction_id)
+
+    monkeypatch.setattr(answers, "prediction", failing)
+
+    async def go() -> None:
+        replica = Talking(directory / "r", doubling)
+        async with serving(directory, replica) as gateway:
+            first = gateway.ask(1)
+            await until(lambda: replica.asked or first.done())
+            batch = [gateway.ask(number) for number in (2, 3, 4)]
+            replica.let_go.set()
+            one, unspoken, other = [await each for each in batch]
+            assert replica.asked == [[1], [2, 3, 4]]
+            assert [predictions(one), predictions(other)] == [[4], [8]]
+            assert unspoken.status == 500
+            told = orjson.loads(unspoken.body)
+            assert told["title"] == "Answer cannot be written"
+            assert dict(unspoken.headers)[answers.PREDICTION_ID].decode() in told["detail"]
+            assert gateway.recorded() == [[2], [4], [6], [8]]
 
     asyncio.run(go())
 
