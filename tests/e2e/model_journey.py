@@ -96,9 +96,8 @@ class Journey:
 
         wait_for(f"answers by {path}", lambda: look() == path, 120, look)
 
-    def batch(self, rows: int, *, chunk_rows: int) -> dict[str, Any]:
-        """Start a batch job over an uploaded table of flowers, keys from 1."""
-        (version, *_) = self.versions("iris")
+    def flowers(self, rows: int) -> str:
+        """A table of flowers as CSV, keys from 1."""
         names = list(self.served.records[0])
         text = io.StringIO()
         write = csv.writer(text)
@@ -107,16 +106,26 @@ class Journey:
             write.writerow(
                 [number, *(round(0.1 + (number * 7 + place * 13) % 69 / 10, 1) for place in range(len(names)))]
             )
-        body = {"name": "flowers.csv", "content": text.getvalue()}
+        return text.getvalue()
+
+    def batch(self, rows: int, *, chunk_rows: int) -> dict[str, Any]:
+        """Start a batch job over an uploaded table of flowers."""
+        body = {"name": "flowers.csv", "content": self.flowers(rows)}
         sent = self.api.post(f"/api/v1/projects/{self.project}/batch-inputs/", body)
-        wanted = {
-            "model_version": version["id"],
-            "source": {"kind": "upload", "input": sent["id"]},
-            "key_columns": ["flower"],
-            "chunk_rows": chunk_rows,
-        }
+        return self.score({"kind": "upload", "input": sent["id"]}, chunk_rows=chunk_rows)
+
+    def score(self, source: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """Start a batch job of the newest version over flowers."""
+        (version, *_) = self.versions("iris")
+        wanted = {"model_version": version["id"], "source": source, "key_columns": ["flower"], **more}
         made: dict[str, Any] = self.api.post(f"/api/v1/projects/{self.project}/batch-jobs/", wanted)
         return made
+
+    def connect(self, name: str, config: dict[str, Any], secret: str) -> None:
+        """Make a data connection to PostgreSQL in the project's workspace."""
+        workspace = self.api.get(f"/api/v1/projects/{self.project}/")["workspace"]
+        body = {"name": name, "kind": "postgresql", "config": config, "secret": secret}
+        self.api.post(f"/api/v1/workspaces/{workspace}/data-connections/", body)
 
     def job(self, job: dict[str, Any]) -> dict[str, Any]:
         """The batch job as it is now."""
