@@ -113,26 +113,25 @@ def test_a_loop_with_nothing_to_do_rests_until_there_is_news(monkeypatch: pytest
     assert ticks[0] <= 6
 
 
-def test_a_loop_that_did_something_does_not_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ticking, "NEWS_KEEP_AWAKE_SECONDS", 0.0)
-    ticks, reached = [0], threading.Event()
+def turns(answer: bool, reached: threading.Event) -> Callable[[], bool]:
+    """A tick that answers so, and sets the event at its twentieth turn."""
+    done = [0]
 
     def tick() -> bool:
-        ticks[0] += 1
-        if ticks[0] == 20:
+        done[0] += 1
+        if done[0] == 20:
             reached.set()
-        return True
+        return answer
 
-    run_until(reached, Loop("works", tick, 0.01, rests=600), newest=lambda: 1)
+    return tick
+
+
+def test_a_loop_that_did_something_does_not_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ticking, "NEWS_KEEP_AWAKE_SECONDS", 0.0)
+    reached = threading.Event()
+    run_until(reached, Loop("works", turns(True, reached), 0.01, rests=600), newest=lambda: 1)
 
 
 def test_news_keep_a_loop_awake_for_what_comes_of_them() -> None:
-    ticks, reached = [0], threading.Event()
-
-    def tick() -> bool:
-        ticks[0] += 1
-        if ticks[0] == 20:
-            reached.set()
-        return False
-
-    run_until(reached, Loop("watches", tick, 0.01, rests=600), newest=lambda: 1)
+    reached = threading.Event()
+    run_until(reached, Loop("watches", turns(False, reached), 0.01, rests=600), newest=lambda: 1)

@@ -87,8 +87,9 @@ def run_loops(loops: Sequence[Loop], stop: threading.Event, newest: Callable[[],
 
 
 def _run(loop: Loop, stop: threading.Event, turned: dict[str, float], news: News | None) -> None:
-    pause, trouble, looked, began = loop.seconds, "", float("-inf"), float("-inf")
-    while not _stopped(loop, pause, stop, None if news is None else partial(news.came_since, began)):
+    own: tuple[Callable[[], bool], ...] = () if loop.hurry is None else (loop.hurry,)
+    pause, hurries, trouble, looked = loop.seconds, own, "", float("-inf")
+    while not _stopped(pause, hurries, stop):
         began = turned[loop.name] = time.monotonic()
         if trouble or began - looked >= LOOK_AT_CONNECTIONS_SECONDS:
             close_old_connections()
@@ -100,25 +101,23 @@ def _run(loop: Loop, stop: threading.Event, turned: dict[str, float], news: News
         except Exception as error:
             counting.count(counting.TURNS, loop=loop.name, outcome="failed")
             # Nothing that one tick does may end the watcher; what keeps failing is tried less often and told once.
-            pause = min(max(pause, 0.25) * 2, max(LONGEST_PAUSE_SECONDS, loop.seconds))
+            pause, hurries = min(max(pause, 0.25) * 2, max(LONGEST_PAUSE_SECONDS, loop.seconds)), own
             if trouble != repr(error):
                 logger.exception("loop %s fails and is tried again", loop.name)
             trouble = repr(error)
             continue
         if trouble:
             logger.info("loop %s goes on", loop.name)
-        pause, trouble = loop.seconds, ""
-        if loop.rests is not None and news is not None and not did_something:
-            is_quiet = not news.came_since(time.monotonic() - NEWS_KEEP_AWAKE_SECONDS)
-            pause = loop.rests if is_quiet else loop.seconds
+        pause, hurries, trouble = loop.seconds, own, ""
+        if loop.rests is None or news is None or did_something:
+            continue
+        if not news.came_since(time.monotonic() - NEWS_KEEP_AWAKE_SECONDS):
+            pause, hurries = loop.rests, (*own, partial(news.came_since, began))
     connections.close_all()
 
 
-def _stopped(loop: Loop, pause: float, stop: threading.Event, is_news: Callable[[], bool] | None) -> bool:
-    """Whether it shall stop, once the pause is over."""
-    hurries = [loop.hurry] if loop.hurry is not None else []
-    if is_news is not None and pause == loop.rests:
-        hurries.append(is_news)
+def _stopped(pause: float, hurries: Sequence[Callable[[], bool]], stop: threading.Event) -> bool:
+    """Whether it shall stop, once the pause is over or something hurries."""
     if not hurries:
         return stop.wait(pause)
     until = time.monotonic() + pause
