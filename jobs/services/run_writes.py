@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max
@@ -174,13 +175,12 @@ def request_cancel(run: Run, *, reason: str = "", acting_user: Actor) -> Run:
 
 def _hold_newest_attempt(run: Run) -> None:
     """The run as it is now, whose newest attempt nobody ends or follows by another before the transaction is over."""
-    while True:
+
+    def newest() -> UUID:
         run.refresh_from_db(fields=["workload", "attempt"])
-        held = Workload.objects.select_for_update(of=("self",)).get(pk=run.workload_id)
-        run.refresh_from_db(fields=["workload", "attempt"])
-        if run.workload_id == held.pk:
-            run.workload = held
-            return
+        return run.workload_id
+
+    run.workload = compute.hold_newest(newest)
 
 
 def _retries(request: RunRequest) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max
@@ -279,13 +280,12 @@ def cancel(job: BatchJob, *, reason: str = "", acting_user: Actor) -> BatchJob:
 
 def _hold_newest_attempt(job: BatchJob) -> None:
     """The job as it is now, whose newest attempt nobody ends or follows by another before the transaction is over."""
-    while True:
+
+    def newest() -> UUID:
         job.refresh_from_db(fields=["state", "workload", "attempt"])
-        held = Workload.objects.select_for_update(of=("self",)).get(pk=job.workload_id)
-        job.refresh_from_db(fields=["state", "workload", "attempt"])
-        if job.workload_id == held.pk:
-            job.workload = held
-            return
+        return job.workload_id
+
+    job.workload = compute.hold_newest(newest)
 
 
 @transaction.atomic

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from django.db import transaction
@@ -180,6 +180,17 @@ def renounce(workload: Workload, *, reason: str = "", acting_user: Actor) -> Wor
     if workload.cancel_requested_at is None:
         _want_no_more(workload, reason, acting_user)
     return workload
+
+
+def hold_newest(newest: Callable[[], UUID]) -> Workload:
+    """The workload that `newest` names, which nobody ends or follows by another before the transaction is over.
+
+    `newest` is asked for the id as the database has it, again once that is held: another one may have followed.
+    """
+    while True:
+        held = Workload.objects.select_for_update(of=("self",)).get(pk=newest())
+        if newest() == held.pk:
+            return held
 
 
 def _want_no_more(workload: Workload, reason: str, acting_user: Actor) -> None:
