@@ -37,8 +37,8 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def until_read(reader: Reader) -> None:
-    assert reader._asking is not None
-    reader._asking.join(60)
+    assert reader._asker._asking is not None
+    reader._asker._asking.join(60)
 
 
 def test_what_was_read_holds_while_the_driver_hangs_and_then_nothing_new_is_given_a_gpu() -> None:

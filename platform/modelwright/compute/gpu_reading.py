@@ -7,12 +7,12 @@ for it: a host that is silent is given up, with all that runs there.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
 from modelwright.compute.gpus import GpuReading, read_gpus
+from modelwright.core.asking import Asker
 
 logger = logging.getLogger(__name__)
 
@@ -31,31 +31,21 @@ class Reader:
     def __init__(
         self, read: Callable[[str], GpuReading] = read_gpus, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._read, self._clock = read, clock
-        self._lock = threading.Lock()
-        self._asking: threading.Thread | None = None
-        self._asked_at = float("-inf")
+        self._read = read
         self._found: GpuReading | None = None
+        self._asker = Asker(
+            self._ask, name="gpus", fresh_seconds=FRESH_SECONDS, patience_seconds=PATIENCE_SECONDS, clock=clock
+        )
 
     def reading(self, source: str) -> GpuReading | None:
         """The newest answer, which is waited for a moment; None before the first one. `source` as for `read_gpus`."""
         if source:  # No driver is asked.
             return self._read(source)
-        with self._lock:
-            if not self._is_asking() and self._clock() - self._asked_at >= FRESH_SECONDS:
-                self._asked_at = self._clock()
-                self._asking = threading.Thread(target=self._ask, name="gpus", daemon=True)
-                self._asking.start()
-            asking = self._asking
-        if asking is not None:
-            asking.join(PATIENCE_SECONDS)
+        unanswered = self._asker.unanswered_seconds()
         found = self._found
-        if found is None or not self._is_asking() or self._clock() - self._asked_at < HANGS_SECONDS:
+        if found is None or unanswered is None or unanswered < HANGS_SECONDS:
             return found
         return replace(found, problem=HANGS, gpus=tuple(replace(gpu, problem=HANGS) for gpu in found.gpus))
-
-    def _is_asking(self) -> bool:
-        return self._asking is not None and self._asking.is_alive()
 
     def _ask(self) -> None:
         try:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections.abc import Callable
 
+from modelwright.core.asking import Asker
 from modelwright.core.errors import PlatformError
 from modelwright.storage.blobs import BlobStore
 from modelwright.storage.settings import blob_store
@@ -25,27 +24,14 @@ class Probe:
 
     def __init__(self, store: Callable[[], BlobStore] = blob_store) -> None:
         self._store = store
-        self._lock = threading.Lock()
-        self._asking: threading.Thread | None = None
-        self._asked_at = float("-inf")
         self._found = ""
+        self._asker = Asker(
+            self._ask, name="blobs-probe", fresh_seconds=FRESH_SECONDS, patience_seconds=PATIENCE_SECONDS
+        )
 
     def fault(self) -> str:
         """Empty where the store can be used."""
-        with self._lock:
-            if time.monotonic() - self._asked_at > FRESH_SECONDS and not self._is_asking():
-                self._asked_at = time.monotonic()
-                self._asking = threading.Thread(target=self._ask, name="blobs-probe", daemon=True)
-                self._asking.start()
-            asking = self._asking
-        if asking is not None:
-            asking.join(PATIENCE_SECONDS)
-            if asking.is_alive():
-                return "does not answer"
-        return self._found
-
-    def _is_asking(self) -> bool:
-        return self._asking is not None and self._asking.is_alive()
+        return self._found if self._asker.unanswered_seconds() is None else "does not answer"
 
     def _ask(self) -> None:
         found = ""
