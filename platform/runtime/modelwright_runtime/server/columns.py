@@ -84,7 +84,7 @@ class FrameBuilder:
         # pandas and scikit-learn know a missing text as NaN, which JSON cannot say.
         cells = [self._numpy.nan if value is None else value for value in values] if None in values else values
         array = self._numpy.empty(len(values), dtype=object)
-        if any(type(cell) is list for cell in cells):
+        if list in map(type, cells):
             for index, cell in enumerate(cells):  # numpy would take lists of one length for a second axis
                 array[index] = cell
         else:
