@@ -9,7 +9,7 @@ After the last turn each system gets half of its own top rate, at random moments
 
     uv run python -m benchmarks.serving [--models churn forest cnn] [--systems ours onnx mlserver bentoml mlflow]
         [--turns 5] [--seconds 4] [--clients 1 16 64] [--half-seconds 4] [--processes 1]
-        [--compiled-processes 2] [--json FILE]
+        [--compiled-processes 2] [--no-native] [--json FILE]
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def main() -> int:
     options = _parse()
     options.work.mkdir(parents=True, exist_ok=True)
     Ours.processes, OursCompiled.processes = options.processes, options.compiled_processes
+    Ours.native = options.native
     rows: list[Figures] = []
     for name in options.models:
         rows += _measure_model(MODELS[name].trained(options.work), options)
@@ -163,6 +164,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--half-seconds", type=float, default=4.0, help="0: nothing at half of the top rate")
     parser.add_argument("--processes", type=int, default=1, help="of our gateway before the original model")
     parser.add_argument("--compiled-processes", type=int, default=2, help="of our gateway before the compiled one")
+    parser.add_argument("--no-native", dest="native", action="store_false", help="our gateway as Python")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     parser.add_argument(
         "--work",

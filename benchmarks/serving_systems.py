@@ -122,6 +122,12 @@ class Ours(System):
     path = "/acme/model/predict"
     headers = (f"Authorization: Bearer {KEY}",)
     processes = 1
+    native = True
+
+    def machine_code(self) -> str:
+        """The folder of the gateway's hot modules as `./modelwright up` and the images have them."""
+        command = [sys.executable, "-m", "models.gateway.native", str(self.work.parent / "native")]
+        return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
 
     def body(self, record: Any) -> Any:
         return {"records": [{"": record} if self.trained.model.datatype else record]}
@@ -135,7 +141,7 @@ class Ours(System):
         command = [sys.executable, "-m", "models.gateway", "--listen", f"127.0.0.1:{self.port}"]
         command += ["--processes", str(self.processes), "--routes", str(routes), "--spool", str(self.work / "spool")]
         self.tidy()
-        self.spawn(command)
+        self.spawn(command, MODELWRIGHT_NATIVE=self.machine_code() if self.native else "")
 
     def served(self) -> list[str]:
         """Options of the model server: what it answers by."""

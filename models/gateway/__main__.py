@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
+from models.gateway import batching
 from models.gateway.addresses import Access, bridge_access
 from models.gateway.admission import Bounds
 from models.gateway.application import Application
@@ -133,7 +134,8 @@ async def _serve(options: argparse.Namespace, opens_bridges: Access, metrics_tok
     except OSError as error:
         return _no_address(options.listen, error)
     address = server.sockets[0].getsockname()
-    logger.info("listening on %s:%d", address[0], address[1])
+    is_native = Path(batching.__file__).suffix != ".py"
+    logger.info("listening on %s:%d, as %s", *address[:2], "machine code" if is_native else "Python")
     tasks = [
         loop.create_task(work)
         for work in (

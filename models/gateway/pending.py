@@ -126,12 +126,20 @@ class Failure(NamedTuple):
     message: str
 
 
-class Prediction(NamedTuple):
+class Prediction:
     """What a replica said about one request."""
 
-    pending: Pending
-    predictions: list[Any]
-    probabilities: Sequence[Mapping[str, float | None]] | None
+    __slots__ = ("pending", "predictions", "probabilities")
+
+    def __init__(
+        self,
+        pending: Pending,
+        predictions: list[Any],
+        probabilities: Sequence[Mapping[str, float | None]] | None,
+    ) -> None:
+        self.pending = pending
+        self.predictions = predictions
+        self.probabilities = probabilities
 
 
 Encode = Callable[[Prediction, str], Response]

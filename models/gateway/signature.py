@@ -56,7 +56,8 @@ class Signature:
         self.names = tuple(column.name for column in self._columns)
         self._known = frozenset(self.names)
         self._get = itemgetter(*self.names) if len(self.names) > 1 else self._get_single
-        self._limits = [(i, *c.type.limits) for i, c in enumerate(self._columns) if c.type.limits is not None]
+        bounded = [(place, column.type.limits) for place, column in enumerate(self._columns)]
+        self._limits = [(place, limits) for place, limits in bounded if limits is not None]
         self._by_type_alone = all(column.type.by_type_alone for column in self._columns)
         self._shapes: set[tuple[type, ...]] = set()
 
@@ -86,9 +87,9 @@ class Signature:
         return tuple(record[name] for name in self.names)
 
     def _within_limits(self, row: Row) -> bool:
-        for index, low, high in self._limits:
+        for index, limits in self._limits:
             value = row[index]
-            if value is not None and not low <= value <= high:
+            if value is not None and not limits[0] <= value <= limits[1]:
                 return False
         return True
 

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 from models.gateway.tensors import check_tensor, expectation, row_shape
 from models.gateway.words import Mismatch, check_depth, describe
 
+# As machine code a `float` holds no whole number of 64 bits to its last digit.
+Limits = tuple[int | float, int | float]
+
 
 class ValueType(NamedTuple):
     """`check` returns the value to use or raises `Mismatch`. `limits` bounds numbers. `by_type_alone` says that a value
@@ -19,7 +22,7 @@ class ValueType(NamedTuple):
     check: Callable[[Any], Any]
     expected: str
     remedy: str
-    limits: tuple[float, float] | None = None
+    limits: Limits | None = None
     by_type_alone: bool = True
 
 
@@ -58,7 +61,7 @@ def _whole(limits: tuple[int, int]) -> Callable[[Any], int]:
     return check
 
 
-def _number(limits: tuple[float, float] | None) -> Callable[[Any], float]:
+def _number(limits: Limits | None) -> Callable[[Any], float]:
     def check(value: Any) -> float:
         if type(value) not in (int, float) or (limits is not None and not limits[0] <= value <= limits[1]):
             raise Mismatch(describe(value))

@@ -140,7 +140,12 @@ class Gateway(Process):
     """A gateway on a free port."""
 
     def __init__(
-        self, directory: Path, *options: str, before: Callable[[], None] | None = None, gateway_id: str = "g"
+        self,
+        directory: Path,
+        *options: str,
+        before: Callable[[], None] | None = None,
+        gateway_id: str = "g",
+        env: dict[str, str] | None = None,
     ) -> None:
         self.directory = directory
         self.routes = directory / "routes.json"
@@ -149,7 +154,7 @@ class Gateway(Process):
         command = [sys.executable, "-m", "models.gateway", "--listen", "127.0.0.1:0", "--routes", str(self.routes)]
         command += ["--spool", str(self.spool), "--gateway-id", gateway_id, *options]
         log = directory / f"gateway-{time.monotonic_ns()}.log"
-        super().__init__(command, log, before=before)
+        super().__init__(command, log, before=before, **(env or {}))
         self.port = int(self.wait_for_line(r"listening on [\d.]+:(\d+)")[1])
         self.url = f"http://127.0.0.1:{self.port}"
 

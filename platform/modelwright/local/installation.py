@@ -264,7 +264,7 @@ class Installation:
                 *("--processes", os.environ.get("MODELWRIGHT_GATEWAY_PROCESSES") or "auto"),
                 *(("--also", self.hosts.address) if self.hosts is not None and self._hosts_are_elsewhere else ()),
             ],
-            env=environment,
+            env={**environment, "MODELWRIGHT_NATIVE": os.environ.get("MODELWRIGHT_GATEWAY_NATIVE", "")},
             cwd=REPOSITORY,
             ready=partial(http_answers, self._probe(self.gateway_port), "/health/live"),
         )

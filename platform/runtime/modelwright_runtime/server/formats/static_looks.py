@@ -1,7 +1,7 @@
 """What a table is gets remembered by its class. scikit-learn asks narwhals of each column that passes a step whether it
 is a table or a column that narwhals knows, and narwhals asks every library and plugin again, and looks with
-`inspect.getattr_static` through all classes that a table or a column inherits from, each time: a third of what a call of
-a pipeline on pandas takes.
+`inspect.getattr_static` through all classes that a table or a column inherits from, each time: a third of what a call
+of a pipeline on pandas takes.
 """
 
 from __future__ import annotations
