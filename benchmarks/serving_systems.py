@@ -180,7 +180,7 @@ class OursCompiled(Ours):
 
     name = "onnx"
     processes = 2
-    requirements = ("mlflow-skinny==3.17.2", "orjson", "onnx", "onnxruntime")
+    requirements = ("mlflow-skinny==3.17.2", "orjson", "onnx", "onnxruntime", "uvloop")
 
     def served(self) -> list[str]:
         compiled, verdict = self.work / "compiled", self.work / "verdict.json"

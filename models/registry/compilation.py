@@ -28,7 +28,7 @@ CONVERTERS = ("onnx>=1.17", "onnxruntime>=1.20")
 # For estimators of scikit-learn that the platform has no exact form of.
 BORROWED = "skl2onnx>=1.17"
 # What a compiled replica runs in besides the onnxruntime of the proof.
-SERVING = ("numpy", "orjson")
+SERVING = ("numpy", "orjson", "uvloop>=0.21")
 VERDICTS = ("equal", "different", "impossible")
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)((?:\[[^\]]*\])?==[^\s\\;]+(?:\s*;[^\\#\n]*)?)", re.M)
 _VERSION = re.compile(r"\A[0-9][0-9A-Za-z.+!-]{0,40}\Z")

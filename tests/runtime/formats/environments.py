@@ -17,7 +17,7 @@ _COMMON = ("pandas==3.1.1", "mlflow-skinny==3.17.2", "orjson==3.11.4")
 _REQUIREMENTS = {
     "tables": (
         *_COMMON, "scikit-learn==1.9.1", "xgboost-cpu==3.2.0", "lightgbm==4.7.0",
-        "onnx==1.23.2", "onnxruntime==1.32.0", "skl2onnx==1.20.0",
+        "onnx==1.23.2", "onnxruntime==1.32.0", "skl2onnx==1.20.0", "uvloop==0.23.0",
     ),
     "tensors": (*_COMMON, "scipy==1.17.1", "tensorflow-cpu==2.21.0", "keras==3.15.1"),
     "spark": (*_COMMON, "pyspark==4.3.0"),
