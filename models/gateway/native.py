@@ -15,6 +15,7 @@ import shutil
 import sys
 import sysconfig
 import tempfile
+import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -25,6 +26,8 @@ MODULES = (
 )
 # What those modules are made of, and what they import: its types are compiled in.
 SOURCES = ("models/gateway", "platform/modelwright/core", "platform/runtime/modelwright_runtime", "uv.lock")
+KEPT_SECONDS = 7 * 24 * 3600.0
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 SETTINGS = """[mypy]
 python_version = 3.11
 explicit_package_bases = True
@@ -40,6 +43,10 @@ class BuildError(Exception):
     """It cannot be made here; the message says why."""
 
 
+class CompilerError(BuildError):
+    """Everything is there, and the compiler did not get through."""
+
+
 def folder_in(root: Path) -> Path:
     """Where what is made of the sources as they are belongs, below `root`."""
     content = sha256(f"{sysconfig.get_config_var('SOABI')} {sysconfig.get_platform()}".encode())
@@ -53,22 +60,31 @@ def folder_in(root: Path) -> Path:
 
 def build(root: Path) -> Path:
     """The folder of machine code for the sources as they are; made where it is not there yet, which takes some 20 s.
-    What was made of other sources goes. Raises `BuildError`."""
+    What was made of others more than a week ago goes. Raises `BuildError`: at once where it came to nothing before."""
     folder = folder_in(root)
     if folder.is_dir():
         return folder
     if shutil.which("cc") is None and shutil.which("gcc") is None:
         raise BuildError("there is no C compiler; install gcc")
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        raise BuildError("Python's header files are missing; install python3-dev")
+    in_vain = folder.with_suffix(".failed")
+    if in_vain.exists():
+        raise BuildError(f"{in_vain.read_text()}\nDelete {in_vain} to have it tried again.")
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root) as work:
         made = Path(work, "made")
-        _compile(Path(work), made)
-        for old in root.iterdir():
-            if re.fullmatch(r"[0-9a-f]{32}", old.name) and old != folder:
-                shutil.rmtree(old, ignore_errors=True)
+        try:
+            _compile(Path(work), made)
+        except CompilerError as error:
+            in_vain.write_text(str(error))
+            raise
         # Somebody else may have been faster, with the same.
         with contextlib.suppress(OSError):
             made.rename(folder)
+    for old in root.iterdir():
+        if _DIGEST.fullmatch(old.name) and old != folder and old.stat().st_mtime < time.time() - KEPT_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
     return folder
 
 
@@ -97,7 +113,7 @@ def _compile(work: Path, made: Path) -> None:
         command.ensure_finalized()
         command.run()
     except (Exception, SystemExit) as error:
-        raise BuildError(f"the compiler failed: {error}") from error
+        raise CompilerError(f"the compiler failed: {error}") from error
     finally:
         os.chdir(before)
 

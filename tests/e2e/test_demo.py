@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import subprocess
 
 import requests
@@ -38,6 +39,12 @@ def test_the_steps_come_in_order_and_each_ends(stack: Stack) -> None:
     assert -1 not in places, list(zip(STEPS, places, strict=True))
     assert places == sorted(places)
     assert stack.output.count("done in") == len(STEPS)
+
+
+def test_the_gateway_is_compiled_where_there_is_a_compiler(stack: Stack) -> None:
+    assert "Compiling the gateway" in stack.output
+    said = (stack.directory / "logs" / "gateway.log").read_text()
+    assert ("as machine code" if shutil.which("cc") else "as Python") in said, stack.output[:2000]
 
 
 def test_no_request_failed_during_switch_and_rollback(stack: Stack) -> None:

@@ -132,6 +132,31 @@ def test_without_a_compiler_it_says_what_is_missing(
     assert "holds nothing" in capsys.readouterr().err
 
 
+def test_what_a_compiler_could_not_make_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def fail(work: Path, made: Path) -> None:
+        tried.append(work)
+        raise native.CompilerError("the compiler failed: it has no more memory")
+
+    monkeypatch.setattr(native, "_compile", fail)
+    for _ in range(2):
+        with pytest.raises(native.BuildError, match="it has no more memory"):
+            native.build(tmp_path)
+    assert len(tried) == 1
+    (left,) = tmp_path.iterdir()
+    assert left.suffix == ".failed"
+    left.unlink()
+    monkeypatch.setattr(native, "_compile", lambda work, made: made.mkdir())
+    old = tmp_path / ("0" * 32)
+    old.mkdir()
+    new = tmp_path / ("1" * 32)
+    new.mkdir()
+    os.utime(old, (0, 0))
+    assert native.build(tmp_path) == native.folder_in(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([new, native.folder_in(tmp_path)])
+
+
 def test_a_folder_that_is_gone_leaves_python(directory: Path) -> None:
     gateway = Gateway(directory, env={"MODELWRIGHT_NATIVE": str(directory / "gone")})
     try:

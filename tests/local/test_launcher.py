@@ -1,5 +1,6 @@
 """The executable explains itself without anything being installed."""
 
+import os
 import runpy
 import subprocess
 import sys
@@ -63,3 +64,20 @@ def test_the_steps_that_are_announced_are_those_that_come(
     layout.admin_created.touch()
     programs = from_environment(layout, "127.0.0.1", 1, 2, backend, None, 3).programs()
     assert launcher["Progress"]("up").total == launcher["STEPS_OF"]["up"] + len(programs)
+
+
+@pytest.mark.parametrize(("folder", "note"), [(None, "there is no C compiler, so it runs as Python"), ("", "as set")])
+def test_the_gateway_is_started_as_python_where_it_cannot_be_compiled_or_shall_not_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str | None, note: str
+) -> None:
+    launcher = runpy.run_path(str(REPOSITORY / "modelwright"), run_name="launcher")
+    compile_gateway = launcher["compile_gateway"]
+    monkeypatch.setitem(compile_gateway.__globals__, "TOOLS", tmp_path)
+    monkeypatch.setitem(compile_gateway.__globals__, "VENV", Path(sys.prefix))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("MODELWRIGHT_GATEWAY_NATIVE", raising=False)
+    if folder is not None:
+        monkeypatch.setenv("MODELWRIGHT_GATEWAY_NATIVE", folder)
+    assert note in compile_gateway(lambda: None)
+    assert os.environ.get("MODELWRIGHT_GATEWAY_NATIVE") == folder
+    assert not list(tmp_path.iterdir())
