@@ -50,7 +50,11 @@ class Visitor:
         """Fill fields by label."""
         for label, value in values.items():
             # Labels of fields that may stay empty go on with "(optional)".
-            self.page.get_by_label(re.compile(rf"^{re.escape(label)}( \(optional\))?$")).fill(value)
+            field = self.page.get_by_label(re.compile(rf"^{re.escape(label)}( \(optional\))?$"))
+            # An editor takes the place of its field as the page's scripts run, and a field that was found stays found.
+            field.wait_for()
+            self.page.wait_for_load_state()
+            field.fill(value)
 
     def tab_to(self, target: Locator) -> None:
         """Press Tab until `target` has the focus. Raises AssertionError where it cannot be reached."""
