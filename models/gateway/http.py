@@ -48,31 +48,18 @@ class Limits(NamedTuple):
     discard_seconds: float = 5.0
 
 
-class Request:
+class Request(NamedTuple):
     """One request; `path` is without the query, `authorization` is the header's value or empty, `headers` has those of
     `KEPT_HEADERS` and those that begin with `OWN_HEADERS`, by name in small letters."""
 
-    __slots__ = ("authorization", "body", "content_type", "head", "headers", "method", "path", "received")
-
-    def __init__(
-        self,
-        method: bytes,
-        path: bytes,
-        authorization: bytes,
-        body: bytes,
-        received: float,
-        content_type: bytes = b"",
-        headers: Mapping[bytes, bytes] = NO_HEADERS,
-        head: Head | None = None,
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.authorization = authorization
-        self.body = body
-        self.received = received
-        self.content_type = content_type
-        self.headers = headers
-        self.head = head
+    method: bytes
+    path: bytes
+    authorization: bytes
+    body: bytes
+    received: float
+    content_type: bytes = b""
+    headers: Mapping[bytes, bytes] = NO_HEADERS
+    head: Head | None = None
 
 
 class Slot:

@@ -126,20 +126,12 @@ class Failure(NamedTuple):
     message: str
 
 
-class Prediction:
+class Prediction(NamedTuple):
     """What a replica said about one request."""
 
-    __slots__ = ("pending", "predictions", "probabilities")
-
-    def __init__(
-        self,
-        pending: Pending,
-        predictions: list[Any],
-        probabilities: Sequence[Mapping[str, float | None]] | None,
-    ) -> None:
-        self.pending = pending
-        self.predictions = predictions
-        self.probabilities = probabilities
+    pending: Pending
+    predictions: list[Any]
+    probabilities: Sequence[Mapping[str, float | None]] | None
 
 
 Encode = Callable[[Prediction, str], Response]

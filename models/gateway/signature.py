@@ -56,8 +56,7 @@ class Signature:
         self.names = tuple(column.name for column in self._columns)
         self._known = frozenset(self.names)
         self._get = itemgetter(*self.names) if len(self.names) > 1 else self._get_single
-        bounded = [(place, column.type.limits) for place, column in enumerate(self._columns)]
-        self._limits = [(place, limits) for place, limits in bounded if limits is not None]
+        self._limits = [(i, c.type.limits) for i, c in enumerate(self._columns) if c.type.limits is not None]
         self._by_type_alone = all(column.type.by_type_alone for column in self._columns)
         self._shapes: set[tuple[type, ...]] = set()
 

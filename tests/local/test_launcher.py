@@ -4,12 +4,15 @@ import os
 import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from modelwright.local.installation import from_environment
 from modelwright.local.layout import REPOSITORY, Layout
+
+Step = Callable[[Callable[[], None]], str]
 
 
 def launch(*words: str) -> subprocess.CompletedProcess[str]:
@@ -66,16 +69,34 @@ def test_the_steps_that_are_announced_are_those_that_come(
     assert launcher["Progress"]("up").total == launcher["STEPS_OF"]["up"] + len(programs)
 
 
-@pytest.mark.parametrize(("folder", "note"), [(None, "there is no C compiler, so it runs as Python"), ("", "as set")])
-def test_the_gateway_is_started_as_python_where_it_cannot_be_compiled_or_shall_not_be(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str | None, note: str
-) -> None:
-    launcher = runpy.run_path(str(REPOSITORY / "modelwright"), run_name="launcher")
-    compile_gateway = launcher["compile_gateway"]
-    monkeypatch.setitem(compile_gateway.__globals__, "TOOLS", tmp_path)
-    monkeypatch.setitem(compile_gateway.__globals__, "VENV", Path(sys.prefix))
+@pytest.fixture
+def compile_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Step:
+    """The launcher's step, on a machine that has nothing compiled and no programs but those in `tmp_path`."""
+    step: Step = runpy.run_path(str(REPOSITORY / "modelwright"), run_name="launcher")["compile_gateway"]
+    monkeypatch.setitem(step.__globals__, "TOOLS", tmp_path / "tools")
+    monkeypatch.setitem(step.__globals__, "VENV", Path(sys.prefix))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("MODELWRIGHT_GATEWAY_NATIVE", raising=False)
+    return step
+
+
+def test_a_gateway_that_cannot_be_compiled_keeps_nobody_from_starting(tmp_path: Path, compile_gateway: Step) -> None:
+    for name, lines in (("cc", "exit 0"), ("uv", "echo no network; exit 1")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{lines}\n")
+        (tmp_path / name).chmod(0o755)
+    assert "not possible, so it runs as Python" in compile_gateway(lambda: None)
+    assert "no network" in (tmp_path / "tools" / "native.log").read_text()
+    assert "MODELWRIGHT_GATEWAY_NATIVE" not in os.environ
+
+
+@pytest.mark.parametrize(("folder", "note"), [(None, "there is no C compiler, so it runs as Python"), ("", "as set")])
+def test_the_gateway_is_started_as_python_where_it_cannot_be_compiled_or_shall_not_be(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    compile_gateway: Step,
+    folder: str | None,
+    note: str,
+) -> None:
     if folder is not None:
         monkeypatch.setenv("MODELWRIGHT_GATEWAY_NATIVE", folder)
     assert note in compile_gateway(lambda: None)

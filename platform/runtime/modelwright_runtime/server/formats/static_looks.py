@@ -58,13 +58,14 @@ class RememberedKind:
         self._of_class: dict[type, bool] = {}
 
     def __call__(self, thing: Any) -> bool:
+        if not _MARKS.isdisjoint(_held(thing)):
+            return self._look(thing)
         kind = type(thing)
         known = self._of_class.get(kind)
-        if known is not None and _MARKS.isdisjoint(_held(thing)):
-            return known
-        known = self._look(thing)
-        if _is_whole(kind) and _MARKS.isdisjoint(_held(thing)):
-            self._of_class[kind] = known
+        if known is None:
+            known = self._look(thing)
+            if _is_whole(kind):
+                self._of_class[kind] = known
         return known
 
 
