@@ -43,6 +43,8 @@ function languageOf(path) {
 function edit(field) {
   const label = field.form.querySelector(`label[for="${field.id}"]`);
   const name = label ? label.textContent.trim().replace(/\s+/g, " ") : "Text";
+  // Who writes in the field already, because this came late, goes on where they are.
+  const writing = document.activeElement === field;
   const language = new Compartment();
   const host = document.createElement("div");
   host.className = "editor";
@@ -53,6 +55,7 @@ function edit(field) {
     root,
     state: EditorState.create({
       doc: field.value,
+      selection: writing ? { anchor: field.selectionStart, head: field.selectionEnd } : undefined,
       extensions: [
         lineNumbers(), highlightActiveLineGutter(), history(), drawSelection(), indentOnInput(), bracketMatching(), closeBrackets(), autocompletion(),
         highlightActiveLine(), highlightSelectionMatches(), search({ top: true }), indentUnit.of("    "),
@@ -72,6 +75,7 @@ function edit(field) {
   const hint = field.form.querySelector("[data-editor-hint]");
   if (hint) hint.hidden = false;
   field.hidden = true;
+  if (writing) view.focus();
   const path = field.form.elements.namedItem("path");
   path?.addEventListener("change", () => view.dispatch({ effects: language.reconfigure(languageOf(path.value)) }));
   field.form.addEventListener("submit", () => { field.value = view.state.doc.toString(); });

@@ -21,7 +21,7 @@ from projects.models import Project, SecretRead, Variable
 from projects.variables.services import set_variable
 from tests.jobs.conftest import give_roles
 from tests.jobs.turning import execute
-from tests.ui.browser import NARROW, check_page, check_width, sign_in
+from tests.ui.browser import NARROW, check_page, check_width, editor, sign_in
 
 SYSTEM = Actor.system("tests")
 VALUE = "correct horse battery"
@@ -121,7 +121,7 @@ def test_a_push_start_is_set_up_and_a_commit_starts_the_job(
     page.get_by_role("button", name="Add").click()
     expect(page.get_by_text("Pushes start ingest from now on.")).to_be_visible()
     page.goto(f"{member}/projects/{project.pk}/files/edit/?path=train.py")
-    page.get_by_label("Content").fill("print('trained anew')\n")
+    editor(page, "Content").fill("print('trained anew')\n")
     page.get_by_role("button", name="Commit").click()
     expect(page.get_by_text("train.py is committed as")).to_be_visible()
     assert own.tick() == 1

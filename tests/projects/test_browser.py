@@ -9,7 +9,7 @@ from pytest_django.live_server_helper import LiveServer
 from projects import source
 from projects.models import Variable
 from tests.projects.conftest import Cast
-from tests.ui.browser import check_page, sign_in
+from tests.ui.browser import check_page, editor, sign_in
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -70,7 +70,7 @@ def test_from_the_workspace_to_a_project_and_a_commit(page: Page, live_server: L
     page.get_by_role("navigation", name="Sections of the project").get_by_role("link", name="Files").click()
     page.get_by_role("link", name="README.md").click()
     page.get_by_role("link", name="Edit", exact=True).click()
-    page.get_by_label("Content").fill("# Leavers\n")
+    editor(page, "Content").fill("# Leavers\n")
     page.get_by_role("button", name="Commit").click()
     expect(page.get_by_text("README.md is committed as")).to_be_visible()
     page.get_by_role("navigation", name="Sections of the project").get_by_role("link", name="History").click()

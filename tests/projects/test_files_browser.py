@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from modelwright.accounts.actors import Actor
 from projects import services, source
 from tests.projects.conftest import Cast
-from tests.ui.browser import NARROW, WIDE, check_page, sign_in
+from tests.ui.browser import NARROW, WIDE, check_page, editor, sign_in
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -40,14 +40,14 @@ def test_a_file_is_edited_committed_compared_and_restored(page: Page, live_serve
     page.goto(f"{files}?path=src/a.py")
     _check(page)
     page.get_by_role("link", name="Edit", exact=True).click()
-    editor = page.get_by_role("textbox", name="Content")
-    expect(editor).to_contain_text("return 1")
+    text = editor(page, "Content")
+    expect(text).to_contain_text("return 1")
     _check(page)
     page.emulate_media(color_scheme="dark")
     check_page(page)
     page.emulate_media(color_scheme="light")
     # By keyboard alone: new lines are indented as Python is, and Escape with Tab leaves the text.
-    editor.focus()
+    text.focus()
     page.keyboard.press("Control+End")
     page.keyboard.type("def g():\nreturn 'two'")
     # Once for the list of completions, where it has opened, and once for the text.
@@ -105,6 +105,32 @@ def test_files_are_uploaded_and_a_notebook_is_read(
     expect(page.get_by_role("cell", name="0.25")).to_be_visible()
     expect(page.get_by_text("a warning")).to_be_visible()
     _check(page)
+
+
+def test_who_writes_before_the_editor_has_come_goes_on_where_they_are(
+    page: Page, live_server: LiveServer, cast: Cast
+) -> None:
+    _put(cast, {"notes.txt": b"one\nthree\n"})
+    sign_in(page, live_server.url, "contributor")
+    held: list[Route] = []
+    page.route("**/js/editor.js", lambda route: held.append(route))
+    page.goto(f"{live_server.url}/projects/{cast.project.pk}/files/edit/?path=notes.txt", wait_until="commit")
+    plain = page.get_by_label("Content")
+    plain.focus()
+    page.keyboard.press("Control+Home")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.type("tw")
+    for route in held:
+        route.continue_()
+    text = editor(page, "Content")
+    expect(text).to_be_focused()
+    page.keyboard.type("o")
+    page.keyboard.press("Enter")
+    expect(text).to_contain_text("onetwothree")
+    page.get_by_role("button", name="Commit").click()
+    expect(page.get_by_text("notes.txt is committed as")).to_be_visible()
+    head = source.check_commit(cast.project, None)
+    assert source.read_file(cast.project, head, "notes.txt").text == "one\ntwo\nthree\n"
 
 
 def test_without_script_a_plain_field_is_edited(live_server: LiveServer, cast: Cast, browser: Browser) -> None:

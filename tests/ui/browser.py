@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import CDPSession, ConsoleMessage, Page, Response, expect
+from playwright.sync_api import CDPSession, ConsoleMessage, Locator, Page, Response, expect
 
 from tests.conftest import PASSWORD
 
@@ -114,6 +114,12 @@ def check_page(page: Page) -> None:
     if isinstance(watched, Watched):
         assert not watched.errors, f"{page.url}: {watched.errors}"
         assert not watched.failed, f"{page.url}: {watched.failed}"
+
+
+def editor(page: Page, label: str) -> Locator:
+    """The editor that takes the place of the field `label` when the page's scripts have run. A field that is found
+    before that is the plain one, which is then hidden, and Playwright would wait for that one."""
+    return page.locator(".editor").get_by_role("textbox", name=label)
 
 
 def sign_in(page: Page, server: str, username: str, password: str = PASSWORD) -> None:
