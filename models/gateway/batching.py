@@ -111,6 +111,8 @@ class BatchQueue:
     def submit(self, pending: Pending) -> None:
         """Take a request; it will be finished through the outlet, sooner or later."""
         if self._down_since is not None and not self.is_available():
+            for replica in self._replicas:
+                replica.ask_for()
             self._outlet.unreachable(pending)
         else:
             self._waiting.append(pending)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 FIRST_DELAY = 0.02
 LONGEST_DELAY = 1.0
+# Between two tries where somebody asks for it.
+SHORTEST_REST = 0.02
 # A model server answers pings beside its predictions, in a thread of its own, however long they take: whoever leaves
 # so many unanswered is not busy but stopped, stuck or cut off. By count, since it is not the replica that is silent
 # where the gateway itself did not run.
@@ -115,6 +118,7 @@ class Replica:
         self._closed = False
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
+        self._asked_for = asyncio.Event()
         self._delay = FIRST_DELAY
 
     @property
@@ -130,6 +134,10 @@ class Replica:
     def start(self) -> None:
         """Connect now and again whenever the connection is lost, until `close`."""
         self._task = asyncio.get_running_loop().create_task(self._keep_connected())
+
+    def ask_for(self) -> None:
+        """Somebody needs it: where there is no connection, the next try comes at once."""
+        self._asked_for.set()
 
     def close(self) -> None:
         """Give up the connection for good; frames in flight are answered with None."""
@@ -216,9 +224,16 @@ class Replica:
                 self._on_change(self)
             else:
                 await self._wake.wait()
+            await self._rest()
+
+    async def _rest(self) -> None:
+        self._asked_for.clear()
+        await asyncio.sleep(SHORTEST_REST)
+        with contextlib.suppress(TimeoutError):
             # Not all at once: many connections end together with a bridge.
-            await asyncio.sleep(self._delay * random.uniform(0.5, 1))  # noqa: S311 - no secret
-            self._delay = min(self._delay * 2, LONGEST_DELAY)
+            async with asyncio.timeout(self._delay * random.uniform(0.5, 1)):  # noqa: S311 - no secret
+                await self._asked_for.wait()
+        self._delay = min(self._delay * 2, LONGEST_DELAY)
 
     async def _connect(self, address: Path | BridgeAddress) -> None:
         loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ import orjson
 import pytest
 from modelwright_runtime.server import frames
 
-from models.gateway import answers, spool
+from models.gateway import answers, batching, replicas, spool
 from models.gateway.addresses import Access
 from models.gateway.application import Application
 from models.gateway.http import Request, Slot
@@ -90,10 +90,10 @@ class Serving:
         )
         self._revision = 0
 
-    def publish(self, *replicas: Talking, deployment: int = 1) -> None:
+    def publish(self, *talking: Talking, deployment: int = 1) -> None:
         """Serve `acme/double` by these."""
         self._revision += 1
-        entry = endpoint(deployment, target("double", 1, *[replica.path for replica in replicas], signature=None))
+        entry = endpoint(deployment, target("double", 1, *[replica.path for replica in talking], signature=None))
         self.application.apply(parse(orjson.dumps({"revision": self._revision, "endpoints": {"acme/double": entry}})))
 
     def ask(self, *numbers: float) -> asyncio.Future[Response]:
@@ -111,11 +111,11 @@ class Serving:
 
 
 @contextlib.asynccontextmanager
-async def serving(directory: Path, *replicas: Talking) -> AsyncIterator[Serving]:
+async def serving(directory: Path, *talking: Talking) -> AsyncIterator[Serving]:
     gateway = Serving(directory)
-    for replica in replicas:
+    for replica in talking:
         await replica.start()
-    gateway.publish(*replicas[:1])
+    gateway.publish(*talking[:1])
     running = asyncio.create_task(gateway.application.fleet.run())
     try:
         await until(lambda: gateway.application.fleet.connected() == 1)
@@ -124,7 +124,7 @@ async def serving(directory: Path, *replicas: Talking) -> AsyncIterator[Serving]
     finally:
         running.cancel()
         gateway.application.fleet.close()
-        for replica in replicas:
+        for replica in talking:
             await replica.stop()
 
 
@@ -213,6 +213,31 @@ def test_what_waits_for_replicas_that_are_replaced_goes_to_those_of_the_same_dep
             # Where nothing was replaced, nobody else is tried.
             await new.stop()
             assert (await gateway.ask(3)).status == 503
+
+    asyncio.run(go())
+
+
+def test_a_replica_that_comes_back_is_found_at_once_by_who_asks_for_it(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # By itself the gateway would look for it in half a minute or later.
+    monkeypatch.setattr(replicas, "FIRST_DELAY", 60.0)
+    monkeypatch.setattr(batching, "GRACE_SECONDS", 0.0)
+
+    async def go() -> None:
+        replica = Talking(directory / "r", doubling)
+        replica.let_go.set()
+        async with serving(directory, replica) as gateway:
+            await replica.stop()
+            await until(lambda: gateway.application.fleet.connected() == 0)
+            assert (await gateway.ask(1)).status == 503
+            await replica.start()
+            statuses = []
+            while statuses[-1:] != [200]:
+                statuses.append((await gateway.ask(2)).status)
+                await asyncio.sleep(0.01)
+            assert set(statuses[:-1]) <= {503}
+            assert gateway.recorded() == [[4]]
 
     asyncio.run(go())
 
