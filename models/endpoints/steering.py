@@ -23,6 +23,12 @@ from projects.selectors import authorize
 Role = DeploymentTarget.Role
 
 
+def is_rollouts(deployment: Deployment) -> bool:
+    """Whether a rollout that has not ended says who is answered by which of its versions."""
+    roles = {target.role for target in deployment.targets.all()}
+    return deployment.kind == Deployment.Kind.STEP and not roles <= {Role.LIVE, Role.FALLBACK}
+
+
 def steered(endpoint: Endpoint) -> Deployment:
     """The deployment whose routing and fallback may be changed: the one on its way, else the live one.
 
@@ -33,8 +39,7 @@ def steered(endpoint: Endpoint) -> Deployment:
         raise Conflict(
             f"{endpoint.name} serves nothing, so there is nothing to route.", remedy="Deploy a version first."
         )
-    roles = {target.role for target in found.targets.all()}
-    if found.kind == Deployment.Kind.STEP and not roles <= {Role.LIVE, Role.FALLBACK}:
+    if is_rollouts(found):
         raise Conflict(
             f"A version is being rolled out on {endpoint.name}, and its rollout says who is answered by which version.",
             remedy="Wait until the rollout has ended, or stop it on the endpoint's page.",

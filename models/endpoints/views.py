@@ -17,6 +17,7 @@ from models.endpoints.forms import EndpointForm
 from models.endpoints.models import DeploymentTarget, Endpoint
 from models.endpoints.pages import EndpointPage, address_of, endpoint_crumbs
 from models.endpoints.settings_views import default_words
+from models.endpoints.steering import is_rollouts
 from models.endpoints.usage import usage_of
 from modelwright.accounts.actors import actor_of
 from modelwright.accounts.permissions import Permission
@@ -122,6 +123,7 @@ class EndpointView(EndpointPage):
         context |= self.serving(endpoint)
         context |= {
             "address": address_of(endpoint),
+            "may_route": context["live"] and not is_rollouts(context["under_way"] or context["live"]),
             "keys": selectors.keys_of(endpoint)[:50],
             "rollback_to": next(iter(selectors.rollback_choices(endpoint)), None),
             "calls": calls_of(endpoint, context["live"]),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.endpoints import services, transitions
+from models.endpoints import selectors, services, transitions
 from models.endpoints.deploying import TargetRequest
 from models.endpoints.models import Deployment, DeploymentTarget, Endpoint
 from models.registry.models import ModelVersion, RegisteredModel
@@ -44,6 +44,8 @@ def live(endpoint: Endpoint, versions: list[ModelVersion]) -> Deployment:
 
 def _go_live(endpoint: Endpoint, targets: list[TargetRequest], **facts: Any) -> Deployment:
     made = services.request_deployment(endpoint, targets=targets, acting_user=SYSTEM, **facts)
+    before = selectors.live_deployment(endpoint)
+    assert before is None or transitions.supersede(before)
     assert transitions.start(made)
     assert transitions.go_live(made)
     return made
@@ -116,3 +118,20 @@ def test_a_rollout_under_way_decides_alone(
     answer = page.get(address)
     assert answer.status_code == 409
     assert "is being rolled out" in answer.content.decode()
+
+
+def test_the_way_to_it_is_offered_only_where_it_may_be_changed(
+    browser_client: Any, ann: User, endpoint: Endpoint, versions: list[ModelVersion]
+) -> None:
+    page, address = browser_client(ann), f"/endpoints/{endpoint.pk}/routing/"
+
+    def is_offered() -> bool:
+        return f'href="{address}"' in page.get(f"/endpoints/{endpoint.pk}/").content.decode()
+
+    assert not is_offered(), "nothing serves"
+    _go_live(endpoint, [TargetRequest(versions[0], 100)])
+    assert is_offered()
+    _go_live(endpoint, [TargetRequest(versions[0], 95), TargetRequest(versions[1], 5, Role.CANARY)], kind="step")
+    assert not is_offered(), "the rollout decides"
+    _go_live(endpoint, [TargetRequest(versions[1], 100)], kind="step")
+    assert is_offered(), "it has ended"
