@@ -242,6 +242,25 @@ def test_a_replica_that_comes_back_is_found_at_once_by_who_asks_for_it(
     asyncio.run(go())
 
 
+def test_an_endpoint_that_is_retired_answers_what_it_had_taken_and_no_more(directory: Path) -> None:
+    async def go() -> None:
+        replica = Talking(directory / "r", doubling)
+        async with serving(directory, replica) as gateway:
+            flying = gateway.ask(1)
+            await until(lambda: replica.asked or flying.done())
+            waiting = [gateway.ask(number) for number in (2, 3, 4)]
+            gateway.application.apply(parse(orjson.dumps({"revision": 2, "endpoints": {}})))
+            late = await gateway.ask(5)
+            replica.let_go.set()
+            assert [predictions(await each) for each in (flying, *waiting)] == [[2], [4], [6], [8]]
+            assert late.status == 404
+            assert gateway.recorded() == [[2], [4], [6], [8]]
+            # And the replica is let go of.
+            await until(lambda: gateway.application.fleet.connected() == 0)
+
+    asyncio.run(go())
+
+
 def test_a_table_that_comes_back_finds_its_requests_and_its_replica_at_work(directory: Path) -> None:
     async def go() -> None:
         first, second = Talking(directory / "first", doubling), Talking(directory / "second", doubling)
