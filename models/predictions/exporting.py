@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, StreamingHttpResponse
 
 from models.endpoints.models import Endpoint
 from models.endpoints.services import audit, endpoint_target
+from models.gateway.recording import digest_of, redaction_key
 from models.predictions.models import Prediction
 from models.predictions.search import SCAN, Cursor, Search, columns_of, find
 from modelwright.accounts.actors import Actor
@@ -100,9 +102,18 @@ def export(
         endpoint,
         acting_user=acting_user,
         role=role,
-        after={"format": form, "search": asked, "at_most": MAX_ROWS},
+        after={"format": form, "search": _as_told(endpoint, search, asked), "at_most": MAX_ROWS},
     )
     return PredictionExport(endpoint, search, form)
+
+
+def _as_told(endpoint: Endpoint, search: Search, asked: dict[str, str]) -> dict[str, str]:
+    """What was looked for, with the digest in place of a value that is on no record either."""
+    column = search.condition.column if search.condition is not None else asked.get("column", "")
+    if "value" not in asked or column not in endpoint.redacted_columns:
+        return asked
+    value = search.condition.value if search.condition is not None else asked["value"]
+    return {**asked, "value": digest_of(redaction_key(settings.SECRET_KEY), value)}
 
 
 def streamed(request: HttpRequest, exported: PredictionExport, endpoint: Endpoint) -> StreamingHttpResponse:

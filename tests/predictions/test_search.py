@@ -278,6 +278,21 @@ def test_files_have_what_was_found_and_the_audit_log_who_took_it(
     assert api(ann).get(address, {"as": "xlsx"}).status_code == 422
 
 
+@pytest.mark.parametrize("op", ["eq", "contains", "lt", "nonsense"])
+def test_what_was_looked_for_in_a_redacted_column_is_not_in_the_audit_log_either(
+    endpoint: Endpoint, api: Any, ann: User, browser_client: Callable[[User], Client], op: str
+) -> None:
+    Endpoint.objects.filter(pk=endpoint.pk).update(redacted_columns=["name"])
+    asked = {"column": "name", "op": op, "value": "Jane Doe"}
+    browser_client(ann).get(f"/endpoints/{endpoint.pk}/predictions/export/", {"format": "csv", **asked})
+    api(ann).get(f"/api/v1/endpoints/{endpoint.pk}/predictions/export/", asked)
+    told = list(AuditEvent.objects.filter(action="predictions.exported").values_list("after", flat=True))
+    assert told
+    assert "Jane" not in json.dumps(told)
+    digest = digest_of(redaction_key(settings.SECRET_KEY), "Jane Doe")
+    assert all(each["search"] == {**asked, "value": digest} for each in told)
+
+
 def test_a_file_ends_at_its_limit(endpoint: Endpoint, put: Any, ann: User, monkeypatch: pytest.MonkeyPatch) -> None:
     put([{}] * 30)
     monkeypatch.setattr(exporting, "MAX_ROWS", 12)
