@@ -64,6 +64,9 @@ def test_a_killed_job_goes_on_and_each_row_is_there_once(
 
     wait_for(is_under_way)
     assert job.rate
+    # In seconds, and of what is left: at most as long as all of it takes at this rate.
+    assert job.seconds_left is not None
+    assert 0 <= job.seconds_left == (3000 - job.rows_done) / job.rate < 3000 / job.rate
     kill(job)
     finish(job)
     assert (job.state, job.rows_done < 3000, job.output_sha256) == ("failed", True, ""), job.detail
