@@ -29,6 +29,9 @@ class ValueType(NamedTuple):
 _INTEGER = (-(2**31), 2**31 - 1)
 _LONG = (-(2**63), 2**63 - 1)
 _FLOAT = (-3.4028234663852886e38, 3.4028234663852886e38)
+# What 64 bits of nanoseconds hold, which is how models are given moments.
+_EARLIEST = datetime.datetime(1677, 9, 21, 0, 12, 43, 145225, datetime.UTC)
+_LATEST = datetime.datetime(2262, 4, 11, 23, 47, 16, 854775, datetime.UTC)
 
 
 def value_type(spec: dict[str, Any]) -> ValueType:
@@ -83,11 +86,17 @@ def _instance(kind: type) -> Callable[[Any], Any]:
 def _moment(value: Any) -> str:
     try:
         if type(value) is str:
-            datetime.datetime.fromisoformat(value)
-            return value
-    except ValueError:
+            moment = datetime.datetime.fromisoformat(value)
+            # Most years need no look at the zone.
+            if 1677 < moment.year < 2262 or _EARLIEST <= _in_utc(moment) < _LATEST:
+                return value
+    except (ValueError, OverflowError):
         pass
     raise Mismatch(describe(value))
+
+
+def _in_utc(moment: datetime.datetime) -> datetime.datetime:
+    return moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment.astimezone(datetime.UTC)
 
 
 def _base64(value: Any) -> str:
@@ -127,7 +136,10 @@ _SIMPLE = {
     "double": ValueType(_number(None), "a number (double)", "Send a number without quotes."),
     "string": ValueType(_instance(str), "text (string)", "Send the value in double quotes."),
     "datetime": ValueType(
-        _moment, "a date or time in ISO 8601 (datetime)", 'Send text like "2026-01-31T12:00:00".', by_type_alone=False
+        _moment,
+        "a date or time in ISO 8601 between 1677-09-21 and 2262-04-11 (datetime)",
+        'Send text like "2026-01-31T12:00:00".',
+        by_type_alone=False,
     ),
     "binary": ValueType(_base64, "bytes in base64 (binary)", "Send the bytes as base64 text.", by_type_alone=False),
 }
