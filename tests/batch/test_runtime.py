@@ -54,6 +54,8 @@ def test_a_text_becomes_what_the_model_takes(kind: str, given: str, value: Any) 
         ("double", "a"),
         ("boolean", "maybe"),
         ("datetime", "yesterday"),
+        ("datetime", "9999-12-31"),
+        ("datetime", "0001-01-01T00:00:00+10:00"),
         ("binary", "no base64!"),
         ("long", ""),
         ("double", "NaN"),
@@ -72,6 +74,7 @@ def test_a_text_that_does_not_fit_says_why(kind: str, given: str) -> None:
         ("double", 3, 3.0),
         ("string", UUID(int=1), str(UUID(int=1))),
         ("datetime", datetime.date(2026, 1, 2), "2026-01-02"),
+        ("datetime", datetime.date(2262, 4, 11), "2262-04-11"),
         ("binary", b"hi", "aGk="),
     ],
 )
@@ -79,7 +82,17 @@ def test_a_value_of_a_table_becomes_what_the_model_takes(kind: str, given: Any, 
     assert checker(kind, is_text=False).row({"x": given}) == [value]
 
 
-@pytest.mark.parametrize(("kind", "given"), [("long", True), ("string", 5), ("double", "1"), ("boolean", 2.5)])
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        ("long", True),
+        ("string", 5),
+        ("double", "1"),
+        ("boolean", 2.5),
+        ("datetime", datetime.date(9999, 12, 31)),
+        ("datetime", datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)),
+    ],
+)
 def test_a_value_of_another_type_does_not_fit(kind: str, given: Any) -> None:
     if (kind, given) == ("double", "1"):
         assert checker(kind, is_text=False).row({"x": given}) == [1.0]

@@ -25,9 +25,12 @@ _EXPECTED = {
     "float": "a number",
     "double": "a number",
     "string": "a text",
-    "datetime": "a date such as 2026-11-27T06:00:00",
+    "datetime": "a date such as 2026-11-27T06:00:00, between 1677-09-21 and 2262-04-11",
     "binary": "bytes (in base64 where the input is text)",
 }
+# What 64 bits of nanoseconds hold, which is how models are given moments, in UTC.
+_EARLIEST = datetime.datetime(1677, 9, 21, 0, 12, 43, 145225)
+_LATEST = datetime.datetime(2262, 4, 11, 23, 47, 16, 854775)
 _SHOWN = 60
 
 
@@ -172,10 +175,17 @@ def _truth(value: Any) -> bool:
 
 
 def _moment(value: Any) -> str:
-    if isinstance(value, (datetime.datetime, datetime.date)):
-        return value.isoformat()
-    text = str(value).strip()
-    datetime.datetime.fromisoformat(f"{text[:-1]}+00:00" if text.endswith("Z") else text)
+    if isinstance(value, datetime.datetime):
+        text, moment = value.isoformat(), value
+    elif isinstance(value, datetime.date):
+        text, moment = value.isoformat(), datetime.datetime(value.year, value.month, value.day)
+    else:
+        text = str(value).strip()
+        moment = datetime.datetime.fromisoformat(f"{text[:-1]}+00:00" if text.endswith("Z") else text)
+    if not 1677 < moment.year < 2262:  # most years need no look at the zone
+        utc = moment.replace(tzinfo=None) - (moment.utcoffset() or datetime.timedelta())
+        if not _EARLIEST <= utc < _LATEST:
+            raise Mismatch
     return text
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from .columns import Column, FrameBuilder
+from .enforced import EnforcedBuilder
 from .tensors import Tensor, TensorBuilder
 
 logger = logging.getLogger(__name__)
 
-_ZERO: dict[str, Any] = {"string": "", "boolean": False, "datetime": "2000-01-01", "binary": ""}
+_ZERO: dict[str, Any] = {"string": "", "boolean": False, "datetime": "2000-01-01", "binary": "", "array": [], "map": {}}
 _NUMBERS = {"integer", "long", "float", "double"}
 
 
@@ -41,6 +42,10 @@ class Inputs(NamedTuple):
         """What makes arrays for tensors, else a DataFrame."""
         return TensorBuilder(self.tensors) if self.tensors else FrameBuilder(self.columns)
 
+    def enforced_builder(self) -> Builder:
+        """The same for mlflow's own way, which checks what it is given against the signature."""
+        return TensorBuilder(self.tensors) if self.tensors else EnforcedBuilder(self.columns)
+
     def are_numbers(self) -> bool:
         """Whether all columns are numbers, so that a row is a vector."""
         return bool(self.columns) and all(column.type in _NUMBERS for column in self.columns)
@@ -52,7 +57,14 @@ class Inputs(NamedTuple):
             return Rows(tuple(t.name for t in self.tensors), [values])
         if not self.columns:
             return None
-        return Rows(tuple(c.name for c in self.columns), [[_ZERO.get(c.type, 0) for c in self.columns]])
+        return Rows(tuple(c.name for c in self.columns), [[_made_up(c.spec or {"type": c.type}) for c in self.columns]])
+
+
+def _made_up(spec: Mapping[str, Any]) -> Any:
+    if spec.get("type") != "object":
+        return _ZERO.get(str(spec.get("type")), 0)
+    properties = spec.get("properties") or {}
+    return {name: _made_up(inner) for name, inner in properties.items() if inner.get("required", True)}
 
 
 def _zero_of(dtype: str) -> Any:
@@ -73,16 +85,7 @@ def read(signature: Any) -> Inputs:
         return Inputs()
     specs = signature.inputs.inputs
     if not signature.inputs.is_tensor_spec():
-        return Inputs(
-            columns=tuple(
-                Column(
-                    str(index if spec.name is None else spec.name),
-                    getattr(spec.type, "name", "any"),
-                    bool(spec.required),
-                )
-                for index, spec in enumerate(specs)
-            )
-        )
+        return Inputs(columns=tuple(_column(index, spec) for index, spec in enumerate(specs)))
     shapes = [tuple(int(size) for size in spec.shape) for spec in specs]
     batches = {shape[0] for shape in shapes if shape and shape[0] > 0}
     return Inputs(
@@ -92,6 +95,16 @@ def read(signature: Any) -> Inputs:
         ),
         batch=batches.pop() if len(batches) == 1 else None,
     )
+
+
+def _column(index: int, spec: Any) -> Column:
+    # Columns without names are told apart by their places: none of them can be left out.
+    name, required = (str(index), True) if spec.name is None else (str(spec.name), bool(spec.required))
+    kind = getattr(spec.type, "name", None)
+    if kind is not None:
+        return Column(name, str(kind), required)
+    inner = spec.type.to_dict()
+    return Column(name, str(inner.get("type", "any")), required, inner)
 
 
 def example(metadata: Any, directory: Path) -> Any:

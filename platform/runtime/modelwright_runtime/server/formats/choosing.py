@@ -11,7 +11,7 @@ from modelwright_runtime.server.results import as_list
 from modelwright_runtime.server.tensors import FixedBatch
 
 from . import keras, lightgbm, onnx, pmml, python_class, sklearn, spark, xgboost
-from .ways import Opened, PlainPredictor, Way
+from .ways import EnforcedPredictor, Opened, Way
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +55,9 @@ def choose(opened: Opened, example: Any) -> Way:
     if opened.inputs.batch is not None:  # mlflow refuses any other number of rows
         ask = FixedBatch(ask, opened.inputs.batch)
     if short is None:
-        return Way(opened.inputs.builder(), PlainPredictor(ask))
+        return Way(opened.inputs.enforced_builder(), EnforcedPredictor(ask))
     named = short.named
-    whole = Way(opened.inputs.builder(), PlainPredictor(lambda data: named(ask(data))))
+    whole = Way(opened.inputs.enforced_builder(), EnforcedPredictor(lambda data: named(ask(data))))
     rows = as_rows(example)
     if rows is not None:
         return _proven(short, whole, opened, rows, example)

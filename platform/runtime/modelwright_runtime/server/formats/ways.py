@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from modelwright_runtime.server.enforced import Parts
 from modelwright_runtime.server.inputs import Builder, Inputs
 from modelwright_runtime.server.results import Outcome, as_list
 
@@ -26,6 +27,22 @@ class PlainPredictor:
     def predict(self, data: Any) -> Outcome:
         """One prediction per row."""
         return Outcome(as_list(self._function(data), count(data)))
+
+
+class EnforcedPredictor:
+    """Asks mlflow, for each part of a batch that has several."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._plain = PlainPredictor(function)
+
+    def predict(self, data: Any) -> Outcome:
+        """One prediction per row, in the order of the batch."""
+        if not isinstance(data, Parts):
+            return self._plain.predict(data)
+        found: dict[int, Any] = {}
+        for frame, places in data:
+            found.update(zip(places, self._plain.predict(frame).predictions, strict=True))
+        return Outcome([found[place] for place in range(len(found))])
 
 
 def count(data: Any) -> int:
