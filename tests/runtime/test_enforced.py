@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.gateway.signature import Invalid, Signature
-from models.registry.mlmodel import parse
+from models.registry.mlmodel import parse, served_signature
 from tests.gateway import environment
+from tests.gateway.processes import KEY, Gateway, ModelServer, Process, endpoint, target
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +33,7 @@ class Models:
     """Models as they are served: the gateway's check, then the runtime."""
 
     def __init__(self, directory: Path, process: subprocess.Popen[str]) -> None:
-        self._directory = directory
+        self.directory = directory
         self._process = process
         self._signatures: dict[str, Signature] = {}
 
@@ -46,11 +52,15 @@ class Models:
         """What the model that takes everything was given, row by row."""
         return self.answers("echo", *rows)
 
+    def described(self, model: str) -> dict[str, Any]:
+        """The signature as a route table has it."""
+        signature = served_signature(parse((self.directory / model / "MLmodel").read_bytes()).signature)
+        assert signature is not None
+        return signature
+
     def _signature(self, model: str) -> Signature:
         if model not in self._signatures:
-            described = parse((self._directory / model / "MLmodel").read_bytes()).signature
-            assert described is not None
-            self._signatures[model] = Signature(described["inputs"])
+            self._signatures[model] = Signature(self.described(model)["inputs"])
         return self._signatures[model]
 
 
@@ -198,3 +208,42 @@ def test_a_moment_that_the_model_cannot_be_given_is_refused_with_the_range(model
 def test_a_pipeline_that_was_trained_on_dates_without_a_zone_takes_those_of_one(models: Models) -> None:
     moments = ["2026-01-31T12:00:00Z", "2026-01-31T12:00:00+01:00", "2026-01-31T12:00:00"]
     assert models.answers("late", *({"at": moment} for moment in moments)) == [True, False, True]
+
+
+@pytest.fixture
+def served(models: Models) -> Iterator[str]:
+    """The address of the model that takes everything, at a gateway."""
+    directory = Path(tempfile.mkdtemp(prefix="mwe-", dir="/tmp"))
+    started: list[Process] = []
+    try:
+        server = ModelServer(directory, str(models.directory / "echo"), "echo")
+        started.append(server)
+        gateway = Gateway(directory)
+        started.append(gateway)
+        route = target("echo", 1, server.ready().socket, signature=models.described("echo"))
+        gateway.publish({"acme/echo": endpoint(1, route)})
+        yield f"{gateway.url}/acme/echo/invocations"
+    finally:
+        for process in started:
+            process.stop(signal.SIGKILL)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def test_requests_at_the_same_time_are_answered_as_each_is_alone(models: Models, served: str) -> None:
+    more: list[Row] = [
+        {},
+        {"long": 1},
+        {"boolean": True},
+        {"boolean": None, "long": None},
+        {"datetime": "2026-01-31T12:00:00Z"},
+    ]
+    rows = [{**PLAIN, **each, "the long": number} for number, each in enumerate(more * 6)]
+
+    def ask(row: Row) -> tuple[int, Any]:
+        body = {"dataframe_records": [row]}
+        answer = requests.post(served, json=body, headers={"Authorization": f"Bearer {KEY}"}, timeout=60)
+        return answer.status_code, answer.json().get("predictions")
+
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(ask, rows))
+    assert answers == [(200, models.echo(row)) for row in rows]
