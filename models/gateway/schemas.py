@@ -9,6 +9,8 @@ from typing import Any
 from models.gateway.fields import Field
 from models.gateway.signature import FreeSignature, Invalid, Signature
 from models.gateway.tensors import Elements, elements_of, shown
+from models.gateway.values import inner, is_optional, item_takes_null, kind_of, properties_of, takes_null
+from models.gateway.words import MAX_DEPTH
 
 Schema = dict[str, Any]
 Record = dict[str, Any]
@@ -41,10 +43,12 @@ _EXAMPLES: dict[str, Any] = {
 
 def schema_of(field: Field) -> Schema:
     """What one value of the field is; null too where it may be missing."""
-    schema = _schema(field.kind, field.spec) if field.shape is None else _tensor(field)
-    if field.required or "type" not in schema:
-        return schema
-    return {**schema, "type": [schema["type"], "null"]}
+    schema = _schema(field.spec, not field.required, 0) if field.shape is None else _tensor(field)
+    return schema if field.required else _or_null(schema)
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {**schema, "type": [schema["type"], "null"]} if "type" in schema else schema
 
 
 def record_schema(fields: Sequence[Field]) -> Schema:
@@ -70,14 +74,31 @@ def output_schema(fields: Sequence[Field]) -> Schema:
     return {}
 
 
-def _schema(kind: str, spec: Mapping[str, Any]) -> Schema:
-    if kind == "array":
-        items = spec.get("items")
-        inner = _schema(str(items.get("type", "any")).lower(), items) if isinstance(items, dict) else {}
-        if "type" in inner:
-            inner = {**inner, "type": [inner["type"], "null"]}
-        return {"type": "array", "items": inner}
+def _schema(spec: Mapping[str, Any], optional: bool, level: int) -> Schema:
+    kind = kind_of(spec)
+    if level > MAX_DEPTH:
+        return {}
+    if kind in ("array", "sparkml_vector"):
+        items = inner(spec, "items")
+        schema = _schema(items, optional, level + 1)
+        return {"type": "array", "items": _or_null(schema) if item_takes_null(items, optional) else schema}
+    if kind == "map":
+        values = inner(spec, "values")
+        schema = _schema(values, optional, level + 1)
+        return {"type": "object", "additionalProperties": _or_null(schema) if takes_null(values, optional) else schema}
+    if kind == "object" and (properties := properties_of(spec)):
+        return {
+            "type": "object",
+            "properties": {name: _property(one, level + 1) for name, one in properties.items()},
+            "required": [name for name, one in properties.items() if not is_optional(one)],
+            "additionalProperties": False,
+        }
     return dict(_KINDS.get(kind, {}))
+
+
+def _property(spec: Mapping[str, Any], level: int) -> Schema:
+    schema = _schema(spec, is_optional(spec), level)
+    return _or_null(schema) if takes_null(spec, is_optional(spec)) else schema
 
 
 def _tensor(field: Field) -> Schema:
@@ -114,13 +135,23 @@ def example_record(signature: Signature | FreeSignature, given: Record | None) -
 
 
 def _made_up(field: Field) -> Any:
-    if field.shape is not None:
-        return _zeros(field)
-    if field.kind == "array":
-        items = field.spec.get("items")
-        kind = str(items.get("type")) if isinstance(items, dict) else ""
-        return [_EXAMPLES[kind]] if kind in _EXAMPLES else []
-    return _EXAMPLES.get(field.kind, {} if field.kind in ("object", "map") else 0)
+    return _made_up_value(field.spec, 0) if field.shape is None else _zeros(field)
+
+
+def _made_up_value(spec: Mapping[str, Any], level: int) -> Any:
+    kind = kind_of(spec)
+    if level > MAX_DEPTH:
+        return 0
+    if kind in ("array", "sparkml_vector"):
+        items = inner(spec, "items")
+        return [] if kind_of(items) == "any" else [_made_up_value(items, level + 1)]
+    if kind == "map":
+        values = inner(spec, "values")
+        return {} if kind_of(values) == "any" else {"key": _made_up_value(values, level + 1)}
+    if kind == "object":
+        properties = properties_of(spec).items()
+        return {name: _made_up_value(one, level + 1) for name, one in properties if not is_optional(one)}
+    return _EXAMPLES.get(kind, 0)
 
 
 def _zeros(field: Field) -> Any:

@@ -11,7 +11,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from models.gateway.fields import Field, fields_of
+from models.gateway.fields import Field, are_unnamed, fields_of, placed
 from models.gateway.values import ValueType, value_type
 from models.gateway.words import Mismatch, check_depth, describe
 
@@ -125,12 +125,22 @@ class Signature:
             try:
                 return column.type.check(value)
             except Mismatch as mismatch:
-                errors.append(_error(index, column.name, column.type.expected, str(mismatch), column.type.remedy))
+                found = mismatch.inside("", column.type.expected, column.type.remedy)
+                error = _error(index, column.name, found.expected, str(found), found.remedy, found.place)
+                errors.append(error)
         elif column.required:
             got = "null" if column.name in record else "nothing"
             remedy = f"Send {column.type.expected}; the model was trained without missing values in this column."
             errors.append(_error(index, column.name, column.type.expected, got, remedy))
         return None
+
+
+class UnnamedSignature(Signature):
+    """A signature of columns without names, which are taken by their places; in the frame they are `"0"`, `"1"`, …"""
+
+    def check(self, records: Sequence[Any]) -> Frame:
+        """As for columns with names, whatever the keys of the records are."""
+        return super().check(placed(records, self.fields))
 
 
 class FreeSignature:
@@ -172,11 +182,13 @@ def compile_signature(signature: dict[str, Any] | None) -> Signature | FreeSigna
     for specs in (inputs, outputs):
         if not isinstance(specs, list) or not all(isinstance(spec, dict) for spec in specs):
             raise ValueError("a signature holds lists of inputs and outputs")
-    return Signature(inputs, outputs) if inputs else FreeSignature(outputs)
+    if not inputs:
+        return FreeSignature(outputs)
+    return UnnamedSignature(inputs, outputs) if are_unnamed(fields_of(inputs)) else Signature(inputs, outputs)
 
 
-def _error(index: int, column: str | None, expected: str, got: str, remedy: str) -> dict[str, Any]:
-    field = f"records[{index}].{column}" if column else f"records[{index}]"
+def _error(index: int, column: str | None, expected: str, got: str, remedy: str, place: str = "") -> dict[str, Any]:
+    field = f"records[{index}].{column}{place}" if column else f"records[{index}]{place}"
     return {
         "field": field,
         "record": index,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from operator import length_hint
 from typing import Any, NamedTuple
 
 from models.gateway.tensors import check_tensor, expectation, row_shape
-from models.gateway.words import Mismatch, check_depth, describe
+from models.gateway.words import MAX_DEPTH, Mismatch, check_depth, describe
 
 # As machine code a `float` holds no whole number of 64 bits to its last digit.
 Limits = tuple[int | float, int | float]
@@ -35,21 +36,80 @@ _LATEST = datetime.datetime(2262, 4, 11, 23, 47, 16, 854775, datetime.UTC)
 
 
 def value_type(spec: dict[str, Any]) -> ValueType:
-    """The type of one input of a signature; a type nobody knows accepts anything."""
-    name = str(spec.get("type", "any")).lower()
-    if name in _SIMPLE:
-        return _SIMPLE[name]
-    if name == "array":
-        return _array(value_type(_nested(spec.get("items"))))
-    if name == "tensor":
+    """The type of one input of a signature, with all that is nested in it; a type nobody knows accepts anything."""
+    return _type(spec, is_optional(spec), 0)
+
+
+def kind_of(spec: Mapping[str, Any]) -> str:
+    """MLflow's name of a type."""
+    return str(spec.get("type", "any")).lower()
+
+
+def is_optional(spec: Mapping[str, Any]) -> bool:
+    """Whether a column or property may be left out."""
+    return not spec.get("required", True)
+
+
+def inner(spec: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The type of the items of a list or the values of a map; anything where it is not told."""
+    if kind_of(spec) == "sparkml_vector":
+        return {"type": "double"}
+    found = spec.get(key)
+    return found if isinstance(found, dict) else {"type": "any"}
+
+
+def properties_of(spec: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The types of an object's properties; none where any will do."""
+    found = spec.get("properties")
+    if not isinstance(found, dict):
+        return {}
+    return {name: one if isinstance(one, dict) else {"type": "any"} for name, one in found.items()}
+
+
+def takes_null(spec: Mapping[str, Any], optional: bool) -> bool:
+    """Whether null may stand for a value inside of another. As in MLflow, what is in an optional column or property is
+    `optional` too, down to the next object."""
+    kind = kind_of(spec)
+    if kind in ("array", "map"):
+        return optional or kind_of(inner(spec, "items" if kind == "array" else "values")) not in _CHECKED
+    return optional or kind not in _CHECKED or (kind == "object" and not properties_of(spec))
+
+
+def item_takes_null(items: Mapping[str, Any], optional: bool) -> bool:
+    """The same for an item of a list: as in MLflow, those of whole numbers alone cannot have a missing one."""
+    kind = kind_of(items)
+    return kind not in ("integer", "long") if kind in _SIMPLE else takes_null(items, optional)
+
+
+def _type(spec: Mapping[str, Any], optional: bool, level: int) -> ValueType:
+    kind = kind_of(spec)
+    if kind in _SIMPLE:
+        return _SIMPLE[kind]
+    if kind == "tensor":
         return _tensor(spec.get("tensor"))
-    if name in ("object", "map"):
-        return _OBJECT
-    return _ANYTHING
+    if level > MAX_DEPTH:
+        return _ANYTHING
+    if kind in ("array", "sparkml_vector"):
+        items = inner(spec, "items")
+        return _array(_type(items, optional, level + 1), item_takes_null(items, optional), is_outer=level == 0)
+    if kind == "map":
+        values = inner(spec, "values")
+        return _map(_type(values, optional, level + 1), takes_null(values, optional), is_outer=level == 0)
+    if kind == "object" and (properties := properties_of(spec)):
+        parts = {name: _property(one, level + 1) for name, one in properties.items()}
+        return _object(parts, optional, is_outer=level == 0)
+    return _OBJECT if kind == "object" else _ANYTHING
 
 
-def _nested(spec: Any) -> dict[str, Any]:
-    return spec if isinstance(spec, dict) else {"type": "any"}
+class _Property(NamedTuple):
+    type: ValueType
+    required: bool
+    takes_null: bool
+
+
+def _property(spec: Mapping[str, Any], level: int) -> _Property:
+    optional = is_optional(spec)
+    return _Property(_type(spec, optional, level), not optional, takes_null(spec, optional))
 
 
 def _whole(limits: tuple[int, int]) -> Callable[[Any], int]:
@@ -109,14 +169,75 @@ def _base64(value: Any) -> str:
     raise Mismatch(describe(value))
 
 
-def _array(item: ValueType) -> ValueType:
+def _array(item: ValueType, null: bool, *, is_outer: bool) -> ValueType:
+    check_item = item.check
+
     def check(value: Any) -> list[Any]:
         if type(value) is not list:
             raise Mismatch(describe(value))
-        check_depth(value)
-        return [None if element is None else item.check(element) for element in value]
+        if is_outer:
+            check_depth(value)
+        rest = iter(value)
+        try:
+            if null:
+                return [None if element is None else check_item(element) for element in rest]
+            return [check_item(element) for element in rest]
+        except Mismatch as mismatch:
+            place = f"[{len(value) - length_hint(rest) - 1}]"
+            raise mismatch.inside(place, item.expected, item.remedy) from None
 
     return ValueType(check, f"a list, each of its items {item.expected}", "Send a list.", by_type_alone=False)
+
+
+def _map(item: ValueType, null: bool, *, is_outer: bool) -> ValueType:
+    def check(value: Any) -> dict[str, Any]:
+        found = _mapping(value, is_outer)
+        return {name: one if one is None and null else _at(name, item, one) for name, one in found.items()}
+
+    return ValueType(check, f"an object, each of its values {item.expected}", "Send an object.", by_type_alone=False)
+
+
+def _object(properties: Mapping[str, _Property], optional: bool, *, is_outer: bool) -> ValueType:
+    known = _shortened(properties)
+    required = [name for name, one in properties.items() if one.required]
+
+    def check(value: Any) -> dict[str, Any]:
+        found = _mapping(value, is_outer)
+        made: dict[str, Any] = {}
+        for name, one in found.items():
+            if name not in properties:
+                told = "a property that the model does not have"
+                raise Mismatch(told, f".{name[:80]}", f"an object with {known}", "Leave the property out.")
+            of = properties[name]
+            made[name] = one if one is None and of.takes_null else _at(name, of.type, one)
+        # MLflow takes an empty object for a missing one.
+        if len(made) < len(properties) and (made or not optional):
+            for name in required:
+                if name not in made:
+                    of = properties[name]
+                    raise Mismatch("nothing", f".{name}", of.type.expected, f"Send {of.type.expected}.")
+        return made
+
+    return ValueType(check, f"an object with {known}", f"Send an object with {known}.", by_type_alone=False)
+
+
+def _mapping(value: Any, is_outer: bool) -> dict[str, Any]:
+    found: dict[str, Any] = _instance(dict)(value)
+    if is_outer:
+        check_depth(found)
+    return found
+
+
+def _at(name: str, kind: ValueType, value: Any) -> Any:
+    try:
+        return kind.check(value)
+    except Mismatch as mismatch:
+        raise mismatch.inside(f".{name[:80]}", kind.expected, kind.remedy) from None
+
+
+def _shortened(names: Mapping[str, Any]) -> str:
+    told = ", ".join(name[:80] for name in list(names)[:20])
+    return f"the properties {told}{' …' if len(names) > 20 else ''}"
 
 
 def _tensor(spec: Any) -> ValueType:
@@ -145,9 +266,11 @@ _SIMPLE = {
 }
 
 
-def _object(value: Any) -> Any:
+def _anything_named(value: Any) -> Any:
     return check_depth(_instance(dict)(value))
 
 
-_OBJECT = ValueType(_object, "an object", "Send an object.", by_type_alone=False)
+_OBJECT = ValueType(_anything_named, "an object", "Send an object.", by_type_alone=False)
 _ANYTHING = ValueType(check_depth, "a value", "Send a value.", by_type_alone=False)
+# Types with something to check.
+_CHECKED = frozenset((*_SIMPLE, "array", "sparkml_vector", "map", "object"))

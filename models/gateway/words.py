@@ -14,7 +14,18 @@ HOLDERS = frozenset((list, dict))
 
 
 class Mismatch(Exception):
-    """The value is none of the type; the text says what came."""
+    """The value is none of the type; the text says what came. Where that lies inside of the value, `place` says where,
+    such as `.item[2].price`, and `expected` and `remedy` are of what belongs there."""
+
+    def __init__(self, got: str, place: str = "", expected: str = "", remedy: str = "") -> None:
+        super().__init__(got)
+        self.place = place
+        self.expected = expected
+        self.remedy = remedy
+
+    def inside(self, place: str, expected: str, remedy: str) -> Mismatch:
+        """The same, as whoever holds the value at `place` sees it; the other two are of that value."""
+        return Mismatch(str(self), place + self.place, self.expected or expected, self.remedy or remedy)
 
 
 def describe(value: Any) -> str:

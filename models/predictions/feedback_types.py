@@ -116,9 +116,16 @@ def _outputs(signature: Signature) -> list[dict[str, Any]]:
     return [] if any("tensor" in output or output.get("type") == "tensor" for output in outputs) else outputs
 
 
+def _bare(output: dict[str, Any]) -> dict[str, Any]:
+    """Without what an object or map holds: a truth may be a part of it."""
+    kept = {key: value for key, value in output.items() if key not in ("properties", "values")}
+    items = output.get("items")
+    return {**kept, "items": _bare(items)} if isinstance(items, dict) else kept
+
+
 def _fault(output: dict[str, Any], value: Any) -> str:
     try:
-        kind = value_type(output)
+        kind = value_type(_bare(output))
     except UNREADABLE:
         # What nobody can read is no type, and anything goes.
         return ""

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from models.gateway.fields import UNNAMED
 from models.gateway.signature import compile_signature
 from models.gateway.values import value_type
 from models.gateway.words import is_plain
@@ -115,11 +116,16 @@ def _column(column: dict[str, Any]) -> dict[str, Any]:
 
 
 def served_signature(signature: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The signature as the gateway checks it: each input has a name, `""` where it is one nameless tensor. None where
-    inputs cannot be told apart by name."""
+    """The signature as the gateway checks it: each input has a name, `""` where it is one nameless tensor, and `"0"`,
+    `"1"`, … where columns have none. None where inputs cannot be told apart."""
     inputs = signature.get("inputs") if signature else None
     if not signature or not inputs:
         return None
     if len(inputs) == 1 and inputs[0]["type"] == "tensor":
         return {**signature, "inputs": [{**inputs[0], "name": inputs[0].get("name", "")}]}
-    return signature if all("name" in column for column in inputs) else None
+    if all("name" in column for column in inputs):
+        return signature
+    if any("name" in column or column["type"] == "tensor" for column in inputs):
+        return None
+    columns = [{**column, "name": str(index), "required": True, UNNAMED: True} for index, column in enumerate(inputs)]
+    return {**signature, "inputs": columns}

@@ -17,7 +17,7 @@ RUNTIME = Path(__file__).resolve().parents[2] / "platform" / "runtime"
 
 @functools.cache
 def model_environment() -> Path:
-    """Folder with `bin/python` and `models/{one,two,moody,regressor,table,echo,frozen,digits}`; it takes a minute."""
+    """Folder with `bin/python` and a folder below `models` for each of `train_models.py`; it takes a minute."""
     text = "\n".join(REQUIREMENTS) + TRAINING.read_text()
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     directory = Path(tempfile.gettempdir()) / f"modelwright-test-models-{os.getuid()}-{digest}"

@@ -17,11 +17,20 @@ from models.gateway.schemas import example_record
 from tests.gateway import asking
 from tests.gateway.processes import KEY, RECORD, SIGNATURE, Gateway
 
+ITEM = {
+    "price": {"type": "double", "required": True},
+    "note": {"type": "string", "required": False},
+    "parts": {"type": "array", "items": {"type": "map", "values": {"type": "long"}}},
+}
 EVERY_KIND = [
     *({"name": f"a {kind}", "type": kind, "required": True} for kind in ("boolean", "integer", "long", "float")),
     *({"name": kind, "type": kind, "required": True} for kind in ("double", "string", "datetime", "binary", "object")),
     {"name": "list", "type": "array", "items": {"type": "string"}, "required": True},
     {"name": "lists", "type": "array", "items": {"type": "array", "items": {"type": "long"}}, "required": True},
+    {"name": "item", "type": "object", "properties": ITEM},
+    {"name": "items", "type": "array", "items": {"type": "object", "properties": ITEM}},
+    {"name": "shares", "type": "map", "values": {"type": "array", "items": {"type": "double"}}},
+    {"name": "vector", "type": "sparkml_vector"},
     {"name": "maybe", "type": "double", "required": False},
     {"name": "whatever", "type": "any", "required": True},
 ]
@@ -35,6 +44,7 @@ SIGNATURES: list[Any] = [
     None,
     SIGNATURE,
     {"inputs": EVERY_KIND, "outputs": [{"name": "a", "type": "long"}, {"name": "b", "type": "string"}]},
+    {"inputs": [{"name": str(index), "type": "long", "unnamed": True} for index in range(2)]},
     {"inputs": TENSORS, "outputs": [{"type": "tensor", "tensor": {"dtype": "float32", "shape": [-1, 10]}}]},
     {"inputs": [{"type": "tensor", "tensor": {"dtype": "float32", "shape": [-1, 28, 28]}}], "outputs": []},
 ]
@@ -82,6 +92,27 @@ def test_the_example_of_the_version_is_used_as_far_as_it_fits() -> None:
     assert content["example"]["records"][0]["alcohol"] == 0.5
     ((_, content), *_rest) = predictions(made(None, {"a": 1, "b": [1, 2]}))
     assert content["example"] == {"records": [{"a": 1, "b": [1, 2]}]}
+
+
+def test_objects_maps_and_lists_are_described_with_all_that_is_in_them() -> None:
+    columns = [
+        {"name": "item", "type": "object", "required": True, "properties": ITEM},
+        {"name": "few", "type": "map", "required": False, "values": {"type": "array", "items": {"type": "long"}}},
+    ]
+    properties = made({"inputs": columns})["components"]["schemas"]["Record"]["properties"]
+    whole = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
+    assert properties["item"] == {
+        "type": "object",
+        "properties": {
+            "price": {"type": "number"},
+            "note": {"type": ["string", "null"]},
+            "parts": {"type": "array", "items": {"type": "object", "additionalProperties": whole}},
+        },
+        "required": ["price", "parts"],
+        "additionalProperties": False,
+    }
+    few = {"type": ["array", "null"], "items": whole}
+    assert properties["few"] == {"type": ["object", "null"], "additionalProperties": few}
 
 
 def test_a_tensor_too_large_to_make_up_has_no_example() -> None:

@@ -164,6 +164,35 @@ def test_values_nested_too_deeply_are_refused() -> None:
         assert errors_of(signature, {"x": value})
 
 
+def test_types_nested_too_deeply_in_a_table_take_anything_there() -> None:
+    spec: dict[str, Any] = {"type": "long"}
+    value: Any = "no number"
+    for _ in range(900):
+        spec = {"type": "array", "items": spec}
+    for _ in range(50):
+        value = [value]
+    signature = Signature([{**spec, "name": "x"}])
+    assert signature.check([{"x": [[]]}]).rows == [([[]],)]
+    assert errors_of(signature, {"x": value})[0]["field"] == "records[0].x" + "[0]" * 50
+
+
+def test_objects_and_maps_without_details_take_any() -> None:
+    signature = Signature([column("object"), column("map", name="y"), {**column("array", name="z"), "items": None}])
+    row = ({"a": [None, {"b": "c"}]}, {"a": 1, "b": None}, [None, "a", {}])
+    assert signature.check([dict(zip("xyz", row, strict=True))]).rows == [row]
+
+
+def test_what_is_in_an_optional_column_may_be_null_down_to_the_next_object() -> None:
+    item = {"type": "object", "properties": {"a": {"type": "double"}}}
+    specs = [{"type": "map", "values": {"type": "long"}}, {"type": "array", "items": item}, item]
+    values: list[Any] = [{"k": None}, [None, {}], {}]
+    for spec, value in zip(specs, values, strict=True):
+        assert Signature([{**spec, "name": "x", "required": False}]).check([{"x": value}]).rows == [(value,)]
+        assert errors_of(Signature([{**spec, "name": "x"}]), {"x": value})
+    inside = [{**item, "name": "x", "required": False}]
+    assert errors_of(Signature(inside), {"x": {"a": None}})[0]["field"] == "records[0].x.a"
+
+
 def test_a_model_without_a_signature_takes_equal_columns_in_any_order() -> None:
     signature = compile_signature(None)
     assert signature.check([{"a": 1, "b": 2}, {"b": 4, "a": 3}]) == Frame(("a", "b"), [(1, 2), (3, 4)])

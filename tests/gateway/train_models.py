@@ -11,7 +11,8 @@ import mlflow.pyfunc
 import mlflow.sklearn
 import numpy
 import pandas
-from mlflow.models import infer_signature
+from mlflow.models import ModelSignature, infer_signature
+from mlflow.types.schema import Array, ColSpec, Map, Object, Property, Schema
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits, load_wine
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -78,6 +79,48 @@ class Frozen(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined, unu
         return [gc.get_freeze_count()] * len(model_input)
 
 
+class Told(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined, unused-ignore]
+    """Returns each row as text: its values in the order of the columns, as Python writes them. Columns without names
+    are read by their numbers, as in a table made of lists."""
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+        places = list(range(model_input.shape[1]))
+        rows = model_input if "item" in model_input else model_input[places]
+        return [repr([told(value) for value in row]) for row in rows.itertuples(index=False)]
+
+
+def told(value: Any) -> Any:
+    """A value as Python's own."""
+    if isinstance(value, dict):
+        return {name: told(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [told(item) for item in value]
+    return value.item() if isinstance(value, numpy.generic) else value
+
+
+ITEM = Object(
+    [
+        Property("sku", "string"),
+        Property("price", "double"),
+        Property("note", "string", required=False),
+        Property("sizes", Array(Object([Property("count", "long")])), required=False),
+    ]
+)
+INPUTS = {
+    "nested": Schema(
+        [
+            ColSpec(ITEM, "item"),
+            ColSpec(Map("double"), "shares"),
+            ColSpec(Array(Array("long")), "grid"),
+            ColSpec(Array(ITEM), "others"),
+            ColSpec(Object([Property("at", "datetime")]), "seen", required=False),
+        ]
+    ),
+    "pair": Schema([ColSpec("double"), ColSpec("double")]),
+    "texts": Schema([ColSpec("string")]),
+}
+
+
 def flatten(images: Any) -> Any:
     """Images as rows of numbers."""
     return images.reshape(len(images), -1)
@@ -112,6 +155,11 @@ def main(directory: Path) -> None:
     )
     mlflow.pyfunc.save_model(directory / "echo", python_model=Echo(), pip_requirements=["pandas"])
     mlflow.pyfunc.save_model(directory / "frozen", python_model=Frozen(), pip_requirements=["pandas"])
+    for name, inputs in INPUTS.items():
+        signature = ModelSignature(inputs=inputs)
+        mlflow.pyfunc.save_model(
+            directory / name, python_model=Told(), signature=signature, pip_requirements=["pandas"]
+        )
     digits = load_digits()
     images = digits.images.astype("float32")
     reader = make_pipeline(FunctionTransformer(flatten), LogisticRegression(max_iter=50)).fit(images, digits.target)

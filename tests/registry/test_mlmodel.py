@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from models.gateway.signature import compile_signature
 from models.registry import snapshots
 from models.registry.mlmodel import parse, served_signature
 from modelwright.core.errors import ValidationFailed
@@ -45,8 +46,20 @@ def test_one_nameless_tensor_is_a_nameless_column_to_check() -> None:
     assert served["inputs"][0]["tensor"] == {"dtype": "float64", "shape": [-1, 4]}
 
 
-def test_nameless_columns_cannot_be_checked() -> None:
-    found = parse(b'flavors: {sklearn: {}}\nsignature: {inputs: \'[{"type": "double"}, {"type": "double"}]\'}')
+def test_columns_without_names_are_called_by_their_places() -> None:
+    found = parse(with_signature(inputs='[{"type": "double"}, {"type": "string"}]'))
+    served = served_signature(found.signature)
+    assert served is not None
+    assert [(column["name"], column["type"]) for column in served["inputs"]] == [("0", "double"), ("1", "string")]
+    frame = compile_signature(served).check([{"b": 1.5, "a": "x"}, {"a": "y", "b": 2}])
+    assert frame == (("0", "1"), [(1.5, "x"), (2, "y")])
+
+
+@pytest.mark.parametrize(
+    "other", ['{"type": "double", "name": "0"}', '{"type": "tensor", "tensor-spec": {"shape": [-1]}}']
+)
+def test_inputs_that_are_not_told_apart_are_not_checked(other: str) -> None:
+    found = parse(with_signature(inputs=f'[{{"type": "double"}}, {other}]'))
     assert served_signature(found.signature) is None
 
 

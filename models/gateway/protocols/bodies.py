@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from models.gateway import answers
+from models.gateway.fields import are_unnamed
 from models.gateway.protocols.base import BadBody
 from models.gateway.responses import problem
 from models.gateway.routes import Target
@@ -120,6 +121,8 @@ def from_values(values: Sequence[Any], target: Target, remedy: str) -> list[Any]
     if all(type(value) is dict for value in values):
         return list(values)
     fields = target.signature.fields
+    if are_unnamed(fields) and fields[0].kind != "array" and all(type(value) is list for value in values):
+        return [{str(index): item for index, item in enumerate(value)} for value in values]
     if len(fields) == 1:
         name = fields[0].name
         return [{name: value} for value in values]

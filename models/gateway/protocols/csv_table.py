@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from models.gateway.fields import Field
+from models.gateway.fields import Field, are_unnamed
 from models.gateway.protocols.bodies import Record, bad, repeated
 
 REMEDY = "Send a header line with the names of the columns, then one line per record, as DataFrame.to_csv writes it."
@@ -42,6 +42,8 @@ def records_of(body: bytes, fields: Sequence[Field], limit: int) -> list[Record]
     if twice is not None:
         raise bad(f"The header names the column {twice[:80]!r} twice.", REMEDY)
     kinds = {field.name: field.kind for field in fields}
+    if are_unnamed(fields):
+        kinds = dict(zip(names, kinds.values(), strict=False))
     # What the model does not have is left out before anything is made of it.
     places = [place for place, name in enumerate(names) if not kinds or name in kinds]
     names = [names[place] for place in places]

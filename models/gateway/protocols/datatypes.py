@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from models.gateway.fields import Field
 from models.gateway.tensors import Elements, elements_of
+from models.gateway.values import inner, kind_of
 
 BYTES = "BYTES"
 
@@ -52,8 +53,7 @@ def of_field(field: Field) -> str:
     if field.is_tensor:
         return _BY_DTYPE.get(field.dtype, BYTES)
     if field.kind == "array":
-        items = field.spec.get("items")
-        return _BY_KIND.get(str(items.get("type")), BYTES) if isinstance(items, dict) else BYTES
+        return _BY_KIND.get(kind_of(inner(field.spec, "items")), BYTES)
     return _BY_KIND.get(field.kind, BYTES)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import orjson
 
 from models.gateway import answers
+from models.gateway.fields import are_unnamed
 from models.gateway.http import Request
 from models.gateway.pending import Prediction
 from models.gateway.protocols import csv_table
@@ -145,6 +147,8 @@ def _known(records: list[Any], target: Target) -> list[Any]:
     names = {field.name for field in target.signature.fields}
     if not names:
         return records
+    if are_unnamed(target.signature.fields) and not records[0].keys() <= names:
+        names = set(islice(records[0], len(names)))
     return [
         record if record.keys() <= names else {name: value for name, value in record.items() if name in names}
         for record in records

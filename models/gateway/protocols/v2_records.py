@@ -8,10 +8,11 @@ from typing import Any
 
 import orjson
 
-from models.gateway.fields import Field
+from models.gateway.fields import Field, are_unnamed
 from models.gateway.protocols.bodies import Record, bad
 from models.gateway.protocols.datatypes import BYTES
 from models.gateway.protocols.v2_inputs import Tensor
+from models.gateway.values import inner, kind_of
 
 
 def records_of(tensors: Sequence[Tensor], fields: Sequence[Field]) -> list[Record]:
@@ -26,6 +27,8 @@ def records_of(tensors: Sequence[Tensor], fields: Sequence[Field]) -> list[Recor
         names = [field.name for field in fields]
         return [dict(zip(names, row, strict=True)) for row in _texts(tensors[0], None)]
     known = {field.name: field for field in fields}
+    if are_unnamed(fields) and not rows.keys() <= known.keys():
+        known = {tensor.name: field for tensor, field in zip(tensors, fields, strict=False)}
     if len(fields) == 1 and fields[0].name == "" and len(tensors) == 1:
         return [{"": value} for value in _column(tensors[0], fields[0])]
     columns = [_column(tensor, known.get(tensor.name)) for tensor in tensors]
@@ -48,9 +51,10 @@ def _column(tensor: Tensor, field: Field | None) -> list[Any]:
     takes_lists = field is not None and (field.kind == "array" or bool(field.shape))
     if tensor.shape[1:] == (1,) and not takes_lists:
         values = [value[0] for value in values]
-    kinds = ("object", "map", "array") if len(tensor.shape) == 1 else ("object", "map")
-    if tensor.datatype == BYTES and field is not None and field.kind in kinds:
-        return [_parsed(tensor.name, value) for value in values]
+    if tensor.datatype == BYTES and field is not None:
+        kind = _kind_of_elements(field, len(tensor.shape) - 1)
+        if kind in ("object", "map", "array"):
+            return [_parsed(tensor.name, value) for value in values]
     if field is not None and field.is_tensor and tensor.shape[1:] != field.shape and _has_fixed(field, tensor):
         expected = [-1, *(field.shape or ())]
         detail = f"{tensor.name} has the shape {list(tensor.shape)}, but the model takes {expected}."
@@ -66,7 +70,19 @@ def _has_fixed(field: Field, tensor: Tensor) -> bool:
     return len(shape) != len(given) or any(a not in (-1, b) for a, b in zip(shape, given, strict=True))
 
 
+def _kind_of_elements(field: Field, depth: int) -> str:
+    """The type of what lies so deep in the lists of a column; objects are their own elements."""
+    spec: Any = field.spec
+    kind = field.kind
+    while kind == "array" and depth > 0:
+        spec, depth = inner(spec, "items"), depth - 1
+        kind = kind_of(spec)
+    return kind
+
+
 def _parsed(name: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_parsed(name, item) for item in value]
     try:
         return orjson.loads(value) if isinstance(value, str) else value
     except ValueError as error:

@@ -15,12 +15,13 @@ Builder = Callable[[Values], Any]
 
 class Column(NamedTuple):
     """One input of the signature; `type` is MLflow's name, e.g. `long`, `double`, `string`. `spec` says what is in a
-    list, an object or a map, as the MLmodel file does."""
+    list, an object or a map, as the MLmodel file does. An `unnamed` one is known by its place, which is its name."""
 
     name: str
     type: str
     required: bool
     spec: Mapping[str, Any] | None = None
+    unnamed: bool = False
 
 
 class FrameBuilder:

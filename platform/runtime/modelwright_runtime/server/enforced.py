@@ -31,6 +31,7 @@ class EnforcedBuilder:
 
     def __init__(self, signature: Sequence[Column]) -> None:
         self._frames = FrameBuilder(signature, enforced=True)
+        self._unnamed = bool(signature) and all(column.unnamed for column in signature)
         optional = [column for column in signature if not column.required]
         self._left_out = frozenset(column.name for column in optional if column.type in _WHOLE)
         self._apart = self._left_out | {column.name for column in optional if column.type == "boolean"}
@@ -39,7 +40,10 @@ class EnforcedBuilder:
         """As a `FrameBuilder` does."""
         looked_at = [index for index, name in enumerate(columns) if name in self._apart]
         if not any(row[index] is None for index in looked_at for row in rows):
-            return self._frames.build(columns, rows)
+            frame = self._frames.build(columns, rows)
+            if self._unnamed:  # a table made of lists, as mlflow makes it, has numbers for names
+                frame.columns = range(frame.shape[1])
+            return frame
         groups: dict[tuple[int, ...], list[int]] = {}
         for place, row in enumerate(rows):
             missing = tuple(index for index in looked_at if row[index] is None)

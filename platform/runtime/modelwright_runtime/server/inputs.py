@@ -102,9 +102,9 @@ def _column(index: int, spec: Any) -> Column:
     name, required = (str(index), True) if spec.name is None else (str(spec.name), bool(spec.required))
     kind = getattr(spec.type, "name", None)
     if kind is not None:
-        return Column(name, str(kind), required)
+        return Column(name, str(kind), required, unnamed=spec.name is None)
     inner = spec.type.to_dict()
-    return Column(name, str(inner.get("type", "any")), required, inner)
+    return Column(name, str(inner.get("type", "any")), required, inner, spec.name is None)
 
 
 def example(metadata: Any, directory: Path) -> Any:
