@@ -71,11 +71,15 @@ class TryForm(forms.Form):
     def explain(self, error: PlatformError) -> None:
         """Put what the gateway found wrong beside the fields that it names."""
         for one in error.errors or (FieldError("", error.message, error.remedy),):
-            self.add_error(self._field_of(one.field), f"{one.message} {one.remedy}".strip())
+            field, place = self._place_of(one.field)
+            self.add_error(field, f"{f'{place}: ' if place else ''}{one.message} {one.remedy}".strip())
 
-    def _field_of(self, path: str) -> str | None:
-        names = {f"records[0].{column['name']}": f"column-{index}" for index, column in enumerate(self.columns)}
-        return names.get(path)
+    def _place_of(self, path: str) -> tuple[str | None, str]:
+        """The field that a path leads into, and where in its value."""
+        named = {f"records[0].{column['name']}": f"column-{index}" for index, column in enumerate(self.columns)}
+        inside = [name for name in named if path.startswith((f"{name}.", f"{name}["))]
+        name = path if path in named else max(inside, key=len, default="")
+        return (named[name], path[len(name) :].lstrip(".")) if name else (None, "")
 
 
 def _field(column: dict[str, Any], example: Any) -> forms.Field:
@@ -89,7 +93,8 @@ def _field(column: dict[str, Any], example: Any) -> forms.Field:
     widget = forms.TextInput(attrs={"autocomplete": "off"})
     if kind in WHOLE or kind in NUMBERS:
         widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
-    return forms.CharField(initial="" if example is None else example, strip=False, widget=widget, **common)
+    shown = json.dumps(example, ensure_ascii=False) if isinstance(example, (dict, list)) else example
+    return forms.CharField(initial="" if shown is None else shown, strip=False, widget=widget, **common)
 
 
 def _converted(value: Any, kind: str) -> Any:
