@@ -130,7 +130,10 @@ class Signature:
                 errors.append(error)
         elif column.required:
             got = "null" if column.name in record else "nothing"
-            remedy = f"Send {column.type.expected}; the model was trained without missing values in this column."
+            remedy = (
+                f"Send {column.type.expected}; the signature requires a value. If the model takes missing ones, "
+                "log it with an input example that has a gap in this column."
+            )
             errors.append(_error(index, column.name, column.type.expected, got, remedy))
         return None
 

@@ -85,7 +85,7 @@ def test_a_killed_job_goes_on_and_each_row_is_there_once(
     failed = {row["id"]: row["error"] for row in rows if row["error"]}
     assert failed == {
         "5": "alcohol: expected a number, got 'not a number'.",
-        "1500": "proline: it is missing, and the model was trained without missing values in this column.",
+        "1500": "proline: it is missing, and the signature requires a value.",
     }
     assert {row["prediction"] for row in rows} == {"one:0", "one:1", "one:2", ""}
     first = rows[0]

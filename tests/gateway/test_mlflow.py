@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -83,9 +84,9 @@ def ask(gateway: Gateway, content_type: str | None, body: str | bytes, path: str
     return requests.post(f"{gateway.url}/acme/wine/{path}", body, headers=headers, timeout=60)
 
 
-def mlflow_says(bodies: list[tuple[str, str]]) -> list[tuple[int, str]]:
+def mlflow_says(bodies: list[tuple[str, str]], model: Path | None = None) -> list[tuple[int, str]]:
     script = Path(__file__).with_name("mlflow_answers.py")
-    command = [environment.python(), str(script), str(environment.model("one"))]
+    command = [environment.python(), str(script), str(model or environment.model("one"))]
     done = subprocess.run(command, input=json.dumps(bodies), capture_output=True, text=True, check=True, timeout=280)
     return [(status, text) for status, text in json.loads(done.stdout)]
 
@@ -111,6 +112,86 @@ def test_the_gateway_answers_and_refuses_as_the_scoring_server_of_mlflow_does(sp
     assert {record["protocol"] for record in recorded} == {"mlflow"}
     assert recorded[0]["inputs"] == [RECORD, OTHER]
     assert recorded[0]["outputs"] == json.loads(theirs[0][1])["predictions"]
+
+
+def echo_of(inputs: list[dict[str, Any]], path: Path) -> Path:
+    """A model that returns what it is given, with that signature."""
+    shutil.copytree(environment.model("echo"), path)
+    written = [
+        {**{key: value for key, value in spec.items() if key != "tensor"}, "tensor-spec": spec["tensor"]}
+        if "tensor" in spec
+        else spec
+        for spec in inputs
+    ]
+    with (path / "MLmodel").open("a") as description:
+        description.write(f"signature:\n  inputs: '{json.dumps(written)}'\n  outputs: null\n  params: null\n")
+    return path
+
+
+def records_for(content_type: str, body: str, inputs: list[dict[str, Any]]) -> list[Any] | None:
+    """What the model is given, as the echo of MLflow's server has it; None for a refusal."""
+    try:
+        asked = asking.ask("mlflow", body.encode(), content_type=content_type.encode(), signature={"inputs": inputs})
+    except Wrong as wrong:
+        return None if wrong.response.status == 400 else []
+    names, rows = asked.frame
+    return [row[0] if names == ("",) else dict(zip(names, row, strict=True)) for row in rows]
+
+
+def assert_taken_as_mlflow_does(bodies: list[tuple[str, str]], inputs: list[dict[str, Any]], path: Path) -> int:
+    """How many of the bodies are taken."""
+    taken = 0
+    for (content_type, body), (status, text) in zip(bodies, mlflow_says(bodies, echo_of(inputs, path)), strict=True):
+        theirs = json.loads(text)["predictions"] if status == 200 else None
+        assert records_for(content_type, body, inputs) == theirs, (body, text)
+        taken += theirs is not None
+    return taken
+
+
+ARRAYS: dict[tuple[int, ...], list[Any]] = {
+    (-1, 3): [
+        {"dataframe_split": {"columns": ["a", "b", "c"], "data": [[1.5, 2, 3.25], [4.5, 5, 6]]}},
+        {"dataframe_split": {"columns": ["c", "b", "a"], "data": [[1.5, 2, 3.25]]}},
+        {"dataframe_split": {"columns": [0, 1, 2], "index": [7], "data": [[1.5, 2, 3.25]]}},
+        {"dataframe_split": {"data": [[1.5, 2, 3.25]]}},
+        {"dataframe_split": {"columns": ["x"], "data": [[[1.5, 2, 3.25]], [[4, 5, 6]]]}},
+        {"dataframe_records": [{"a": 1.5, "b": 2, "c": 3.25}, {"c": 6, "b": 5, "a": 4.5}]},
+        {"dataframe_records": [{"": [1.5, 2, 3.25]}]},
+        {"dataframe_records": [{"x": [1.5, 2, 3.25]}]},
+        {"dataframe_records": [{"a": 1.5, "b": 2}]},
+        {"dataframe_records": [{"a": 1.5, "b": 2, "c": 3, "d": 4}]},
+        {"dataframe_split": {"columns": ["a", "b", "c"], "data": [["x", "y", "z"]]}},
+    ],
+    (-1, 1): [{"dataframe_split": {"columns": ["a"], "data": [[1.5], [2]]}}, {"dataframe_records": [{"a": [1.5]}]}],
+    (-1,): [{"dataframe_split": {"columns": ["a"], "data": [[1.5], [2]]}}],
+    (-1, -1): [{"dataframe_split": {"columns": ["a", "b"], "data": [[1.5, 2]]}}],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("shape", "taken"), [((-1, 3), 8), ((-1, 1), 2), ((-1,), 1), ((-1, -1), 0)])
+def test_a_model_of_arrays_takes_tables_as_in_mlflow(shape: tuple[int, ...], taken: int, tmp_path: Path) -> None:
+    inputs = [{"type": "tensor", "tensor": {"dtype": "float64", "shape": list(shape)}}]
+    bodies = [(JSON, json.dumps(body)) for body in ARRAYS[shape]]
+    assert assert_taken_as_mlflow_does(bodies, inputs, tmp_path / "model") == taken
+
+
+CELLS = [
+    *("1,3.0,0", "1,1e3,1", "1, 3 ,1.0", "1,+3,0.0", "1,3.5,1", "1,3,2", "1,3,t", "1,3,TRUE"),
+    *("1,3,0\n\n2,3,0", "1,3,0\n  \n \t\n2,3,0", "1,3,0\r\n  \r\n2,3,0"),
+]
+
+
+@pytest.mark.slow
+def test_cells_and_truth_values_are_read_as_in_mlflow(tmp_path: Path) -> None:
+    kinds = {"d": "double", "n": "long", "b": "boolean"}
+    inputs = [{"name": name, "type": kind, "required": True} for name, kind in kinds.items()]
+    bodies = [(CSV, f"d,n,b\n{lines}\n") for lines in CELLS]
+    bodies += [(CSV, " \nd,n,b\n1,3,0\n")]
+    records: list[Any] = [{"d": 1, "n": 3, "b": truth} for truth in (0, 1, 1.0, True)]
+    bodies += [(JSON, json.dumps({"dataframe_records": [record]})) for record in records]
+    bodies += [(JSON, json.dumps({"dataframe_split": {"columns": ["b", "n", "d"], "data": [[1, 3, 1], [0, 3, 1]]}}))]
+    assert assert_taken_as_mlflow_does(bodies, inputs, tmp_path / "model") == len(bodies) - 3
 
 
 @pytest.mark.slow
@@ -171,10 +252,26 @@ def test_tensors_come_in_rows_or_in_columns() -> None:
         assert asking.ask("mlflow", body, signature={"inputs": [{**spec, "name": "x"}]}).frame.rows == rows
 
 
+def test_a_table_that_is_no_array_of_the_model_is_told() -> None:
+    signature = {"inputs": [{"type": "tensor", "tensor": {"dtype": "float64", "shape": [-1, 3]}}]}
+    table = {"dataframe_records": [{"a": 1, "b": 2}]}
+    with pytest.raises(Wrong, match=r"The table has 2 columns, but the model takes one tensor of the shape \[-1, 3\]"):
+        asking.ask("mlflow", table, signature=signature)
+    ragged = {"dataframe_records": [{"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 2}]}
+    with pytest.raises(Wrong, match=r"dataframe_records\[1\] has other columns than the first"):
+        asking.ask("mlflow", ragged, signature=signature)
+
+
+def test_a_line_of_blanks_in_quotes_is_a_record() -> None:
+    frame = asking.ask("mlflow", b'a\n"  "\n  \n', content_type=b"text/csv", signature=None).frame
+    assert frame.rows == [("  ",)]
+
+
 def test_cells_of_a_table_without_a_signature_get_the_type_of_their_column() -> None:
-    table = b"\xef\xbb\xbfa,b,c,d\n1,1.5,true,x\n-2,NA,False,1_0\n"
+    table = b"\xef\xbb\xbfa,b,c,d,e,f\n1,1.5,true,x,3.0,true\n-2,NA,False,1_0,4,1\n"
     frame = asking.ask("mlflow", table, content_type=b"text/csv", signature=None).frame
-    assert frame == (("a", "b", "c", "d"), [(1, 1.5, True, "x"), (-2, None, False, "1_0")])
+    assert frame.rows == [(1, 1.5, True, "x", 3.0, "true"), (-2, None, False, "1_0", 4.0, "1")]
+    assert type(frame.rows[0][4]) is float
 
 
 @pytest.mark.parametrize(

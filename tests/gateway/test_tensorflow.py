@@ -43,6 +43,9 @@ def test_images_are_instances_of_a_model_with_one_input(speaking: Gateway) -> No
     path = "digits/v1/models/digits:predict"
     assert call(speaking, path, {"instances": [IMAGE]}).json() == {"predictions": own}
     assert call(speaking, path, {"inputs": [IMAGE]}).json() == {"outputs": own}
+    # The name that the metadata tells.
+    assert call(speaking, path, {"instances": [{"inputs": IMAGE}]}).json() == {"predictions": own}
+    assert call(speaking, path, {"inputs": {"inputs": [IMAGE]}}).json() == {"outputs": own}
     wrong = call(speaking, path, {"instances": [IMAGE[1:]]})
     assert wrong.status_code == 400
     assert "nested lists of shape 8×8 of numbers (float32), got a list of 7" in wrong.json()["error"]
@@ -69,6 +72,23 @@ def rows_of(body: Any, *inputs: dict[str, Any]) -> Any:
 
 def one(kind: str) -> dict[str, Any]:
     return {"name": "x", "type": kind, "required": True}
+
+
+def test_a_nameless_tensor_goes_by_the_name_that_the_metadata_tells() -> None:
+    nameless = {"type": "tensor", "tensor": {"dtype": "float64", "shape": [-1, 2]}}
+    for body in (
+        {"instances": [[1, 2], [3, 4]]},
+        {"instances": [{"inputs": [1, 2]}, {"inputs": [3, 4]}]},
+        {"instances": [{"": [1, 2]}, {"": [3, 4]}]},
+        {"inputs": {"inputs": [[1, 2], [3, 4]]}},
+    ):
+        assert rows_of(body, nameless) == [([1, 2],), ([3, 4],)]
+    coded = {"b64": base64.b64encode(b"a").decode()}
+    text = {"type": "tensor", "tensor": {"dtype": "str", "shape": [-1]}}
+    assert rows_of({"instances": [{"inputs": coded}]}, text) == [("a",)]
+    assert rows_of({"inputs": {"inputs": [coded]}}, text) == [("a",)]
+    with pytest.raises(Wrong, match="nameless"):
+        rows_of({"instances": [{"inputs": [1, 2], "more": 1}]}, nameless)
 
 
 def test_bytes_in_base64_are_bytes_for_bytes_and_text_for_text() -> None:

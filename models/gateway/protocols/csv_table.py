@@ -53,13 +53,19 @@ def records_of(body: bytes, fields: Sequence[Field], limit: int) -> list[Record]
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    lines = io.StringIO(text, newline="")
+    reader = csv.reader(lines, strict=True)
     try:
         for row in reader:
-            if row:
+            if len(row) > 1 or (row and not _is_blank(row[0], text, lines.tell())):
                 yield reader.line_num, row
     except csv.Error as error:
         raise bad(f"Line {reader.line_num} is no CSV: {error}.", REMEDY) from None
+
+
+def _is_blank(cell: str, text: str, end: int) -> bool:
+    """Whether the line of this one cell, which ends there, has blanks alone and no quotes: pandas skips it."""
+    return bool(cell) and not cell.strip(" \t") and not text[max(end - 3, 0) : end].rstrip("\r\n").endswith('"')
 
 
 def _lines(rows: Iterator[tuple[int, list[str]]], count: int, places: Sequence[int]) -> list[list[str]]:
@@ -95,10 +101,10 @@ def _reader(kind: str | None, texts: Sequence[str]) -> Callable[[str], Any]:
 
 
 def _guessed(texts: Sequence[str]) -> str:
-    for kind in ("long", "double", "boolean"):
+    for kind, convert in _GUESSES.items():
         try:
             for text in texts:
-                _CONVERT[kind](text)
+                convert(text)
         except ValueError:
             continue
         return kind
@@ -115,6 +121,18 @@ def _whole(text: str) -> Any:
     return number
 
 
+def _whole_or_point(text: str) -> Any:
+    """A whole number, also as `3.0` or `3e2`: pandas writes it so where a column has gaps."""
+    try:
+        return _whole(text)
+    except ValueError:
+        number = _number(text)
+        # Beyond that, a digit may be lost.
+        if not number.is_integer() or abs(number) > 2**53:
+            raise
+        return int(number)
+
+
 def _number(text: str) -> float:
     number = float(text)
     if "_" in text or number - number != 0:
@@ -129,10 +147,21 @@ def _truth(text: str) -> bool:
         raise ValueError(text) from None
 
 
+def _truth_or_number(text: str) -> bool:
+    try:
+        return _truth(text)
+    except ValueError:
+        number = _number(text)
+        if number not in (0, 1):
+            raise
+        return number == 1
+
+
+_GUESSES: dict[str, Callable[[str], Any]] = {"long": _whole, "double": _number, "boolean": _truth}
 _CONVERT: dict[str, Callable[[str], Any]] = {
-    "integer": _whole,
-    "long": _whole,
+    "integer": _whole_or_point,
+    "long": _whole_or_point,
     "float": _number,
     "double": _number,
-    "boolean": _truth,
+    "boolean": _truth_or_number,
 }

@@ -23,6 +23,7 @@ from models.gateway.protocols.bodies import (
     limited,
     repeated,
 )
+from models.gateway.protocols.mlflow_tables import as_arrays, with_truths
 from models.gateway.protocols.refusals import words
 from models.gateway.responses import JSON, Response
 from models.gateway.routes import Match, Target
@@ -59,7 +60,7 @@ class Mlflow(Protocol):
             records: list[Any] = list(csv_table.records_of(request.body, target.signature.fields, answers.MAX_RECORDS))
         else:
             records = _records_of(json_object(request.body, REMEDY), target)
-        return Asked(_known(limited(records), target), _encode)
+        return Asked(_known(with_truths(limited(records), target), target), _encode)
 
     def read(self, match: Match, state: State) -> Response:
         """Health and version."""
@@ -106,13 +107,14 @@ def _records_of(data: dict[str, Any], target: Target) -> list[Any]:
         raise bad("The model is asked with params, which the gateway does not hand on.", "Leave params out.")
     form, value = given[0], data[given[0]]
     if form == "dataframe_split":
-        return _split(value)
+        return as_arrays(_split(value), target)
     if form == "dataframe_records" and not (isinstance(value, list) and all(type(item) is dict for item in value)):
         raise bad(f"dataframe_records is no list of objects but {describe(value)}.", REMEDY)
     if form == "inputs" and isinstance(value, dict):
         return list(from_columns(value, REMEDY))
     if isinstance(value, list):
-        return from_values(value, target, REMEDY)
+        records = from_values(value, target, REMEDY)
+        return as_arrays(records, target) if form == "dataframe_records" else records
     if form == "inputs" and value is not None:
         return from_values([value], target, REMEDY)
     raise bad(f"{form} is no list but {describe(value)}.", REMEDY)

@@ -23,6 +23,7 @@ from models.gateway.routes import Match, Target
 from models.gateway.words import MAX_DEPTH, describe, quoted
 
 SIGNATURE = "serving_default"
+ONLY_INPUT = "inputs"  # what a model's only input is called that has no name
 REMEDY = (
     'Send {"instances": [...]} with one value or object per record, or {"inputs": ...} with one list per input; '
     "the model's metadata names its inputs."
@@ -80,13 +81,20 @@ def _rows(instances: Any, target: Target, fields: _Fields) -> list[Any]:
     check_count(len(instances))
     if instances and all(_is_b64(value) for value in instances) and len(fields) == 1:
         return [_decoded(record, fields) for record in ({next(iter(fields)): value} for value in instances)]
-    return [_decoded(record, fields) for record in from_values(instances, target, REMEDY)]
+    return [_decoded(record, fields) for record in _named(from_values(instances, target, REMEDY), fields)]
 
 
 def _columns(inputs: Any, target: Target, fields: _Fields) -> list[Any]:
     if isinstance(inputs, dict) and not _is_b64(inputs):
-        return [_decoded(record, fields) for record in from_columns(inputs, REMEDY)]
+        return [_decoded(record, fields) for record in _named(from_columns(inputs, REMEDY), fields)]
     return _rows(inputs if isinstance(inputs, list) else [inputs], target, fields)
+
+
+def _named(records: list[Any], fields: _Fields) -> list[Any]:
+    """The records as the signature names their columns, where the metadata names the only one."""
+    if fields.keys() != {""}:
+        return records
+    return [{"": record[ONLY_INPUT]} if record.keys() == {ONLY_INPUT} else record for record in records]
 
 
 def _is_b64(value: Any) -> bool:
@@ -153,7 +161,7 @@ def _metadata(match: Match, target: Target) -> dict[str, Any]:
     signature = target.signature
     outputs = zip(names_of(signature.outputs), signature.outputs, strict=False)
     definition = {
-        "inputs": dict(_tensor(field.name or "inputs", field) for field in signature.fields),
+        "inputs": dict(_tensor(field.name or ONLY_INPUT, field) for field in signature.fields),
         "outputs": dict(_tensor(name, field) for name, field in outputs),
         "method_name": "tensorflow/serving/predict",
     }

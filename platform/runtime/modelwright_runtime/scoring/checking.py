@@ -88,9 +88,7 @@ class Checker:
             is_missing = value == "" and not column.required if column.type == "string" else value in MISSING
         if is_missing:
             if column.required:
-                raise Mismatch(
-                    f"{column.name}: it is missing, and the model was trained without missing values in this column."
-                )
+                raise Mismatch(f"{column.name}: it is missing, and the signature requires a value.")
             return None
         try:
             return _convert(column.type, value)
