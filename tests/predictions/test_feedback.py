@@ -16,7 +16,7 @@ from models.endpoints.models import Deployment
 from models.gateway.ids import new_prediction_id
 from models.predictions import feedback_shipping, feedback_table, shipping
 from models.predictions.feedback_selectors import coverage, truths_of
-from models.predictions.feedback_types import problem_of
+from models.predictions.feedback_types import fault_of, problem_of
 from models.predictions.models import Feedback, Prediction
 from models.registry.models import ModelVersion
 from modelwright.accounts.models import User
@@ -146,6 +146,13 @@ def test_a_signature_that_nobody_can_read_holds_up_no_feedback(
     prediction = make_record(outputs=[1])
     shipped(spool, prediction, said(prediction, 1), said(prediction, "other"))
     assert [(each.truth, each.problem) for each in Feedback.objects.order_by("id")] == [(1, ""), ("other", "")]
+
+
+def test_a_truth_may_be_a_part_of_an_object_that_the_version_answers() -> None:
+    item = {"type": "object", "properties": {"price": {"type": "double"}, "sku": {"type": "string"}}}
+    assert fault_of({"outputs": [item]}, {"price": 1.5}) == ""
+    assert fault_of({"outputs": [{"type": "array", "items": item}]}, [{"price": 1.5}]) == ""
+    assert "an object" in fault_of({"outputs": [item]}, 1.5)
 
 
 def test_feedback_that_cannot_be_compared_is_stored_and_says_so(
