@@ -178,7 +178,7 @@ def test_types_nested_too_deeply_in_a_table_take_anything_there() -> None:
 
 def test_objects_and_maps_without_details_take_any() -> None:
     signature = Signature([column("object"), column("map", name="y"), {**column("array", name="z"), "items": None}])
-    row = ({"a": [None, {"b": "c"}]}, {"a": 1, "b": None}, [None, "a", {}])
+    row: Any = ({"a": [None, {"b": "c"}]}, {"a": 1, "b": None}, [None, "a", {}])
     assert signature.check([dict(zip("xyz", row, strict=True))]).rows == [row]
 
 
