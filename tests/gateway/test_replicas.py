@@ -232,7 +232,7 @@ def test_a_replica_that_comes_back_is_found_at_once_by_who_asks_for_it(
             await until(lambda: gateway.application.fleet.connected() == 0)
             assert (await gateway.ask(1)).status == 503
             await replica.start()
-            statuses = []
+            statuses: list[int] = []
             while statuses[-1:] != [200]:
                 statuses.append((await gateway.ask(2)).status)
                 await asyncio.sleep(0.01)

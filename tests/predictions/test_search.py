@@ -286,7 +286,7 @@ def test_what_was_looked_for_in_a_redacted_column_is_not_in_the_audit_log_either
     asked = {"column": "name", "op": op, "value": "Jane Doe"}
     browser_client(ann).get(f"/endpoints/{endpoint.pk}/predictions/export/", {"format": "csv", **asked})
     api(ann).get(f"/api/v1/endpoints/{endpoint.pk}/predictions/export/", asked)
-    told = list(AuditEvent.objects.filter(action="predictions.exported").values_list("after", flat=True))
+    told: list[Any] = list(AuditEvent.objects.filter(action="predictions.exported").values_list("after", flat=True))
     assert told
     assert "Jane" not in json.dumps(told)
     digest = digest_of(redaction_key(settings.SECRET_KEY), "Jane Doe")
