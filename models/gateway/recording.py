@@ -19,7 +19,8 @@ WITHHELD = (
     "The model's words are not on record, because they may repeat a value of a column that this endpoint redacts."
 )
 WITHHELD_OUTPUT = {"withheld": True}
-_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+# https://www.w3.org/TR/trace-context/: version ff and ids of noughts are invalid, later versions may say more.
+_TRACE = re.compile(r"(?!ff|00.{54})[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 
 
 class Recorder:

@@ -108,6 +108,11 @@ def test_another_key_and_another_signature_are_found(receipt: dict[str, Any]) ->
     assert faults(receipt, both) == []
     with pytest.raises(NotAReceipt, match="base64"):
         faults({**receipt, "signature": "?"}, KEYS)
+    digits = receipt["signature"]
+    assert digits.endswith("==")
+    following = {"A": "B", "Q": "R", "g": "h", "w": "x"}[digits[-3]]
+    with pytest.raises(NotAReceipt, match="base64"):
+        faults({**receipt, "signature": f"{digits[:-3]}{following}=="}, KEYS)
 
 
 def test_another_input_or_output_is_found(receipt: dict[str, Any]) -> None:
@@ -137,6 +142,8 @@ def test_the_command_says_what_holds_and_ends_accordingly(folder: Path, capsys: 
     assert (code, said.splitlines()[0]) == (0, "VALID")
     assert "was not compared" not in said
     assert "Its input was not compared: give --input." in run()[1]
+    (folder / "answer.json").write_text(json.dumps({"predictions": OUTPUTS}))
+    assert "Its probabilities were not compared" in run(*whole)[1]
     (folder / "body.json").write_text(json.dumps([{"tenure": 3}]))
     code, said = run(*whole)
     assert (code, said.splitlines()[0]) == (1, "NOT VALID")

@@ -76,7 +76,18 @@ def test_protocol_path_and_trace_are_on_record() -> None:
     }
 
 
-@pytest.mark.parametrize("trace", [None, "", "x", f"00-{TRACE}", f"00-{TRACE.upper()}-00f067aa0ba902b7-01"])
+def test_a_later_version_may_say_more() -> None:
+    assert recorded([{"a": 1}], [], trace=f"cc-{TRACE}-00f067aa0ba902b7-01-more")["trace_id"] == TRACE
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        *(None, "", "x", f"00-{TRACE}", f"00-{TRACE.upper()}-00f067aa0ba902b7-01"),
+        *(f"ff-{TRACE}-00f067aa0ba902b7-01", f"00-{'0' * 32}-00f067aa0ba902b7-01", f"00-{TRACE}-{'0' * 16}-01"),
+        *(f"00-{TRACE}-00f067aa0ba902b7-01-more", f"cc-{TRACE}-00f067aa0ba902b7-01more"),
+    ],
+)
 def test_what_is_no_trace_is_left_out(trace: str | None) -> None:
     assert "trace_id" not in recorded([{"a": 1}], [], trace=trace)
     assert recorded([{"a": 1}], [])["served_by"] == "original"

@@ -39,6 +39,9 @@ def main(arguments: list[str]) -> int:
     said = [
         f"Its {name} was not compared: give --{name}." for name in ("input", "output") if not getattr(options, name)
     ]
+    bound = receipt["payload"]["output"].get("probabilities_sha256")
+    if bound and answer is not None and answer["probabilities"] is None:
+        said.append("Its probabilities were not compared: the output given has none.")
     print("\n".join([*said, "Whether the key is the installation's is yours to know: compare its id."]))
     return VALID
 
