@@ -102,7 +102,8 @@ def _moment(value: Any, key: str, faults: list[Fault]) -> float | None:
     try:
         if isinstance(value, str) and len(value) <= 40:
             found = datetime.datetime.fromisoformat(value)
-            return (found if found.tzinfo else found.replace(tzinfo=datetime.UTC)).timestamp()
+            # Into UTC here: the calendar ends there, too, and whoever stores the moment needs it there.
+            return (found if found.tzinfo else found.replace(tzinfo=datetime.UTC)).astimezone(datetime.UTC).timestamp()
     except (ValueError, OverflowError):
         pass
     faults.append(Fault(key, f"Expected a time, got {describe(value)}.", _TIME_REMEDY))

@@ -4,13 +4,18 @@ A folder holds segments `<gateway id>-<sequence>.spool`. A segment is a sequence
 `u32 big-endian length | u32 crc32 of the JSON | JSON`. One gateway appends to one segment, under an exclusive
 `flock` that the kernel releases when the gateway ends, however it ends. A segment that nobody locks is closed: nothing
 will ever be appended to it, and `finish` may delete it once every whole record in it has been read.
+
+Records are written in order, so what cannot be read and has a whole record behind it is damaged, in an open segment
+too. Then the segment is kept under a second name, `*.damaged`, and `behind_damage` tells where to read on.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import re
+import shutil
 import struct
 import zlib
 from collections.abc import Iterator
@@ -20,12 +25,19 @@ from typing import Any, NamedTuple
 
 import orjson
 
+logger = logging.getLogger(__name__)
+
 MAX_RECORD_BYTES = 128 * 1024 * 1024
 
 PIECE_BYTES = 1024 * 1024
 
 HEAD = struct.Struct(">II")
 _NAME = re.compile(r"^(?P<gateway>[A-Za-z0-9_.-]+)-(?P<sequence>\d{10})\.spool$")
+# No length has a larger first byte, a record is an object, and JSON has no such bytes: no text looks like a head.
+_HEAD_LIKE = re.compile(rb"[\x00-\x08](?=.{7}\{)", re.DOTALL)
+_NO_JSON = re.compile(rb"[\x00-\x1f]")
+# Of so many bytes, in sizes of what is searched, checksums are made: chance takes far fewer, nothing takes for ever.
+_CHECKED_SIZES = 4
 
 
 class Segment(NamedTuple):
@@ -42,7 +54,8 @@ class Finish(StrEnum):
     OPEN = "open"  # a gateway still appends to it
     UNREAD = "unread"  # whole records lie after the offset
     DELETED = "deleted"
-    SET_ASIDE = "set_aside"  # damaged after the offset: renamed to `*.damaged`, for a person to look at
+    DAMAGED = "damaged"  # damaged after the offset, kept as `*.damaged`; whole records follow: `behind_damage`
+    SET_ASIDE = "set_aside"  # damaged after the offset and nothing whole follows: it is `*.damaged` now
 
 
 class RecordTooLarge(Exception):
@@ -109,21 +122,83 @@ def read_bodies(path: Path, offset: int = 0) -> Iterator[tuple[bytes, int]]:
 def finish(path: Path, offset: int) -> Finish:
     """Delete a closed segment of which everything up to `offset` has been stored; see `Finish` for what may happen.
 
-    Call it only when what lies before `offset` is committed. Raises `FileNotFoundError` when the segment is gone.
+    Call it only when what lies before `offset` is committed. What is damaged is logged. Raises `FileNotFoundError` when
+    the segment is gone, OSError when what is damaged cannot be kept.
     """
     with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return Finish.OPEN
+        is_closed = _is_closed(file)
+        after = _find_record(file, offset + 1)
+        # Looked at last: it may have become whole meanwhile, and whatever lies behind it with it.
         file.seek(offset)
         if _read_body(file.read) is not None:
-            return Finish.UNREAD
+            return Finish.UNREAD if is_closed else Finish.OPEN
+        if after is not None:
+            _keep(path, offset, after)
+            return Finish.DAMAGED
+        if not is_closed:
+            return Finish.OPEN
         if _is_torn(path, offset):
             path.unlink()
             return Finish.DELETED
-        path.rename(path.with_name(path.name + ".damaged"))
+        _keep(path, offset, path.stat().st_size)
+        path.unlink()
         return Finish.SET_ASIDE
+
+
+def behind_damage(path: Path, offset: int) -> int | None:
+    """Where the next whole record begins behind a record at `offset` that is damaged; None where none follows."""
+    with path.open("rb") as file:
+        return _find_record(file, offset + 1)
+
+
+def _is_closed(file: Any) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _find_record(file: Any, begin: int) -> int | None:
+    """The first offset from there on at which a record lies whole, by its head, its braces and its checksum."""
+    descriptor: int = file.fileno()
+    size = os.fstat(descriptor).st_size
+    unchecked = (size - begin) * _CHECKED_SIZES
+    while begin < size:
+        piece = os.pread(descriptor, PIECE_BYTES, begin)
+        for match in _HEAD_LIKE.finditer(piece):
+            at = begin + match.start()
+            length, checksum = HEAD.unpack_from(piece, match.start())
+            end = at + HEAD.size + length
+            if not 0 < length <= MAX_RECORD_BYTES or end > size or os.pread(descriptor, 1, end - 1) != b"}":
+                continue
+            unchecked -= length
+            if unchecked < 0:
+                return None
+            if zlib.crc32(os.pread(descriptor, length, at + HEAD.size)) == checksum:
+                return at
+        # A head may lie across two pieces.
+        begin += len(piece) - HEAD.size if len(piece) > HEAD.size and begin + len(piece) < size else PIECE_BYTES
+    return None
+
+
+def _keep(path: Path, begin: int, end: int) -> None:
+    """Give the segment a second name, so that its damaged bytes outlast it, and say so."""
+    kept = path.with_name(path.name + ".damaged")
+    number = 1
+    while kept.exists() and not kept.samefile(path):
+        number += 1
+        kept = path.with_name(f"{path.name}.{number}.damaged")
+    if not kept.exists():
+        try:
+            os.link(path, kept)
+        except OSError:
+            # A file system without second names.
+            shutil.copy2(path, kept)
+    logger.error(
+        "%d bytes of %s, from byte %d on, cannot be read, one acknowledged record or more; they are kept in %s",
+        *(end - begin, path, begin, kept),
+    )
 
 
 def _cut_body(piece: bytes, begin: int) -> bytes | None:
@@ -163,4 +238,4 @@ def _is_torn(path: Path, offset: int) -> bool:
     with path.open("rb") as file:
         file.seek(offset)
         length: int = HEAD.unpack(file.read(HEAD.size))[0]
-    return 0 < length <= MAX_RECORD_BYTES and left < HEAD.size + length
+        return 0 < length <= MAX_RECORD_BYTES and left < HEAD.size + length and not _NO_JSON.search(file.read())

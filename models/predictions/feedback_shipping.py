@@ -25,13 +25,13 @@ _UNSTORABLE = {"unstorable": True}
 
 @transaction.atomic
 def store(records: Sequence[Record]) -> None:
-    """Store what is not stored yet. What is no feedback is logged; nothing in a record holds up the others."""
+    """Store what is not stored yet. Raises ValueError for what is no feedback."""
     rows = []
     for record in records:
         try:
             rows.append(_row(record))
-        except NO_FEEDBACK:
-            logger.exception("a record is no feedback: %.2000r", record)
+        except NO_FEEDBACK as error:
+            raise ValueError(f"a record is no feedback: {error!r}") from error
     _name(rows)
     _judge(rows)
     try:

@@ -94,12 +94,14 @@ class PredictionBucket(models.Model):
 
 class SpoolState(models.Model):
     """What waits in the spool of a host, as its shipper saw it at `seen_at`. `oldest_at` is when the oldest request was
-    received that is not stored yet, None where none waits."""
+    received that is not stored yet, None where none waits. `fault` says what was put aside
+    there and is still there."""
 
     host = models.CharField(primary_key=True, max_length=100)
     waiting_bytes = models.BigIntegerField(default=0)
     oldest_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField()
+    fault = models.TextField(blank=True, default="", db_default="")
 
     def __str__(self) -> str:
         return f"{self.host}: {self.waiting_bytes} bytes wait"

@@ -23,7 +23,7 @@ from lineage.services import EdgeSpec
 from lineage.services import add as add_lineage
 from models.endpoints.models import Deployment
 from models.gateway import feedback
-from models.gateway.spool import HEAD, Finish, Segment, finish, list_segments, read_bodies
+from models.gateway.spool import HEAD, Finish, Segment, behind_damage, finish, list_segments, read_bodies
 from models.predictions.aside import set_aside
 from models.predictions.feedback_shipping import store as store_feedback
 from models.predictions.models import SpoolPosition
@@ -109,12 +109,25 @@ def _ship_segment(segment: Segment) -> int:
     try:
         head = _head(segment.path)
         count, offset = _ship_batch(segment, head)
-        if count == 0 and finish(segment.path, offset) in (Finish.DELETED, Finish.SET_ASIDE):
-            SpoolPosition.objects.filter(pk=segment.path.name).delete()
+        if count == 0:
+            finished = finish(segment.path, offset)
+            if finished in (Finish.DELETED, Finish.SET_ASIDE):
+                SpoolPosition.objects.filter(pk=segment.path.name).delete()
+            elif finished is Finish.DAMAGED and _pass_damage(segment, head, offset):
+                count, _ = _ship_batch(segment, head)
     except FileNotFoundError:
         SpoolPosition.objects.filter(pk=segment.path.name).delete()
         return 0
     return count
+
+
+def _pass_damage(segment: Segment, head: str, offset: int) -> bool:
+    """Go on behind what is damaged at `offset`; whether that was to be done. It is kept already."""
+    after = behind_damage(segment.path, offset)
+    if after is None:
+        return False
+    here = SpoolPosition.objects.filter(pk=segment.path.name, head=head, offset=offset)
+    return bool(here.update(offset=after))
 
 
 def _head(path: Path) -> str:

@@ -21,6 +21,17 @@ NOTE_SECONDS = 2.0
 LATE = timedelta(seconds=60)
 SILENT = timedelta(seconds=60)
 
+# How many files a fault names.
+NAMED = 3
+_DAMAGED = (
+    "bytes of the spool cannot be read, so acknowledged records may be missing; all others are stored: check the disk, "
+    "then move away what was kept"
+)
+_UNSTORABLE = (
+    "records of the spool cannot be stored, the shipper's log says why: mend that and take .unstorable off the file's "
+    "name, or move it away"
+)
+
 
 class Noting:
     """Notes how much waits, every `NOTE_SECONDS` at most, for the shipper."""
@@ -36,7 +47,12 @@ class Noting:
             return
         self._due = now + NOTE_SECONDS
         size, oldest = measure(self._folder)
-        facts = {"waiting_bytes": size, "oldest_at": oldest, "seen_at": timezone.now()}
+        facts = {
+            "waiting_bytes": size,
+            "oldest_at": oldest,
+            "seen_at": timezone.now(),
+            "fault": aside_fault(self._folder),
+        }
         SpoolState.objects.update_or_create(host=settings.HOST_NAME[:100], defaults=facts)
         _gone().delete()
 
@@ -59,6 +75,17 @@ def measure(folder: Path) -> tuple[int, datetime | None]:
     return size, None if oldest is None else datetime.fromtimestamp(oldest, UTC)
 
 
+def aside_fault(folder: Path) -> str:
+    """What was put aside in the folder, and what to do about it; empty where nothing was."""
+    faults = []
+    for suffix, words in ((".damaged", _DAMAGED), (".unstorable", _UNSTORABLE)):
+        names = sorted(path.name for path in folder.glob(f"*.spool*{suffix}"))
+        if names:
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            faults.append(f"{words} ({', '.join(names[:NAMED])}{more}, in {folder})")
+    return "; ".join(faults)
+
+
 def _received_at(path: Path, offset: int) -> float | None:
     """When the request of the first record from there was received; None where it does not say, or is none."""
     try:
@@ -76,17 +103,33 @@ def _gone() -> QuerySet[SpoolState]:
     return SpoolState.objects.filter(waiting_bytes=0, seen_at__lt=timezone.now() - SILENT).exclude(host__in=names)
 
 
+def late_fault() -> str:
+    """Where requests wait for so long, or a shipper has been silent for so long, that what is stored says little of
+    what is going on; empty where none does."""
+    return "; ".join(fault for state in _states() if (fault := _lateness(state)))
+
+
 def spool_fault() -> str:
     """What is wrong with the way from the spools to the database, in a few words; empty where nothing is."""
-    now = timezone.now()
     faults = []
-    for state in SpoolState.objects.exclude(host__in=_gone().values("host")).order_by("host"):
-        if now - state.seen_at > SILENT:
-            faults.append(f"the shipper of {state.host} has said nothing for {_seconds(now - state.seen_at)}")
-        elif state.oldest_at is not None and now - state.oldest_at > LATE:
-            waiting = f"{state.waiting_bytes} bytes wait in the spool of {state.host}"
-            faults.append(f"{waiting}, the oldest answer for {_seconds(now - state.oldest_at)}")
-    return "; ".join(faults)
+    for state in _states():
+        faults.append(_lateness(state))
+        faults.append(f"on {state.host}, {state.fault}" if state.fault else "")
+    return "; ".join(filter(None, faults))
+
+
+def _states() -> QuerySet[SpoolState]:
+    return SpoolState.objects.exclude(host__in=_gone().values("host")).order_by("host")
+
+
+def _lateness(state: SpoolState) -> str:
+    now = timezone.now()
+    if now - state.seen_at > SILENT:
+        return f"the shipper of {state.host} has said nothing for {_seconds(now - state.seen_at)}"
+    if state.oldest_at is not None and now - state.oldest_at > LATE:
+        waiting = f"{state.waiting_bytes} bytes wait in the spool of {state.host}"
+        return f"{waiting}, the oldest answer for {_seconds(now - state.oldest_at)}"
+    return ""
 
 
 def gateway_fault() -> str:

@@ -24,6 +24,11 @@ NO_PREDICTION = (KeyError, TypeError, ValueError, OverflowError, OSError, Attrib
 
 PIECE_ROWS = 500
 
+
+class NoPrediction(ValueError):
+    """A record that no row can be made of, and never will be."""
+
+
 _FIELDS = ", ".join(COLUMNS)
 _STAGING = """
 CREATE TEMPORARY TABLE IF NOT EXISTS predictions_incoming (LIKE predictions_prediction INCLUDING DEFAULTS)
@@ -48,7 +53,7 @@ _names = Names()
 
 @transaction.atomic
 def store(records: Sequence[Record], names: Naming = _names) -> int:
-    """Store what is not stored yet, count it, and return how many that were. What is no prediction is logged."""
+    """Store what is not stored yet, count it, and return how many that were. Raises `NoPrediction`."""
     made = _Rows(records, names)
     try:
         stored = _store(made)
@@ -85,8 +90,8 @@ class _Rows:
                         raise ValueError("an id is none")
                     piece.append(row_of(record, self._names))
                     self._sources.append(record)
-                except NO_PREDICTION:
-                    logger.exception("a record is no prediction: %.2000r", record)
+                except NO_PREDICTION as error:
+                    raise NoPrediction(f"a record is no prediction: {error!r}") from error
             self.rows += piece
             yield piece
 

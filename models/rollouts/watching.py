@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from models.endpoints.models import Deployment
-from models.predictions.spool_health import spool_fault
+from models.predictions.spool_health import late_fault
 from models.rollouts import figures
 from models.rollouts.conditions import Conditions, Figures, Finding, judge
 from models.rollouts.deciding import LastLook
@@ -99,4 +99,4 @@ def kept_findings(rollout: Rollout) -> list[Finding]:
 def is_record_late() -> bool:
     """Whether requests wait in a spool for so long, or its shipper has been silent for so long, that what is stored
     says little of what is going on."""
-    return bool(spool_fault())
+    return bool(late_fault())

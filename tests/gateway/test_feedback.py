@@ -62,6 +62,9 @@ def test_truth_is_in_the_spool_before_it_is_answered(gateway: Gateway) -> None:
         (json.dumps([1] * (MAX_ITEMS + 1)).encode(), 422, f"There are {MAX_ITEMS + 1} pieces"),
         (json.dumps({"prediction_id": ID, "truth": None}).encode(), 422, "truth"),
         (json.dumps({"truth": 1}).encode(), 422, "neither prediction_id nor response"),
+        # In UTC, these would be in the years 0 and 10000.
+        (b'{"response":1,"truth":1,"happened_at":"0001-01-01T00:00:00+14:00"}', 422, "Expected a time"),
+        (b'{"response":1,"truth":1,"known_at":"9999-12-31T23:59:59-01:00"}', 422, "Expected a time"),
         (b'{"response":1,"truth":' + b"[" * 200 + b"]" * 200 + b"}", 422, "nested deeper"),
     ],
 )

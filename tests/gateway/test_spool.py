@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.gateway.spool import Finish, encode_record, finish, list_segments, read_records
+from models.gateway.spool import (
+    PIECE_BYTES,
+    Finish,
+    behind_damage,
+    encode_record,
+    finish,
+    list_segments,
+    read_records,
+)
 from models.gateway.spool_writer import SpoolRefused, SpoolWriter
 
 
@@ -90,17 +98,76 @@ def test_a_closed_segment_with_a_torn_end_is_deleted_after_its_whole_records(tmp
     assert finish(path, end) is Finish.DELETED
 
 
-@pytest.mark.parametrize("damage", ["flip", "zeros"])
-def test_a_damaged_segment_is_set_aside_instead_of_deleted(tmp_path: Path, damage: str) -> None:
-    path = write(tmp_path, {"n": 1}, {"n": 2}, {"n": 3})
-    first = next(iter(read_records(path)))[1]
+DAMAGES = {
+    "flip": b"\x00\x00\x00\x07" + b"\xff" * 6,
+    "zeros": bytes(10),
+    "a length beyond the end": b"\x07\xff\xff\xff",
+    "a length over the limit": b"\xff\xff\xff\xff",
+}
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_what_follows_damage_is_read_and_the_damaged_segment_kept(
+    tmp_path: Path, damage: bytes, *, is_open: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = SpoolWriter(tmp_path, "g")
+    for number in range(4):
+        writer.append(encode_record({"n": number}))
+    (path,) = segments(tmp_path)
+    first, second, _, end = (offset for _, offset in read_records(path))
     content = bytearray(path.read_bytes())
-    content[first : first + 10] = bytes(10) if damage == "zeros" else b"\x00\x00\x00\x07" + b"\xff" * 6
+    content[first : first + len(damage)] = damage
     path.write_bytes(content)
-    assert read(path) == [{"n": 1}]
-    assert finish(path, first) is Finish.SET_ASIDE
-    assert path.with_name(path.name + ".damaged").exists()
-    assert segments(tmp_path) == []
+    if not is_open:
+        writer.close()
+    assert read(path) == [{"n": 0}]
+    for _ in range(2):
+        assert finish(path, first) is Finish.DAMAGED
+        assert behind_damage(path, first) == second
+    assert f"{second - first} bytes of {path}" in caplog.text
+    assert read(path, second) == [{"n": 2}, {"n": 3}]
+    writer.close()
+    assert finish(path, end) is Finish.DELETED
+    (kept,) = tmp_path.iterdir()
+    assert kept.name == f"{path.name}.damaged"
+    assert kept.read_bytes() == content
+
+
+def test_a_damaged_segment_with_nothing_behind_is_set_aside_instead_of_deleted(tmp_path: Path) -> None:
+    path = write(tmp_path, {"n": 1}, {"n": 2})
+    first = next(iter(read_records(path)))[1]
+    content = path.read_bytes()[:first] + b"\x07" + bytes(30)
+    for name in ("damaged", "2.damaged"):
+        path.write_bytes(content)
+        assert finish(path, first) is Finish.SET_ASIDE
+        assert path.with_name(f"{path.name}.{name}").read_bytes() == content
+        assert segments(tmp_path) == []
+
+
+def test_the_end_of_a_segment_that_is_being_written_is_no_damage(tmp_path: Path) -> None:
+    writer = SpoolWriter(tmp_path, "g")
+    writer.append(encode_record({"n": 1}))
+    (path,) = segments(tmp_path)
+    end = end_of(path)
+    last = encode_record({"text": "{" * 100, "of": [{"a": {}}] * 100})
+    for cut in (1, 8, 9, 200, len(last) - 1):
+        os.truncate(path, end)
+        with path.open("ab") as file:
+            file.write(last[:cut])
+        assert finish(path, end) is Finish.OPEN
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_record_is_found_wherever_it_lies_behind_much_damage(tmp_path: Path) -> None:
+    path = tmp_path / "g-0000000001.spool"
+    record = encode_record({"n": 1})
+    # What looks like heads: braces where a record would begin and end.
+    lookalike = b"\x00\x00\x00\x10" + b"{" * 19 + b"}"
+    for before in (PIECE_BYTES - 9, PIECE_BYTES - 4, PIECE_BYTES, 2 * PIECE_BYTES + 1):
+        filler = (lookalike * (before // len(lookalike) + 1))[:before]
+        path.write_bytes(b"\xff" + filler + record)
+        assert behind_damage(path, 0) == 1 + before
 
 
 def test_a_spool_at_its_limit_refuses_and_goes_on_when_the_shipper_has_caught_up(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from models.endpoints.models import Deployment
+from models.gateway.spool import read_bodies
 from models.predictions import histogram
 from models.predictions.models import Prediction, PredictionBucket
 from models.predictions.rates import MAX_POINTS, buckets_of
-from models.predictions.storing import store
+from models.predictions.storing import NoPrediction, store
 from tests.predictions.test_shipping import ship_all, write
 
 NOON = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
@@ -80,7 +81,7 @@ def test_what_comes_again_is_stored_and_counted_once(make_record: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_what_is_no_prediction_costs_the_others_nothing(make_record: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_no_prediction_costs_the_others_nothing(make_record: Any, spool: Path) -> None:
     good = make_record(protocol="v2", served_by="onnx:ab\tc\\d", trace_id="f" * 32)
     bad = [
         {},
@@ -91,10 +92,14 @@ def test_what_is_no_prediction_costs_the_others_nothing(make_record: Any, caplog
         make_record(at=1e99),
     ]
     bad += [make_record(status="x"), make_record(endpoint_id=7), make_record(latency_ms=None)]
-    assert store([*bad, good]) == 1
+    for each in bad:
+        with pytest.raises(NoPrediction):
+            store([good, each])
+    path = write(spool, [*bad, good])
+    ship_all(spool)
     row = Prediction.objects.get()
     assert (row.protocol, row.served_by, row.trace_id) == ("v2", "onnx:ab\tc\\d", "f" * 32)
-    assert caplog.text.count("is no prediction") == len(bad)
+    assert len(list(read_bodies(path.with_name(f"{path.name}.unstorable")))) == len(bad)
 
 
 @pytest.mark.django_db

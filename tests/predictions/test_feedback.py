@@ -240,6 +240,7 @@ def test_one_wrong_row_stores_nothing_and_each_wrong_one_is_named(
         {"prediction_id": id_, "truth": 1, "record": -1, "label": 2},
         7,
         {"response": 1, "truth": 1, "record": 1},
+        {"prediction_id": id_, "truth": 1, "happened_at": "0001-01-01T00:00:00+14:00"},
     ]
     answer = api(ann).post(address, {"feedback": wrong}, content_type="application/json")
     assert answer.status_code == 422
@@ -247,7 +248,7 @@ def test_one_wrong_row_stores_nothing_and_each_wrong_one_is_named(
     assert fields == [
         *("feedback[1].prediction_id", "feedback[2].prediction_id", "feedback[3].truth", "feedback[4].happened_at"),
         *("feedback[5].known_at", "feedback[6].happened_at", "feedback[7].label", "feedback[7].record"),
-        *("feedback[8]", "feedback[9].record"),
+        *("feedback[8]", "feedback[9].record", "feedback[10].happened_at"),
     ]
     assert all(error["remedy"] for error in answer.json()["errors"])
     badly_typed = [{"prediction_id": id_, "truth": "1"}, {"prediction_id": id_, "truth": 1, "record": 4}]
@@ -287,6 +288,8 @@ def test_a_table_is_typed_by_the_version_and_names_its_wrong_rows(
         assert words in post(text).json()["detail"]
     for number in ("1" + "0" * 400, "inf"):
         assert post(f"prediction_id,truth\n{id_},{number}\n").json()["errors"][0]["field"] == "row 2.truth"
+    early = post(f"prediction_id,truth,happened_at\n{id_},1,0001-01-01T00:00:00+14:00\n")
+    assert early.json()["errors"][0]["field"] == "row 2.happened_at"
     assert api(ann).generic("POST", address, b"\xff\xfe", content_type="text/csv").status_code == 422
     assert Feedback.objects.count() == 2
 

@@ -278,6 +278,72 @@ def test_what_is_no_record_or_of_an_unknown_kind_is_set_aside(spool: Path, make_
     assert sorted(kept) == sorted([*(orjson.dumps(each) for each in odd), body])
 
 
+@pytest.mark.parametrize("is_open", [False, True])
+@pytest.mark.parametrize(("at", "byte"), [(30, b"\0"), (0, b"\x05"), (0, b"\xff")])
+@pytest.mark.django_db
+def test_damage_in_a_segment_costs_no_other_record_and_is_told(
+    spool: Path, make_record: MakeRecord, caplog: pytest.LogCaptureFixture, at: int, byte: bytes, *, is_open: bool
+) -> None:
+    records = [make_record() for _ in range(6)]
+    encoded = [encode_record(record) for record in records]
+    writer = SpoolWriter(spool, "g")
+    for each in encoded:
+        writer.append(each)
+    (path,) = spool.iterdir()
+    for damaged in (1, 3):
+        with path.open("r+b") as file:
+            file.seek(sum(map(len, encoded[:damaged])) + at)
+            file.write(byte)
+    if not is_open:
+        writer.close()
+    for _ in range(2):
+        ship_all(spool)
+    stored = Prediction.objects.order_by("id").values_list("id", flat=True)
+    assert [id_.hex for id_ in stored] == [records[number]["id"] for number in (0, 2, 4, 5)]
+    assert PredictionBucket.objects.aggregate(requests=Sum("count")) == {"requests": 4}
+    for damaged in (1, 3):
+        assert (
+            f"{len(encoded[damaged])} bytes of {path}, from byte {sum(map(len, encoded[:damaged]))} on" in caplog.text
+        )
+    assert caplog.text.count("ERROR") == 2
+    spool_health.Noting(spool).note()
+    assert spool_health.measure(spool) == (0, None)
+    assert "cannot be read, so acknowledged records may be missing; all others are stored: check the disk" in (
+        spool_health.spool_fault()
+    )
+    assert f"{path.name}.damaged, in {spool}" in spool_health.spool_fault()
+    assert spool_health.late_fault() == ""
+    writer.append(encode_record(make_record()))
+    writer.close()
+    ship_all(spool)
+    assert Prediction.objects.count() == 5
+    for left in spool.iterdir():
+        left.unlink()
+    spool_health.Noting(spool).note()
+    assert spool_health.spool_fault() == ""
+
+
+@pytest.mark.django_db
+def test_what_nothing_can_be_made_of_is_set_aside_and_told(spool: Path, make_record: MakeRecord) -> None:
+    good, said = make_record(), feedback_on(make_record())
+    bad = [
+        make_record(at="noon"),
+        make_record(endpoint_id="no"),
+        make_record(latency_ms=None),
+        feedback_on(make_record(), known_at=-62135648400.0),
+        feedback_on(make_record(), id="no"),
+    ]
+    path = write(spool, [bad[0], good, *bad[1:], said])
+    ship_all(spool)
+    assert (Prediction.objects.get().id.hex, Feedback.objects.get().id.hex) == (good["id"], said["id"])
+    (aside,) = spool.iterdir()
+    assert aside.name == f"{path.name}.unstorable"
+    assert [orjson.loads(body) for body, _ in read_bodies(aside)] == bad
+    spool_health.Noting(spool).note()
+    assert "cannot be stored" in spool_health.spool_fault()
+    assert aside.name in spool_health.spool_fault()
+
+
 @pytest.mark.django_db
 def test_lineage_that_cannot_be_recorded_costs_no_prediction(
     spool: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
