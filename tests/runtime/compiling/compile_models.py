@@ -18,20 +18,28 @@ from modelwright_runtime.compiling.verdict import reach
 from modelwright_runtime.server.compiled import load_compiled
 from modelwright_runtime.server.loading import load
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_wine
 from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
     GradientBoostingClassifier,
     HistGradientBoostingRegressor,
     RandomForestClassifier,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
 )
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer, Normalizer, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 NUMBERS, TEXTS = ["alcohol", "malic_acid"], ["shade", "region"]
 
@@ -66,12 +74,59 @@ def prepared(encoder: Any, tenure: Any) -> Any:
 def asked(name: str) -> dict[str, list[Any]] | None:
     """Rows that the model of that name and its compiled form are asked besides the probe set: all pairs of values."""
     near: list[Any] = [0.0, 1e-20, 1e-15, -1.0, 3.0]
+    # The first three are the largest single in single precision, the others none.
+    large: list[Any] = [3.4028234663852886e38, 3.4028235e38, 3.402823567797336e38, 3.4028235677973366e38, 3.5e38]
     made: dict[str, dict[str, list[Any]]] = {
         "truth": {"sweet": [True, False], "alcohol": [0.0, 13.0, 14.5]},
         "dropped": {"shade": ["dark", "light", None, "pale"], "region": ["north", "south", "west", ""]},
+        "tiny": {"alcohol": [*large, *(-each for each in large)], "malic_acid": [1.0]},
         **{norm: {"alcohol": near, "malic_acid": near} for norm in ("l1", "l2", "max")},
     }
     return made.get(name)
+
+
+def composed(numbers: Any, labels: Any) -> dict[str, tuple[Any, Any, Any]]:
+    """Models made of others, which skl2onnx converts: with a tree somewhere inside, and of linear ones alone."""
+    tree, linear = DecisionTreeClassifier(max_depth=3), LogisticRegression(max_iter=2000)
+    both, amounts = [("tree", tree), ("linear", linear)], numbers["alcohol"] ** 2
+    nested = VotingClassifier(
+        [("deep", make_pipeline(StandardScaler(), tree)), ("linear", linear)], flatten_transform=False
+    )
+    boosting = [("boosting", GradientBoostingClassifier(n_estimators=2)), ("linear", linear)]
+    histograms = [("bins", HistGradientBoostingRegressor(max_iter=2)), ("linear", Ridge())]
+    classifiers = {
+        "tree_stacked": StackingClassifier(both, cv=2),
+        "tree_voted": VotingClassifier(both, flatten_transform=False),
+        "tree_final": StackingClassifier([("linear", linear)], tree, cv=2),
+        "tree_bagged": BaggingClassifier(tree, 2),
+        "tree_adaptive": AdaBoostClassifier(tree, n_estimators=2),
+        "tree_calibrated": CalibratedClassifierCV(tree, cv=2),
+        "tree_nested": nested,
+        "tree_boosted": VotingClassifier(boosting, voting="soft", flatten_transform=False),
+        "linear_stacked": make_pipeline(StandardScaler(), StackingClassifier([("linear", linear)], cv=2)),
+        "linear_voted": make_pipeline(
+            StandardScaler(), VotingClassifier([("linear", linear)], flatten_transform=False)
+        ),
+    }
+    regressors = {
+        "tree_added": StackingRegressor([("tree", DecisionTreeRegressor(max_depth=3)), ("linear", Ridge())], cv=2),
+        "tree_binned": StackingRegressor(histograms, cv=2),
+    }
+    return {
+        **{name: (model, numbers, labels) for name, model in classifiers.items()},
+        **{name: (model, numbers, amounts) for name, model in regressors.items()},
+    }
+
+
+def small(numbers: Any) -> dict[str, tuple[Any, Any, Any]]:
+    """Regressors of targets around a millionth; the last is computed in single precision, too coarse for its input."""
+    target = (numpy.sin(numbers["alcohol"]) + numbers["malic_acid"] ** 2) * 1e-6
+    late = numbers.assign(alcohol=numbers["alcohol"] + 1.7e9)
+    return {
+        "tiny": (DecisionTreeRegressor(max_depth=4), numbers, target),
+        "tiny_linear": (make_pipeline(StandardScaler(), LinearRegression()), numbers, target),
+        "tiny_wrong": (KNeighborsRegressor(3), late, target),
+    }
 
 
 def train(directory: Path) -> list[Path]:
@@ -116,6 +171,7 @@ def train(directory: Path) -> list[Path]:
     both = rows[NUMBERS].fillna(1.0)
     for norm in ("l1", "l2", "max"):
         models[norm] = (make_pipeline(Normalizer(norm), LogisticRegression()), both, labels)
+    models |= composed(numbers, labels) | small(both)
     for name, (model, taken, target) in models.items():
         fitted = model if target is None else model.fit(taken, target)
         mlflow.sklearn.save_model(

@@ -111,6 +111,33 @@ def test_a_model_that_answers_otherwise_than_its_parts_say_is_different_with_the
     assert "the original says" in verdict["reason"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["stacked", "voted", "final", "bagged", "adaptive", "calibrated", "nested", "boosted", "added", "binned"],
+)
+def test_a_tree_inside_of_what_skl2onnx_converts_is_not_compiled(compiled: Compiled, name: str) -> None:
+    verdict = compiled.verdicts[f"tree_{name}"]
+    assert verdict["verdict"] == "impossible", verdict
+    assert "holds a tree" in verdict["reason"]
+
+
+@pytest.mark.parametrize("name", ["stacked", "voted"])
+def test_models_made_of_linear_ones_are_still_compiled(compiled: Compiled, name: str) -> None:
+    verdict = compiled.verdicts[f"linear_{name}"]
+    assert verdict["verdict"] == "equal", verdict
+
+
+def test_regressors_of_small_targets_are_measured_by_these(compiled: Compiled) -> None:
+    found = {name: compiled.verdicts[name]["verdict"] for name in ("tiny", "tiny_linear", "tiny_wrong")}
+    assert found == {"tiny": "equal", "tiny_linear": "equal", "tiny_wrong": "different"}
+
+
+def test_what_rounds_to_the_largest_single_is_answered_as_the_original_does(compiled: Compiled) -> None:
+    labels, refusals, scores, answered = compiled.verdicts["tiny"]["apart"]
+    assert (labels, refusals, answered) == (0, 0, 6)
+    assert scores <= proving.TOLERANCE
+
+
 class Server(Process):
     """A replica that answers by a compiled model."""
 
@@ -168,3 +195,19 @@ def test_numbers_are_compared_relatively_once_they_are_large_and_labels_by_kind_
     assert compared(1, True).labels == 1
     refused = proving.compare([proving.Said(refused="no")], [proving.Said(1)])
     assert (refused.refusals, refused.is_equal) == (1, False)
+
+
+def test_the_tolerance_of_small_predictions_is_a_share_of_what_is_usual() -> None:
+    def compared(wanted: list[Any], got: list[Any]) -> proving.Comparison:
+        return proving.compare([proving.Said(each) for each in wanted], [proving.Said(each) for each in got])
+
+    assert not compared([1e-6, 2e-6, 3e-6], [1e-6, 2e-6, 3.8e-6]).is_equal
+    assert compared([1e-6, 2e-6, 3e-6], [1e-6, 2e-6, 3e-6 + 1e-14]).is_equal
+    # One that is nearly nothing by chance is measured by the others, and nothing at all is not what is usual.
+    assert compared([1e-6, 2e-6, 1e-14], [1e-6, 2e-6, 2e-14]).is_equal
+    assert compared([0.0, 0.0, 0.0, 2e-6], [0.0, 0.0, 1e-14, 2e-6]).is_equal
+    assert not compared([[1e-6, 2e-6]], [[1e-6, 3e-6]]).is_equal
+    assert compared([0.0, math.nan], [1e-9, math.nan]).is_equal
+    # Probabilities are out of 1, however small.
+    chances = [proving.Said("no", [1 - each, each], ["no", "yes"]) for each in (1e-9, 2e-6)]
+    assert proving.compare(chances, chances[::-1]).is_equal

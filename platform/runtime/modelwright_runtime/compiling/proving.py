@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -73,7 +74,11 @@ def _ask(model: Model, columns: Sequence[str], rows: Sequence[Sequence[Any]]) ->
 
 
 def compare(original: Sequence[Said], compiled: Sequence[Said]) -> Comparison:
-    """Compare row by row."""
+    """Compare row by row.
+
+    Scores without classes are measured by their own size, or by what is usual among the original's where that is more.
+    """
+    usual = _usual(original)
     labels = refusals = 0
     scores, worst = 0.0, None
     for row, (wanted, got) in enumerate(zip(original, compiled, strict=True)):
@@ -82,7 +87,7 @@ def compare(original: Sequence[Said], compiled: Sequence[Said]) -> Comparison:
             one, why = ("original", wanted.refused) if wanted.refused else ("compiled model", got.refused)
             worst = Difference(row, f"the {one} alone refuses the row ({why})", math.inf)
         elif not wanted.refused:
-            gap, what, is_label = _gap(wanted, got)
+            gap, what, is_label = _gap(wanted, got, usual)
             labels += is_label
             scores = max(scores, 0.0 if is_label else gap)
             if gap > (worst.largest if worst else 0.0):
@@ -90,13 +95,20 @@ def compare(original: Sequence[Said], compiled: Sequence[Said]) -> Comparison:
     return Comparison(labels, scores, refusals, worst)
 
 
-def _gap(wanted: Said, got: Said) -> tuple[float, str, bool]:
+def _usual(original: Sequence[Said]) -> float:
+    """The median size of predictions that are scores, at most 1; of zeros alone, 1."""
+    scores = (said.prediction for said in original if said.classes is None and _is_score(said.prediction))
+    sizes = [abs(each) for score in scores for each in _listed(score) if each and math.isfinite(each)]
+    return min(1.0, statistics.median(sizes)) if sizes else 1.0
+
+
+def _gap(wanted: Said, got: Said, usual: float) -> tuple[float, str, bool]:
     """How far apart, in words, and whether it is a label that differs."""
     if wanted.classes != got.classes or (wanted.probabilities is None) != (got.probabilities is None):
         return math.inf, "the classes differ", True
     gap = _distance(wanted.probabilities or [], got.probabilities or [])
     if _is_score(wanted.prediction) and wanted.classes is None:
-        own = _distance(_listed(wanted.prediction), _listed(got.prediction))
+        own = _distance(_listed(wanted.prediction), _listed(got.prediction), usual)
         return own, f"the original says {wanted.prediction}, the compiled model {got.prediction}", False
     if type(wanted.prediction) is not type(got.prediction) or wanted.prediction != got.prediction:
         return math.inf, f"the original says {wanted.prediction!r}, the compiled model {got.prediction!r}", True
@@ -111,17 +123,17 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _distance(wanted: Sequence[Any], got: Sequence[Any]) -> float:
-    """The largest difference; of numbers larger than 1, relative to the original's."""
+def _distance(wanted: Sequence[Any], got: Sequence[Any], usual: float = 1.0) -> float:
+    """The largest difference as a share of `usual`; of numbers larger than that, of the original's."""
     if len(wanted) != len(got):
         return math.inf
-    return max((_apart(left, right) for left, right in zip(wanted, got, strict=True)), default=0.0)
+    return max((_apart(left, right, usual) for left, right in zip(wanted, got, strict=True)), default=0.0)
 
 
-def _apart(wanted: Any, got: Any) -> float:
+def _apart(wanted: Any, got: Any, usual: float) -> float:
     if not (isinstance(wanted, (int, float)) and isinstance(got, (int, float))):
         return 0.0 if wanted == got else math.inf
     if wanted == got or (wanted != wanted and got != got):
         return 0.0
-    gap = abs(wanted - got) / max(1.0, abs(wanted))
+    gap = abs(wanted - got) / max(usual, abs(wanted))
     return gap if gap == gap else math.inf

@@ -23,7 +23,8 @@ from .proving import TOLERANCE, Comparison, Model, Said, ask, compare
 
 _MAX_WORDS = 2000
 _TELLING = ("onnx", "onnxruntime", "skl2onnx", "numpy", "scikit-learn", "xgboost", "lightgbm")
-_LARGEST_SINGLE, _TOO_LARGE = 3.4028234663852886e38, probing.TOO_LARGE
+# The largest double that single precision rounds to a number, a little smaller; the next double is infinite there.
+_LARGEST_SINGLE, _TOO_LARGE = math.nextafter(3.4028235677973366e38, 0.0), probing.TOO_LARGE
 
 
 def reach(directory: Path, out: Path) -> dict[str, Any]:
