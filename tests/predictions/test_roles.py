@@ -16,7 +16,7 @@ from models.predictions.models import Prediction, PredictionBucket
 from models.predictions.rates import buckets_of
 from models.predictions.records import row_of
 from models.predictions.search import find, read
-from models.predictions.storing import store
+from models.predictions.storing import NoPrediction, store
 from models.registry.models import ModelVersion
 from modelwright.accounts.models import User
 from tests.predictions.test_shipping import ship_all, write
@@ -109,7 +109,9 @@ def test_what_a_fallback_failed_is_a_failure_of_the_version_that_was_meant(make_
 
 @pytest.mark.parametrize("wrong", [{"role": "boss"}, {"role": "shadow", "shadow_of": "x"}])
 def test_a_role_or_an_id_that_is_none_is_no_prediction(make_record: Any, wrong: dict[str, Any]) -> None:
-    assert store([make_record(**wrong), make_record()]) == 1
+    with pytest.raises(NoPrediction):
+        store([make_record(**wrong), make_record()])
+    assert not Prediction.objects.exists()
 
 
 def test_they_are_found_by_role(told: dict[str, dict[str, Any]], deployment: Deployment) -> None:
