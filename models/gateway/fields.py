@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from models.gateway.tensors import Shape, row_shape
+from models.gateway.values import kind_of
 
 # The key that a column without a name has in the signature that the gateway checks, beside the name it is given there.
 UNNAMED = "unnamed"
@@ -34,9 +35,7 @@ def fields_of(specs: Sequence[dict[str, Any]]) -> tuple[Field, ...]:
 
 
 def _field(index: int, spec: dict[str, Any]) -> Field:
-    kind = str(spec.get("type", "any")).lower()
-    if kind == "sparkml_vector":
-        kind = "array"
+    kind = kind_of(spec)
     required = bool(spec.get("required", True))
     tensor = spec.get("tensor")
     if kind == "tensor":

@@ -78,7 +78,7 @@ def _schema(spec: Mapping[str, Any], optional: bool, level: int) -> Schema:
     kind = kind_of(spec)
     if level > MAX_DEPTH:
         return {}
-    if kind in ("array", "sparkml_vector"):
+    if kind == "array":
         items = inner(spec, "items")
         schema = _schema(items, optional, level + 1)
         return {"type": "array", "items": _or_null(schema) if item_takes_null(items, optional) else schema}
@@ -142,7 +142,7 @@ def _made_up_value(spec: Mapping[str, Any], level: int) -> Any:
     kind = kind_of(spec)
     if level > MAX_DEPTH:
         return 0
-    if kind in ("array", "sparkml_vector"):
+    if kind == "array":
         items = inner(spec, "items")
         return [] if kind_of(items) == "any" else [_made_up_value(items, level + 1)]
     if kind == "map":
