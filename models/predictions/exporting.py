@@ -6,15 +6,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, StreamingHttpResponse
 
 from models.endpoints.models import Endpoint
 from models.endpoints.services import audit, endpoint_target
-from models.gateway.recording import digest_of, redaction_key
 from models.predictions.models import Prediction
-from models.predictions.search import SCAN, Cursor, Search, columns_of, find
+from models.predictions.search import SCAN, Cursor, Search, columns_of, digest_on_record, find
 from modelwright.accounts.actors import Actor
 from modelwright.accounts.permissions import Permission
 from modelwright.audit.actions import AuditAction
@@ -113,7 +111,7 @@ def _as_told(endpoint: Endpoint, search: Search, asked: dict[str, str]) -> dict[
     if "value" not in asked or column not in endpoint.redacted_columns:
         return asked
     value = search.condition.value if search.condition is not None else asked["value"]
-    return {**asked, "value": digest_of(redaction_key(settings.SECRET_KEY), value)}
+    return {**asked, "value": digest_on_record(value)}
 
 
 def streamed(request: HttpRequest, exported: PredictionExport, endpoint: Endpoint) -> StreamingHttpResponse:

@@ -226,9 +226,13 @@ def _condition(endpoint: Endpoint, params: Params) -> Condition:
         )
     condition = typed(column, columns.get(column, ""), operator, value)
     if operator in ("eq", "ne") and column in endpoint.redacted_columns:
-        digest = digest_of(redaction_key(settings.SECRET_KEY), condition.value)
-        condition = replace(condition, digest=digest)
+        condition = replace(condition, digest=digest_on_record(condition.value))
     return condition
+
+
+def digest_on_record(value: Any) -> str:
+    """What stands on record for a value of a redacted column."""
+    return digest_of(redaction_key(settings.SECRET_KEY), value)
 
 
 def _id(_endpoint: Endpoint, text: str) -> UUID:
